@@ -1,0 +1,1 @@
+"""The words of a city: frozen, without I/O."""

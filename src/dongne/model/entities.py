@@ -1,0 +1,175 @@
+"""The Thing graph's entities, with the attributes of OGC SensorThings 1.1 (18-088, clause 8.2).
+
+Ids are integers, given by the store, unique by type. Links are ids; a link to a Thing's own set (its Datastreams,
+say) is found by the other end. Times inside are ISO 8601 texts as they were sent.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class EntityType(StrEnum):
+    """The sets of SensorThings which are entities here; Observations live in the sequence."""
+
+    THING = "Thing"
+    LOCATION = "Location"
+    HISTORICAL_LOCATION = "HistoricalLocation"
+    DATASTREAM = "Datastream"
+    SENSOR = "Sensor"
+    OBSERVED_PROPERTY = "ObservedProperty"
+    FEATURE_OF_INTEREST = "FeatureOfInterest"
+    RELATION = "Relation"
+
+
+class Thing(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing or place of the city.
+
+    `properties["kind"]` says what it is in the field's word (street_lamp, waste_basket, footway ...);
+    `properties["source_id"]` is its lasting name at its origin ("osm:node/25470940"), unique where present.
+    """
+
+    id: int
+    name: str
+    description: str = ""
+    properties: dict[str, Any] = {}
+    location_ids: tuple[int, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What it is, in the field's word; empty where nobody said."""
+        return str(self.properties.get("kind", ""))
+
+
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a Thing is; `location` is GeoJSON, (lon, lat) WGS 84."""
+
+    id: int
+    name: str
+    description: str = ""
+    encoding_type: str = "application/geo+json"
+    location: Any = None
+    properties: dict[str, Any] = {}
+
+
+class HistoricalLocation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a Thing was from `time` on."""
+
+    id: int
+    time: str
+    thing_id: int
+    location_ids: tuple[int, ...] = ()
+
+
+class Sensor(msgspec.Struct, frozen=True, kw_only=True):
+    """What measures, or the service that computes."""
+
+    id: int
+    name: str
+    description: str = ""
+    encoding_type: str = "text/plain"
+    metadata: Any = ""
+    properties: dict[str, Any] = {}
+
+
+class Property(msgspec.Struct, frozen=True, kw_only=True):
+    """SensorThings' ObservedProperty as an entity; `name` is the key of a `model.observed.ObservedProperty`."""
+
+    id: int
+    name: str
+    definition: str = ""
+    description: str = ""
+    properties: dict[str, Any] = {}
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """SensorThings' unitOfMeasurement; `symbol` or the end of `definition` is the UCUM code."""
+
+    name: str | None = None
+    symbol: str | None = None
+    definition: str | None = None
+
+
+OM_MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
+
+
+class Datastream(msgspec.Struct, frozen=True, kw_only=True):
+    """Observations of one property at one Thing by one Sensor.
+
+    `properties` may say `origin` (what was really measured and where, for re-homed data), `simulated`, `attribution`,
+    `licence`, `service` (the service which derives it).
+    """
+
+    id: int
+    name: str
+    description: str = ""
+    observation_type: str = OM_MEASUREMENT
+    unit_of_measurement: Unit = Unit()
+    thing_id: int
+    sensor_id: int
+    observed_property_id: int
+    properties: dict[str, Any] = {}
+
+
+class FeatureOfInterest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an Observation is about, where that is not simply its Thing's Location."""
+
+    id: int
+    name: str
+    description: str = ""
+    encoding_type: str = "application/geo+json"
+    feature: Any = None
+    properties: dict[str, Any] = {}
+
+
+class Relation(msgspec.Struct, frozen=True, kw_only=True):
+    """How one Thing relates to another: "next_lamp", "part_of", "on_street" ... Directed; `distance_m` where it has one."""
+
+    id: int
+    kind: str
+    from_id: int
+    to_id: int
+    distance_m: float | None = None
+
+
+Entity = Thing | Location | HistoricalLocation | Sensor | Property | Datastream | FeatureOfInterest | Relation
+
+ENTITY_CLASSES: dict[EntityType, type[Entity]] = {
+    EntityType.THING: Thing,
+    EntityType.LOCATION: Location,
+    EntityType.HISTORICAL_LOCATION: HistoricalLocation,
+    EntityType.DATASTREAM: Datastream,
+    EntityType.SENSOR: Sensor,
+    EntityType.OBSERVED_PROPERTY: Property,
+    EntityType.FEATURE_OF_INTEREST: FeatureOfInterest,
+    EntityType.RELATION: Relation,
+}
+ENTITY_TYPES: dict[type[Entity], EntityType] = {cls: kind for kind, cls in ENTITY_CLASSES.items()}
+
+
+class Put(msgspec.Struct, frozen=True, tag="put"):
+    """An entity is now so (created or replaced)."""
+
+    type: EntityType
+    body: msgspec.Raw  # JSON of the entity, with its id
+
+
+class Remove(msgspec.Struct, frozen=True, tag="remove"):
+    """An entity is gone."""
+
+    type: EntityType
+    id: int
+
+
+EntityChange = Put | Remove
+
+
+def put(entity: Entity) -> Put:
+    """The change which creates or replaces this entity."""
+    return Put(ENTITY_TYPES[type(entity)], msgspec.Raw(msgspec.json.encode(entity)))
+
+
+def entity_of(change: Put) -> Entity:
+    """The entity a Put carries."""
+    return msgspec.json.decode(change.body, type=ENTITY_CLASSES[change.type])

@@ -1,0 +1,65 @@
+"""Everything that can go wrong, by what whoever catches it should do.
+
+DongneError
+├── BadInput      the sender must change something; HTTP 400
+│   └── TooLarge  the same, by its size; HTTP 413
+├── NotFound      nothing has this name; HTTP 404
+├── Conflict      somebody was quicker, or the step is not allowed now; HTTP 409
+├── NotAllowed    who asks may not; HTTP 403
+├── RetryLater    nothing is wrong with the input; the same again may succeed; HTTP 503
+└── BadSetup      the city or a service is set up wrongly; the start is refused
+"""
+
+
+class DongneError(Exception):
+    """An error with a message for whoever caused it: value, place and remedy.
+
+    `reason` is a short fixed word under which it is counted in the metrics.
+    """
+
+    status = 500
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or type(self).__name__
+
+
+class BadInput(DongneError):
+    """The sender must change something."""
+
+    status = 400
+
+
+class TooLarge(BadInput):
+    """The sender must send less at once."""
+
+    status = 413
+
+
+class NotFound(DongneError):
+    """Nothing has this name."""
+
+    status = 404
+
+
+class Conflict(DongneError):
+    """Somebody was quicker, or this step is not allowed in the present state."""
+
+    status = 409
+
+
+class NotAllowed(DongneError):
+    """Who asks may not do this."""
+
+    status = 403
+
+
+class RetryLater(DongneError):
+    """The same request again may succeed; nothing of it was stored."""
+
+    status = 503
+
+
+class BadSetup(DongneError):
+    """The city or a service is set up wrongly; the start is refused."""

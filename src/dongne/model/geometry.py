@@ -1,0 +1,76 @@
+"""Places on the sphere: points are (lon, lat) in degrees, WGS 84; lengths in metres."""
+
+from collections.abc import Iterable, Iterator
+from math import asin, cos, floor, radians, sin, sqrt
+from typing import Any
+
+Point = tuple[float, float]
+EARTH_RADIUS_M = 6_371_008.8  # IUGG mean radius
+
+
+def distance_m(a: Point, b: Point) -> float:
+    """Great-circle distance by the haversine formula."""
+    lon_a, lat_a, lon_b, lat_b = map(radians, (*a, *b))
+    h = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
+    return 2 * EARTH_RADIUS_M * asin(sqrt(min(1.0, h)))
+
+
+def _positions(geometry: Any) -> Iterator[Point]:
+    if isinstance(geometry, dict):
+        kind = geometry.get("type")
+        if kind == "Feature":
+            yield from _positions(geometry.get("geometry"))
+        elif kind == "FeatureCollection":
+            for feature in geometry.get("features", ()):
+                yield from _positions(feature)
+        elif kind == "GeometryCollection":
+            for part in geometry.get("geometries", ()):
+                yield from _positions(part)
+        else:
+            yield from _positions(geometry.get("coordinates"))
+    elif isinstance(geometry, list | tuple) and geometry:
+        if isinstance(geometry[0], int | float) and len(geometry) >= 2:
+            yield (float(geometry[0]), float(geometry[1]))
+        else:
+            for part in geometry:
+                yield from _positions(part)
+
+
+def find_centre(geojson: Any) -> Point | None:
+    """The mean of a GeoJSON geometry's or feature's positions; None where it has none."""
+    points = list(_positions(geojson))
+    if not points:
+        return None
+    return (sum(p[0] for p in points) / len(points), sum(p[1] for p in points) / len(points))
+
+
+class PointIndex:
+    """Which ids lie within some metres of a place: a grid of cells about `cell_m` wide."""
+
+    def __init__(self, points: Iterable[tuple[int, Point]], cell_m: float = 100.0) -> None:
+        self._points = dict(points)
+        self._step = cell_m / 111_195.0
+        middle = next(iter(self._points.values()), (0.0, 0.0))[1]
+        self._shrink = max(cos(radians(middle)), 0.01)
+        self._cells: dict[tuple[int, int], list[int]] = {}
+        for key, point in self._points.items():
+            self._cells.setdefault(self._cell(point), []).append(key)
+
+    def _cell(self, point: Point) -> tuple[int, int]:
+        return floor(point[0] * self._shrink / self._step), floor(point[1] / self._step)
+
+    def within(self, centre: Point, radius_m: float) -> list[tuple[int, float]]:
+        """(id, distance in m) of all within the radius, nearest first; ties by id."""
+        x, y = self._cell(centre)
+        reach = int(radius_m / 111_195.0 / self._step) + 2
+        if (2 * reach + 1) ** 2 > len(self._cells):
+            candidates: Iterable[int] = self._points
+        else:
+            candidates = (
+                key
+                for i in range(x - reach, x + reach + 1)
+                for j in range(y - reach, y + reach + 1)
+                for key in self._cells.get((i, j), ())
+            )
+        found = [(key, distance_m(centre, self._points[key])) for key in candidates]
+        return sorted(((k, d) for k, d in found if d <= radius_m), key=lambda pair: (pair[1], pair[0]))
