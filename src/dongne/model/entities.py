@@ -148,14 +148,14 @@ ENTITY_CLASSES: dict[EntityType, type[Entity]] = {
 ENTITY_TYPES: dict[type[Entity], EntityType] = {cls: kind for kind, cls in ENTITY_CLASSES.items()}
 
 
-class Put(msgspec.Struct, frozen=True, tag="put"):
+class Put(msgspec.Struct, frozen=True, tag_field="change", tag="put"):
     """An entity is now so (created or replaced)."""
 
     type: EntityType
-    body: msgspec.Raw  # JSON of the entity, with its id
+    body: bytes  # JSON of the entity, with its id
 
 
-class Remove(msgspec.Struct, frozen=True, tag="remove"):
+class Remove(msgspec.Struct, frozen=True, tag_field="change", tag="remove"):
     """An entity is gone."""
 
     type: EntityType
@@ -167,7 +167,7 @@ EntityChange = Put | Remove
 
 def put(entity: Entity) -> Put:
     """The change which creates or replaces this entity."""
-    return Put(ENTITY_TYPES[type(entity)], msgspec.Raw(msgspec.json.encode(entity)))
+    return Put(ENTITY_TYPES[type(entity)], msgspec.json.encode(entity))
 
 
 def entity_of(change: Put) -> Entity:
