@@ -128,11 +128,12 @@ class SettingChange(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class JobStart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A service asked for a job about a Thing."""
+    """A service asked for a job about a Thing, at the instant `time_us`."""
 
     service: str
     job: str
     thing: int
+    time_us: int = 0
 
 
 class JobResult(msgspec.Struct, frozen=True, omit_defaults=True):

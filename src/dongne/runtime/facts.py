@@ -1,0 +1,172 @@
+"""Facts: what a service said, in a form that is the same whether it comes from a replay or from the records of a live run.
+
+They are compared, written as JSON lines (`example/expected.jsonl`), and counted in a what-if.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from dongne.model.cases import OPEN, Case, CaseEvent, TaskEvent, apply_event
+from dongne.model.errors import DongneError
+from dongne.model.graph import ThingGraph
+from dongne.model.records import JobStart, Record, RecordKind, decode_batch
+from dongne.model.times import from_us
+from dongne.runtime.runner import Emitted
+from dongne.runtime.service import Alert, Command, Result, Start, Step, TaskUpdate, WorkOrder
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, order=True):
+    """One thing said: `what` is "result", "case", "task" or "start"; `name` the property key, case or task key, or job."""
+
+    service: str
+    thing: int
+    what: str
+    name: str
+    time: datetime
+    value: float | None = None
+    action: str = ""
+    more: str = ""  # the rest as canonical JSON
+
+    def line(self) -> str:
+        """Canonical JSON."""
+        return msgspec.json.encode(self, order="deterministic").decode()
+
+
+def _canonical(more: dict[str, Any]) -> str:
+    kept = {key: value for key, value in more.items() if value not in (None, "", {})}
+    return msgspec.json.encode(kept, order="sorted").decode() if kept else ""
+
+
+def case_key(service: str, thing: int, kind: str, name: str, once: str) -> str:
+    """The lasting identity of a Case a service opens."""
+    return f"{service}/{thing}/{kind}/{name}/{once}"
+
+
+def task_key(service: str, thing: int, capability: str, once: str) -> str:
+    """The lasting identity of a Task a service creates."""
+    return f"{service}/{thing}/{capability}/{once}"
+
+
+def case_event(emitted: Emitted) -> CaseEvent | None:
+    """The event an emission makes of a Case; None for other emissions."""
+    said, service, thing = emitted.emission, emitted.service, emitted.thing
+    by = f"service:{service}"
+    match said:
+        case Alert():
+            return CaseEvent(
+                key=case_key(service, thing, "alert", said.name, said.once), kind="alert", action=OPEN, name=said.name,
+                time=emitted.time, thing=thing, service=service, values=dict(said.values), severity=said.severity, by=by,
+            )  # fmt: skip
+        case WorkOrder():
+            return CaseEvent(
+                key=case_key(service, thing, "work_order", said.name, said.once), kind="work_order", action=OPEN,
+                name=said.name, time=emitted.time, thing=thing, service=service, values=dict(said.values), due=said.due,
+                by=by,
+            )  # fmt: skip
+        case Step():
+            return CaseEvent(
+                key=case_key(service, thing, said.kind, said.name, said.once), kind=said.kind, action=said.action,
+                name=said.name, time=emitted.time, thing=thing, service=service, values=dict(said.values), by=by,
+            )  # fmt: skip
+        case _:
+            return None
+
+
+def task_event(emitted: Emitted) -> TaskEvent | None:
+    """The event an emission makes of a Task; None for other emissions."""
+    said, service, thing = emitted.emission, emitted.service, emitted.thing
+    match said:
+        case Command():
+            parameters: dict[str, Any] = {"value": said.value}
+            if said.until is not None:
+                parameters["until"] = said.until.isoformat()
+            return TaskEvent(
+                key=task_key(service, thing, said.capability.key, said.once), thing=thing,
+                capability=said.capability.key, state="created", time=emitted.time, service=service,
+                parameters=parameters,
+            )  # fmt: skip
+        case TaskUpdate():
+            return TaskEvent(
+                key=task_key(service, thing, said.capability.key, said.once), thing=thing,
+                capability=said.capability.key, state=said.state, time=emitted.time, service=service,
+            )  # fmt: skip
+        case _:
+            return None
+
+
+def _result_fact(service: str, thing: int, key: str, time: datetime, value: float, parameters: Any) -> Fact:
+    return Fact(service, thing, "result", key, time, value, more=_canonical({"parameters": dict(parameters or {})}))
+
+
+def _case_fact(event: CaseEvent) -> Fact:
+    more = {"values": event.values, "due": event.due, "severity": event.severity}
+    return Fact(event.service, event.thing or 0, "case", event.key, event.time, None, event.action, _canonical(more))
+
+
+def _task_fact(event: TaskEvent) -> Fact:
+    more = _canonical({"parameters": event.parameters})
+    return Fact(event.service, event.thing, "task", event.key, event.time, None, event.state, more)
+
+
+class Telling:
+    """Turns emissions and records into facts, leaving out what changes nothing: a Case opened before, a step its state
+    table has not, as the store does."""
+
+    def __init__(self) -> None:
+        self._cases: dict[str, Case] = {}
+
+    def _changes(self, event: CaseEvent, number: int) -> bool:
+        try:
+            applied = apply_event(self._cases.get(event.key), event, number)
+        except DongneError:
+            return False
+        if applied is None:
+            return False
+        self._cases[event.key] = applied[0]
+        return True
+
+    def of_emissions(self, emissions: Iterable[Emitted]) -> Iterator[Fact]:
+        """The facts of emissions, in order."""
+        for emitted in emissions:
+            said = emitted.emission
+            if isinstance(said, Result):
+                time = said.time or emitted.time
+                yield _result_fact(emitted.service, emitted.thing, said.property.key, time, said.value, said.parameters)
+            elif isinstance(said, Start):
+                yield Fact(emitted.service, emitted.thing, "start", said.job, emitted.time)
+            elif (event := case_event(emitted)) is not None:
+                if self._changes(event, emitted.cause):
+                    yield _case_fact(event)
+            elif (task := task_event(emitted)) is not None:
+                yield _task_fact(task)
+
+    def note_case(self, record: Record) -> None:
+        """Takes in a case event from outside, so that later steps are judged as the store judged them."""
+        if record.kind is RecordKind.CASE and not record.origin:
+            event = msgspec.msgpack.decode(record.body, type=CaseEvent)
+            self._changes(event, record.number)
+
+    def of_record(self, record: Record, graph: ThingGraph) -> Iterator[Fact]:
+        """The facts in a record that a service emitted; `graph` knows its Datastreams."""
+        match record.kind:
+            case RecordKind.OBSERVATIONS:
+                batch = decode_batch(record.body, record.count)
+                for row in range(record.count):
+                    stream = graph.datastreams[int(batch.datastream[row])]
+                    extra = batch.extras.get(row)
+                    time, value = from_us(int(batch.time_us[row])), float(batch.result[row])
+                    parameters = extra.parameters if extra else None
+                    key = graph.property_key(stream)
+                    yield _result_fact(record.origin, stream.thing_id, key, time, value, parameters)
+            case RecordKind.CASE:
+                yield _case_fact(msgspec.msgpack.decode(record.body, type=CaseEvent))
+            case RecordKind.TASK:
+                yield _task_fact(msgspec.msgpack.decode(record.body, type=TaskEvent))
+            case RecordKind.START:
+                start = msgspec.msgpack.decode(record.body, type=JobStart)
+                yield Fact(start.service, start.thing, "start", start.job, from_us(start.time_us))
+            case _:
+                return

@@ -1,0 +1,263 @@
+"""One service running: its keys with their states and Wakes, its settings, and what a failing key does."""
+
+import heapq
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from dongne.model.cases import CaseEvent
+from dongne.model.errors import BadSetup
+from dongne.model.graph import ThingGraph
+from dongne.model.observed import Observation
+from dongne.model.records import Resume, SettingChange
+from dongne.model.times import from_us, to_us
+from dongne.runtime.ports import StateRow
+from dongne.runtime.registry import LoadedService
+from dongne.runtime.service import Emission, Handler, Result, Wake
+from dongne.runtime.settings import CITY, SettingsBook
+from dongne.runtime.surroundings import KeyCity, Surroundings
+
+DAILY = "daily "  # before the local time, the name of the Wake behind @daily
+
+
+class Emitted(msgspec.Struct, frozen=True, gc=False):
+    """An emission with who emitted it, for which key, on which record, and the instant it is about."""
+
+    service: str
+    thing: int
+    emission: Emission
+    cause: int
+    time: datetime
+
+
+class Cell:
+    """One key: its state, its Wakes by name (microseconds), and why it is parked (empty while it is not)."""
+
+    __slots__ = ("changed", "city", "heap_us", "parked", "settings", "settings_revision", "state", "wakes")
+
+    def __init__(self, state: Any, city: KeyCity) -> None:
+        self.state = state
+        self.city = city
+        self.wakes: dict[str, int] = {}
+        self.heap_us: dict[str, int] = {}  # the earliest entry of each name in the heap
+        self.parked = ""
+        self.changed = True
+        self.settings: Any = None
+        self.settings_revision = -1
+
+
+def next_local(after: datetime, local_time: str, zone: ZoneInfo) -> datetime:
+    """The next instant after `after` at which the zone's clocks show this time of day ("03:00"). Where it is skipped in
+    spring, the instant that has the offset of before; where it comes twice in autumn, the first."""
+    hour, minute = map(int, local_time.split(":"))
+    day = after.astimezone(zone).date()
+    while True:
+        candidate = datetime.combine(day, time(hour, minute), zone).astimezone(UTC)
+        if candidate > after:
+            return candidate
+        day += timedelta(days=1)
+
+
+class Runner:
+    """Runs one service's handlers on its keys."""
+
+    def __init__(
+        self,
+        loaded: LoadedService,
+        around: Surroundings,
+        keeps: Callable[[int], bool] | None,
+        city_settings: dict[str, Any],
+    ) -> None:
+        self.id = loaded.id
+        self.declared = loaded.declared
+        self._around = around
+        self._keeps = keeps
+        self.book = SettingsBook(self.id, self.declared.settings(), loaded.manifest.settings)
+        if city_settings:
+            self.book.apply(SettingChange(self.id, CITY, city_settings))
+        self._service = self.declared.cls(self.book.defaults)
+        self.cells: dict[int, Cell] = {}
+        self._changed: list[int] = []
+        self._heap: list[tuple[int, int, str]] = []
+        self._classes = tuple(self.declared.emission_classes)
+        self._results = self.declared.results
+
+    # --- keys ------------------------------------------------------------------------------------------------------
+
+    def serves(self, thing: int) -> bool:
+        """Whether this Thing is a key of this service here."""
+        if self._keeps is not None and not self._keeps(thing):
+            return False
+        found = self._around.graph.things.get(thing)
+        kinds = self.declared.cls.kinds
+        return found is not None and (not kinds or found.kind in kinds)
+
+    def list_keys(self, graph: ThingGraph) -> list[int]:
+        """The Things it serves, by id."""
+        return [thing for thing in sorted(graph.things) if self.serves(thing)]
+
+    def _open(self, key: int) -> Cell:
+        cell = Cell(self.declared.state(), KeyCity(self._around, self.id, self.declared.cls.needs, key))
+        self.cells[key] = cell
+        self._changed.append(key)
+        return cell
+
+    def load(self, row: StateRow) -> None:
+        """A stored state, as it was."""
+        if self._keeps is not None and not self._keeps(row.thing):
+            return
+        cell = Cell(
+            msgspec.json.decode(row.body, type=self.declared.state),
+            KeyCity(self._around, self.id, self.declared.cls.needs, row.thing),
+        )
+        cell.parked, cell.changed = row.parked, False
+        self.cells[row.thing] = cell
+        for name, us in row.wakes.items():
+            self._schedule(row.thing, cell, name, us)
+
+    def take_changed(self) -> Iterator[StateRow]:
+        """The keys changed since the last call."""
+        changed, self._changed = self._changed, []
+        for key in changed:
+            cell = self.cells[key]
+            cell.changed = False
+            body = msgspec.json.encode(cell.state)
+            yield StateRow(self.id, key, self.declared.cls.version, body, dict(cell.wakes), cell.parked)
+
+    # --- settings --------------------------------------------------------------------------------------------------
+
+    def change_setting(self, change: SettingChange) -> None:
+        """Takes a change in; it was checked before it became a record."""
+        self.book.apply(change)
+
+    def _settings_of(self, key: int, cell: Cell) -> Any:
+        if cell.settings_revision != self.book.revision:
+            cell.settings, cell.settings_revision = self.book.resolve(key), self.book.revision
+        return cell.settings
+
+    # --- handling --------------------------------------------------------------------------------------------------
+
+    def handle(
+        self,
+        key: int,
+        handler: Handler,
+        item: Observation | CaseEvent | datetime | Any,
+        cause: int,
+        about: datetime,
+        at: datetime,
+    ) -> list[Emitted]:
+        """What the handler emits on `item`, which is about the instant `about` and arrived at `at`; nothing where the key
+        is parked. A handler that raises, or emits what it does not declare, parks its key and emits nothing."""
+        cell = self.cells.get(key)
+        if cell is None:
+            cell = self._open(key)
+            self._plan_daily(key, cell, at)
+        elif not cell.changed:
+            cell.changed = True
+            self._changed.append(key)
+        if cell.parked:
+            return []
+        self._service.settings = self._settings_of(key, cell)
+        try:
+            emissions = list(handler(self._service, item, cell.state, cell.city))
+            out = []
+            for emission in emissions:
+                if type(emission) is Result:
+                    declared = self._results.get(emission.property.key)
+                    if declared is None or not declared.low <= emission.value <= declared.high:
+                        self._refuse(emission)
+                elif type(emission) is Wake:
+                    self._wake(key, cell, emission)
+                    continue
+                elif not isinstance(emission, self._classes):
+                    self._refuse(emission)
+                out.append(Emitted(self.id, key, emission, cause, about))
+        except Exception as error:  # noqa: BLE001  whatever a handler raises must stop this key only
+            cell.parked = f"record {cause}: {type(error).__name__}: {error}"
+            return []
+        return out
+
+    def _refuse(self, emission: Emission) -> None:
+        if not isinstance(emission, Result):
+            raise BadSetup(f"{self.id} emits {emission!r} but does not declare {type(emission).__name__} in emits")
+        declared = self._results.get(emission.property.key)
+        if declared is None:
+            raise BadSetup(f"{self.id} emits {emission.property.key} but does not declare it in emits")
+        raise BadSetup(
+            f"{self.id} emits {emission.property.key} = {emission.value!r} {declared.unit}, "
+            f"out of {declared.low:g}..{declared.high:g}"
+        )
+
+    def resume(self, resume: Resume) -> None:
+        """A parked key goes on."""
+        cell = self.cells.get(resume.thing)
+        if cell is None:
+            return
+        if resume.reset:
+            self.cells.pop(resume.thing)
+            cell = self._open(resume.thing)
+        elif not cell.changed:
+            cell.changed = True
+            self._changed.append(resume.thing)
+        cell.parked = ""
+
+    # --- wakes -----------------------------------------------------------------------------------------------------
+
+    def _wake(self, key: int, cell: Cell, emission: Wake) -> None:
+        if emission.name not in self.declared.wakes:
+            raise BadSetup(f"{self.id} asks for Wake {emission.name!r} but has no @wake({emission.name!r})")
+        if emission.at is None:
+            cell.wakes.pop(emission.name, None)
+        else:
+            self._schedule(key, cell, emission.name, to_us(emission.at))
+
+    def _schedule(self, key: int, cell: Cell, name: str, us: int) -> None:
+        """Notes the Wake; the heap gets an entry only where none would come up early enough (an entry that comes up
+        too early is put back then)."""
+        cell.wakes[name] = us
+        earliest = cell.heap_us.get(name)
+        if earliest is None or us < earliest:
+            cell.heap_us[name] = us
+            heapq.heappush(self._heap, (us, key, name))
+
+    def _plan_daily(self, key: int, cell: Cell, now: datetime) -> None:
+        for local_time, _ in self.declared.daily:
+            at = next_local(now, local_time, self._around.zone)
+            self._schedule(key, cell, DAILY + local_time, to_us(at))
+
+    def next_wake_us(self) -> int | None:
+        """When the next Wake is due, or a little before."""
+        return self._heap[0][0] if self._heap else None
+
+    def fire(self, until_us: int, cause: int) -> Iterator[Emitted]:
+        """Runs every Wake due at or before this instant, in order of time, then key, then name."""
+        heap = self._heap
+        while heap and heap[0][0] <= until_us:
+            us, key, name = heapq.heappop(heap)
+            cell = self.cells.get(key)
+            if cell is None or cell.heap_us.get(name) != us:
+                continue
+            del cell.heap_us[name]
+            due_us = cell.wakes.get(name)
+            if due_us is None:
+                continue
+            if due_us > us:
+                self._schedule(key, cell, name, due_us)
+                continue
+            del cell.wakes[name]
+            now = from_us(us)
+            handler = self._handler_of(name)
+            if name.startswith(DAILY):
+                at = next_local(now, name.removeprefix(DAILY), self._around.zone)
+                self._schedule(key, cell, name, to_us(at))
+            if handler is not None:
+                yield from self.handle(key, handler, now, cause, now, now)
+
+    def _handler_of(self, name: str) -> Handler | None:
+        if name.startswith(DAILY):
+            wanted = name.removeprefix(DAILY)
+            return next((h for t, h in self.declared.daily if t == wanted), None)
+        return self.declared.wakes.get(name)

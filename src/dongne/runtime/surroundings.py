@@ -1,0 +1,144 @@
+"""What services may know of the city: the `city` of a handler, kept from the same records the handlers get."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from dongne.model.entities import Thing
+from dongne.model.errors import BadSetup
+from dongne.model.geometry import distance_m
+from dongne.model.graph import ThingGraph
+from dongne.model.times import from_us
+from dongne.runtime.service import Asset, Latest, Neighbour, Neighbours, Reading
+
+
+class Surroundings:
+    """The graph, the latest values of properties that any service needs, and assets; one for an engine."""
+
+    def __init__(self, graph: ThingGraph, zone: ZoneInfo, needed: set[str]) -> None:
+        self.graph = graph
+        self.zone = zone
+        self.needed = needed
+        self._latest: dict[str, dict[int, tuple[int, float]]] = {key: {} for key in needed}
+        self._assets: dict[tuple[str, str, int], Any] = {}
+        self._reach: dict[tuple[int, Neighbours], tuple[Neighbour, ...]] = {}
+        self._revision = graph.revision
+        self._changed: dict[int, None] = {}
+
+    def observe(self, key: str, thing: int, time_us: int, value: float) -> None:
+        """A value in its property's unit; the newest phenomenonTime stays."""
+        values = self._latest[key]
+        known = values.get(thing)
+        if known is None or time_us >= known[0]:
+            values[thing] = (time_us, value)
+            self._changed[thing] = None
+
+    def take_changed(self) -> Iterator[tuple[int, bytes]]:
+        """What is known of Things since the last call, as JSON: property key -> [microseconds, value]."""
+        changed, self._changed = self._changed, {}
+        for thing in changed:
+            yield thing, msgspec.json.encode({k: v[thing] for k, v in self._latest.items() if thing in v})
+
+    def load(self, thing: int, body: bytes) -> None:
+        """What was known of a Thing."""
+        for key, known in msgspec.json.decode(body, type=dict[str, tuple[int, float]]).items():
+            if key in self.needed:
+                self._latest[key][thing] = known
+
+    def set_asset(self, service: str, job: str, thing: int, outcome: Any) -> None:
+        """The newest outcome of a job."""
+        self._assets[service, job, thing] = outcome
+
+    def find_asset(self, service: str, job: str, thing: int) -> Any | None:
+        """See City.find_asset."""
+        return self._assets.get((service, job, thing))
+
+    def reach(self, thing: int, need: Neighbours) -> tuple[Neighbour, ...]:
+        """All Things within the hops, breadth first; the shortest way in hops, then in metres."""
+        if self._revision != self.graph.revision:
+            self._revision = self.graph.revision
+            self._reach.clear()
+        found = self._reach.get((thing, need))
+        if found is None:
+            found = self._reach[thing, need] = self._walk(thing, need)
+        return found
+
+    def _walk(self, start: int, need: Neighbours) -> tuple[Neighbour, ...]:
+        best = {start: Neighbour(start, 0, 0.0, ())}
+        queue = deque([best[start]])
+        while queue:
+            here = queue.popleft()
+            if here is not best[here.thing] or here.hops == need.hops:
+                continue
+            for relation in self.graph.list_related(here.thing, need.relation):
+                there = Neighbour(
+                    relation.to_id,
+                    here.hops + 1,
+                    here.distance_m + (relation.distance_m or 0.0),
+                    (*here.path, relation.to_id),
+                )
+                known = best.get(there.thing)
+                if known is None or (there.hops, there.distance_m) < (known.hops, known.distance_m):
+                    best[there.thing] = there
+                    queue.append(there)
+        del best[start]
+        return tuple(sorted(best.values(), key=lambda n: (n.hops, n.distance_m, n.thing)))
+
+    def readings(self, thing: int, need: Latest) -> list[Reading]:
+        """The latest values of the property at or near the Thing, nearest first."""
+        values = self._latest.get(need.property.key)
+        if not values:
+            return []
+        if need.within_m == 0:
+            known = values.get(thing)
+            return [] if known is None else [Reading(thing, 0.0, from_us(known[0]), known[1])]
+        here = self.graph.find_point(thing)
+        if here is None:
+            return []
+        found = []
+        for other, (time_us, value) in values.items():
+            there = self.graph.find_point(other)
+            if there is not None and (metres := distance_m(here, there)) <= need.within_m:
+                found.append(Reading(other, metres, from_us(time_us), value))
+        return sorted(found, key=lambda r: (r.distance_m, r.thing))
+
+
+class KeyCity:
+    """The `city` of one service and one key (implements runtime.service.City): only declared needs are answered."""
+
+    __slots__ = ("_around", "_needs", "_service", "_thing")
+
+    def __init__(self, around: Surroundings, service: str, needs: Sequence[object], thing: int) -> None:
+        self._around, self._service, self._needs, self._thing = around, service, needs, thing
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The city's time zone."""
+        return self._around.zone
+
+    @property
+    def thing(self) -> Thing:
+        """The key."""
+        return self._around.graph.get_thing(self._thing)
+
+    def _declared(self, need: object) -> None:
+        if need not in self._needs:
+            raise BadSetup(f"{self._service} asks for {need} but does not declare it in needs")
+
+    def neighbours(self, need: Neighbours) -> Sequence[Neighbour]:
+        """Nearest first by hops, then by distance."""
+        self._declared(need)
+        return self._around.reach(self._thing, need)
+
+    def readings(self, need: Latest) -> Sequence[Reading]:
+        """Nearest first; only Things which have a value."""
+        self._declared(need)
+        return self._around.readings(self._thing, need)
+
+    def find_asset(self, need: Asset) -> Any | None:
+        """The newest outcome, of the job's outcome class."""
+        self._declared(need)
+        return self._around.find_asset(self._service, need.job, self._thing)
