@@ -1,0 +1,182 @@
+"""What a request asks for, as frozen values: a resource path, and the query options with their expressions.
+
+Names inside are the wire's ("phenomenonTime"); `id` stands for `@iot.id`.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Instant(msgspec.Struct, frozen=True, tag=True):
+    """A moment, microseconds since 1970."""
+
+    us: int
+
+
+class Interval(msgspec.Struct, frozen=True, tag=True):
+    """[start, end] of an ISO 8601 interval, microseconds since 1970."""
+
+    start_us: int
+    end_us: int
+
+
+class Duration(msgspec.Struct, frozen=True, tag=True):
+    """A length of time in microseconds."""
+
+    us: int
+
+
+class Date(msgspec.Struct, frozen=True, tag=True):
+    """A calendar day (UTC), YYYY-MM-DD."""
+
+    text: str
+
+
+class Clock(msgspec.Struct, frozen=True, tag=True):
+    """A time of day (UTC), hh:mm:ss or hh:mm:ss.ffffff."""
+
+    text: str
+
+
+class Geometry(msgspec.Struct, frozen=True, tag=True):
+    """Well-known text of a geometry, (lon, lat) WGS 84."""
+
+    wkt: str
+
+
+Value = None | bool | int | float | str | Instant | Interval | Duration | Date | Clock | Geometry
+
+
+class Literal(msgspec.Struct, frozen=True, tag=True):
+    """A constant."""
+
+    value: Value
+
+
+class Path(msgspec.Struct, frozen=True, tag=True):
+    """A property: first the navigations that lead to it, then its name, then steps into its JSON."""
+
+    navigations: tuple[str, ...]
+    name: str
+    steps: tuple[str, ...] = ()
+
+
+class Call(msgspec.Struct, frozen=True, tag=True):
+    """A function of the standard (18-088, clause 9.3.3.5.2)."""
+
+    name: str
+    arguments: tuple["Expression", ...]
+
+
+class Arithmetic(msgspec.Struct, frozen=True, tag=True):
+    """`left op right`; op is add, sub, mul, div or mod."""
+
+    op: str
+    left: "Expression"
+    right: "Expression"
+
+
+class Negative(msgspec.Struct, frozen=True, tag=True):
+    """`-operand`."""
+
+    operand: "Expression"
+
+
+class Compare(msgspec.Struct, frozen=True, tag=True):
+    """`left op right`; op is eq, ne, gt, ge, lt or le."""
+
+    op: str
+    left: "Expression"
+    right: "Expression"
+
+
+class Among(msgspec.Struct, frozen=True, tag=True):
+    """`operand in (a, b, ...)`: equal to one of the choices."""
+
+    operand: "Expression"
+    choices: tuple["Expression", ...]
+
+
+class Logic(msgspec.Struct, frozen=True, tag=True):
+    """All (`and`) or any (`or`) of two or more parts."""
+
+    op: str
+    parts: tuple["Expression", ...]
+
+
+class Not(msgspec.Struct, frozen=True, tag=True):
+    """`not operand`."""
+
+    operand: "Expression"
+
+
+Expression = Literal | Path | Call | Arithmetic | Negative | Compare | Among | Logic | Not
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One key of `$orderby`."""
+
+    expression: Expression
+    descending: bool = False
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a request or of one `$expand`; `top` None where none was given."""
+
+    filter: Expression | None = None
+    orderby: tuple[Order, ...] = ()
+    top: int | None = None
+    skip: int = 0
+    count: bool = False
+    select: tuple[str, ...] = ()
+    expand: tuple["Expand", ...] = ()
+
+
+class Expand(msgspec.Struct, frozen=True):
+    """What hangs on each entity of an answer, with options of its own."""
+
+    navigation: str
+    query: Query = Query()
+
+
+class Want(StrEnum):
+    """What of the resource is asked for."""
+
+    ENTITIES = "entities"
+    REFERENCES = "$ref"
+    PROPERTY = "property"
+    VALUE = "$value"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of a path: a set or navigation, and a key where there is one."""
+
+    name: str
+    key: int | None = None
+
+
+class ResourcePath(msgspec.Struct, frozen=True):
+    """`Things(1)/Datastreams/...`: the steps, and what is wanted at their end. `property` is the way into the entity."""
+
+    steps: tuple[Step, ...]
+    want: Want = Want.ENTITIES
+    property: tuple[str, ...] = ()
+
+
+class Row(msgspec.Struct, gc=False):
+    """One entity as a store found it: values by wire name, ready for JSON, and what was expanded by navigation."""
+
+    id: int
+    values: dict[str, Any]
+    expanded: dict[str, "Page | Row | None"]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """The entities of one set, in order. `more`: there are further ones; `count` where it was asked for."""
+
+    set_name: str
+    rows: list[Row]
+    more: bool = False
+    count: int | None = None
