@@ -12,7 +12,9 @@
 the properties. Things and relations come first.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +56,16 @@ class ListReader:
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = list(records)
 
-    def read(self, after: int, until: int | None = None, limit: int = 1000) -> list[Record]:
+    def read(
+        self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
+    ) -> list[Record]:
         """See runtime.ports.Store.read."""
-        found = (r for r in self.records if r.number > after and (until is None or r.number <= until))
+        start = bisect_right(self.records, after, key=lambda record: record.number)
+        found = (
+            r
+            for r in islice(self.records, start, None)
+            if (until is None or r.number <= until) and (kinds is None or r.kind in kinds)
+        )
         return [record for record, _ in zip(found, range(limit), strict=False)]
 
 

@@ -117,8 +117,11 @@ class Store(Protocol):
     def first(self) -> int:
         """The first number the sequence still has; 1 when nothing was archived."""
 
-    def read(self, after: int, until: int | None = None, limit: int = 1000) -> list[Record]:
-        """Up to `limit` records whose first number is > `after` (and <= `until`), in order."""
+    def read(
+        self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
+    ) -> list[Record]:
+        """Up to `limit` records whose first number is > `after` (and <= `until`), in order; only of these kinds, where
+        given (quick for any but OBSERVATIONS)."""
 
     def find_number_at(self, at_us: int) -> int:
         """The last number that arrived before this instant of the city's clock; 0 where there is none."""
@@ -193,7 +196,9 @@ class Store(Protocol):
 class RecordReader(Protocol):
     """Anything that can be replayed."""
 
-    def read(self, after: int, until: int | None = None, limit: int = 1000) -> list[Record]:
+    def read(
+        self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
+    ) -> list[Record]:
         """See Store.read."""
 
 
@@ -233,6 +238,9 @@ class Runtime(Protocol):
 
     def settings_in_force(self, service: str, thing: int | None = None) -> list[SettingInForce]:
         """The settings of a service for the city or for a Thing."""
+
+    def check_settings(self, service: str, values: dict[str, Any]) -> dict[str, Any]:
+        """The values as they would hold. Raises BadInput naming setting, value and range."""
 
     def services_of(self, thing: int) -> list[str]:
         """The services that act on this Thing."""

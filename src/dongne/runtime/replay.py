@@ -1,6 +1,6 @@
 """Replay: services over a range of the sequence, with what they say compared, counted or thrown away."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,12 +16,16 @@ Progress = Callable[[int, int], None]
 
 
 def read_all(
-    source: RecordReader, after: int = 0, until: int | None = None, progress: Progress | None = None
+    source: RecordReader,
+    after: int = 0,
+    until: int | None = None,
+    progress: Progress | None = None,
+    kinds: Sequence[RecordKind] | None = None,
 ) -> Iterator[Record]:
     """The records after this number, up to and with `until`, read in slices."""
     start = after
     while True:
-        records = source.read(after, until, SLICE)
+        records = source.read(after, until, SLICE, kinds)
         if not records:
             return
         yield from records

@@ -1,0 +1,175 @@
+"""Live: the engine at the end of the sequence. One thread reads records, lets the services act, and commits what they say,
+their changed states and the position in one Transaction."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from dongne.model.errors import RetryLater
+from dongne.model.graph import ThingGraph
+from dongne.model.records import JobStart, Record, RecordKind
+from dongne.runtime.engine import DERIVED, Engine
+from dongne.runtime.outlet import Outlet
+from dongne.runtime.ports import Entry, Lane, StateRow, Store, Transaction
+from dongne.runtime.registry import LoadedService
+from dongne.runtime.replay import read_all, rebuild
+
+log = logging.getLogger("dongne.live")
+
+READER = "services"
+KNOWN = "dongne.known"  # the state row that says which services, in which versions, the position speaks for
+PRIMING = (RecordKind.ENTITIES, RecordKind.SETTING, RecordKind.JOB)
+SLICE_ROWS = 5_000
+IDLE_S = 0.25
+
+
+class Live:
+    """Runs services at the end of a store's sequence. `start` and `stop` its thread, or call `step` yourself.
+
+    While `holds_wakes`, it fires only what records of the past make due: set it while history is being filled in.
+    `on_start` is told of jobs that services ask for, after their commit.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        services: list[LoadedService],
+        zone: ZoneInfo,
+        city_settings: dict[str, dict[str, Any]] | None = None,
+        on_start: Callable[[int, JobStart], None] | None = None,
+    ) -> None:
+        self.store = store
+        self.holds_wakes = False
+        self.error = ""
+        self._on_start = on_start
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.position = store.position(READER)
+        self._read = self.position
+        self.engine = self._restore(services, zone, city_settings or {})
+        self._outlet = Outlet(store.graph, store.new_id)
+
+    # --- starting ----------------------------------------------------------------------------------------------------
+
+    def _restore(self, services: list[LoadedService], zone: ZoneInfo, settings: dict[str, dict[str, Any]]) -> Engine:
+        versions = {s.id: s.declared.cls.version for s in services}
+        known_rows = self.store.list_states(KNOWN)
+        known = msgspec.json.decode(known_rows[0].body, type=dict[str, int]) if known_rows else {}
+        changed = [s for s in services if known.get(s.id) != versions[s.id]]
+        engine = Engine(services, ThingGraph(), zone, settings)
+        if self.position:
+            for record in read_all(self.store, 0, self.position, kinds=PRIMING):
+                engine.prime(record)
+            kept = [s.id for s in services if s not in changed]
+            engine.load(row for service in (*kept, "city") for row in self.store.list_states(service))
+        if changed and self.position:
+            self._rebuild(changed, engine, zone, settings)
+        if changed or set(known) != set(versions):
+            row = StateRow(KNOWN, 0, 1, msgspec.json.encode(versions))
+            self.store.submit(Transaction(states=[row])).result()
+        return engine
+
+    def _rebuild(
+        self, changed: list[LoadedService], engine: Engine, zone: ZoneInfo, settings: dict[str, dict[str, Any]]
+    ) -> None:
+        """States of services that are new here, or of another version, by a silent replay up to the position."""
+        names = ", ".join(s.id for s in changed)
+        log.info("rebuilding the states of %s by a silent replay of %d numbers", names, self.position)
+        fresh = rebuild(self.store, changed, zone, self.position, settings)
+        rows = fresh.take_changed()
+        for service in changed:
+            self.store.submit(Transaction(drop_states_of=service.id)).result()
+        self.store.submit(Transaction(states=rows)).result()
+        engine.load(rows)
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread = threading.Thread(target=self._run, name="services", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops after the step at hand."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if not self.step():
+                    self.store.wait_beyond(self._read, self._patience_s())
+                self.error = ""
+            except RetryLater as error:
+                self.error = error.message
+                log.warning("the store asks to wait: %s", error.message)
+                self._stopping.wait(1.0)
+
+    def _patience_s(self) -> float:
+        due_us = self.engine.next_wake_us()
+        if due_us is None or self.holds_wakes:
+            return IDLE_S
+        left_s = (due_us - self.store.clock.now_us()) / 1e6 / max(getattr(self.store.clock, "speed", 1.0), 1.0)
+        return min(max(left_s, 0.001), IDLE_S)
+
+    @property
+    def lag(self) -> int:
+        """Numbers of the sequence not handled yet."""
+        return max(self.store.head() - self._read, 0)
+
+    def drain(self) -> None:
+        """Handles everything there is (when no thread runs)."""
+        while self.step():
+            pass
+
+    def step(self) -> bool:
+        """Handles the next records, or fires what is due; False where there is nothing to do now."""
+        records = self.store.read(self._read, None, 500)
+        if records:
+            self._handle(records)
+            return True
+        due_us = self.engine.next_wake_us()
+        if due_us is None or self.holds_wakes or due_us > self.store.clock.now_us():
+            return False
+        self.store.submit(Transaction([Entry(RecordKind.WAKE, b"")])).result()
+        return True
+
+    def _handle(self, records: list[Record]) -> None:
+        entries: list[Entry] = []
+        last = self._read
+        rows, worked = 0, False
+        for record in records:
+            passed_over = bool(record.origin) and record.kind in DERIVED
+            emitted = self.engine.turn(record)
+            entries += self._outlet.entries(emitted, record)
+            last = record.last
+            worked = worked or not passed_over
+            rows += record.count
+            if rows >= SLICE_ROWS or len(entries) >= SLICE_ROWS:
+                break
+        if worked:
+            self._commit(entries, last)
+        self._read = last
+
+    def _commit(self, entries: list[Entry], last: int) -> None:
+        """Stores everything in one Transaction; tries again for as long as the store asks to wait, since the engine has
+        already gone on."""
+        transaction = Transaction(entries, self.engine.take_changed(), position=(READER, last))
+        while True:
+            try:
+                receipt = self.store.submit(transaction, Lane.NORMAL).result()
+                break
+            except RetryLater as error:
+                self.error = error.message
+                if self._stopping.wait(0.5):
+                    raise
+        self.position = last
+        if self._on_start is not None:
+            for entry, number in zip(entries, receipt.numbers, strict=True):
+                if entry.kind is RecordKind.START and number:
+                    self._on_start(number, msgspec.msgpack.decode(entry.body, type=JobStart))

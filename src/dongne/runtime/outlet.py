@@ -1,0 +1,135 @@
+"""From emissions to records: batches of derived Observations, case events, Tasks, job starts.
+
+A derived Datastream is made the first time its service says something about its Thing.
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import numpy as np
+
+from dongne.model.entities import Datastream, Entity, EntityType, Property, Sensor, Unit, put
+from dongne.model.graph import ThingGraph
+from dongne.model.observed import ObservedProperty
+from dongne.model.records import (
+    JobStart,
+    ObservationBatch,
+    ObservationExtra,
+    Record,
+    RecordKind,
+    encode_batch,
+)
+from dongne.model.times import to_us
+from dongne.runtime.facts import case_event, task_event
+from dongne.runtime.ports import Entry
+from dongne.runtime.runner import Emitted
+from dongne.runtime.service import Result, Start
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Outlet:
+    """Makes Entries of emissions. `graph` is the store's at the start; what is made later is remembered here."""
+
+    def __init__(self, graph: ThingGraph, new_id: Callable[[EntityType], int]) -> None:
+        self._new_id = new_id
+        self._graph = graph
+        self._sensors = {
+            str(s.properties["service"]): s.id for s in graph.sensors.values() if "service" in s.properties
+        }
+        self._properties = {p.name: p.id for p in graph.properties.values()}
+        self._streams = {
+            (str(d.properties["service"]), d.thing_id, graph.property_key(d)): d.id
+            for d in graph.datastreams.values()
+            if "service" in d.properties
+        }
+
+    def entries(self, emissions: Iterable[Emitted], record: Record) -> list[Entry]:
+        """The entries of what was emitted on one record, in order; new Datastreams first."""
+        made: list[Entity] = []
+        results: dict[str, list[Emitted]] = {}
+        others: list[Entry] = []
+        for emitted in emissions:
+            if isinstance(emitted.emission, Result):
+                results.setdefault(emitted.service, []).append(emitted)
+            else:
+                entry = self._other(emitted, record)
+                if entry is not None:
+                    others.append(entry)
+        batches = [self._batch(service, said, record, made) for service, said in results.items()]
+        entries: list[Entry] = []
+        if made:
+            body = _encode([put(entity) for entity in made])
+            entries.append(Entry(RecordKind.ENTITIES, body, 1, "dongne", record.number, record.at_us))
+        return entries + batches + others
+
+    def _other(self, emitted: Emitted, record: Record) -> Entry | None:
+        if isinstance(emitted.emission, Start):
+            start = JobStart(emitted.service, emitted.emission.job, emitted.thing, to_us(emitted.time))
+            return Entry(RecordKind.START, _encode(start), 1, emitted.service, record.number, record.at_us)
+        if (event := case_event(emitted)) is not None:
+            return Entry(RecordKind.CASE, _encode(event), 1, emitted.service, record.number, record.at_us)
+        if (task := task_event(emitted)) is not None:
+            return Entry(RecordKind.TASK, _encode(task), 1, emitted.service, record.number, record.at_us)
+        return None
+
+    def _batch(self, service: str, said: list[Emitted], record: Record, made: list[Entity]) -> Entry:
+        streams, times, values = [], [], []
+        extras: dict[int, ObservationExtra] = {}
+        for row, emitted in enumerate(said):
+            result = emitted.emission
+            assert isinstance(result, Result)
+            streams.append(self._stream(service, emitted.thing, result.property, made))
+            times.append(to_us(result.time or emitted.time))
+            values.append(result.value)
+            if result.time is not None or result.parameters:
+                parameters = dict(result.parameters) if result.parameters else None
+                extras[row] = ObservationExtra(result_time_us=record.at_us, parameters=parameters)
+        batch = ObservationBatch(
+            np.array(streams, np.int32), np.array(times, np.int64), np.array(values, np.float64), extras
+        )
+        return Entry(RecordKind.OBSERVATIONS, encode_batch(batch), len(said), service, record.number, record.at_us)
+
+    def _stream(self, service: str, thing: int, observed: ObservedProperty, made: list[Entity]) -> int:
+        key = (service, thing, observed.key)
+        known = self._streams.get(key)
+        if known is not None:
+            return known
+        name = found.name if (found := self._graph.things.get(thing)) else f"Thing {thing}"
+        stream = Datastream(
+            id=self._new_id(EntityType.DATASTREAM),
+            name=f"{observed.key}, {name}",
+            unit_of_measurement=Unit(symbol=observed.unit, definition=f"ucum:{observed.unit}"),
+            thing_id=thing,
+            sensor_id=self._sensor(service, made),
+            observed_property_id=self._property(observed, made),
+            properties={"service": service},
+        )
+        made.append(stream)
+        self._streams[key] = stream.id
+        return stream.id
+
+    def _sensor(self, service: str, made: list[Entity]) -> int:
+        if service not in self._sensors:
+            sensor = Sensor(
+                id=self._new_id(EntityType.SENSOR), name=f"service {service}", properties={"service": service}
+            )
+            made.append(sensor)
+            self._sensors[service] = sensor.id
+        return self._sensors[service]
+
+    def _property(self, observed: ObservedProperty, made: list[Entity]) -> int:
+        if observed.key not in self._properties:
+            entity = property_entity(self._new_id(EntityType.OBSERVED_PROPERTY), observed)
+            made.append(entity)
+            self._properties[observed.key] = entity.id
+        return self._properties[observed.key]
+
+
+def property_entity(number: int, observed: ObservedProperty) -> Property:
+    """The SensorThings ObservedProperty of a property, with its unit and range."""
+    limits = {"low": observed.low, "high": observed.high}
+    finite = {name: value for name, value in limits.items() if abs(value) != float("inf")}
+    return Property(
+        id=number, name=observed.key, definition=observed.definition, properties={"unit": observed.unit, **finite}
+    )
