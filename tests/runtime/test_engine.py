@@ -1,0 +1,243 @@
+"""The engine's promises, on toy services."""
+
+import dataclasses
+import importlib.util
+import random
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dongne.model.errors import BadInput, BadSetup
+from dongne.model.graph import ThingGraph
+from dongne.model.records import JobResult, Record, RecordKind, Resume, SettingChange
+from dongne.model.times import to_us
+from dongne.runtime.declared import declare
+from dongne.runtime.engine import Engine
+from dongne.runtime.examples import ListReader
+from dongne.runtime.facts import Fact, Telling
+from dongne.runtime.registry import LoadedService, order_by_feeding
+from dongne.runtime.replay import replay
+from dongne.runtime.runner import next_local
+from dongne.runtime.service import Alert, Result, Start
+
+_spec = importlib.util.spec_from_file_location("runtime_toy", Path(__file__).with_name("toy.py"))
+assert _spec is not None and _spec.loader is not None
+toy = importlib.util.module_from_spec(_spec)
+sys.modules["runtime_toy"] = toy
+_spec.loader.exec_module(toy)
+
+ZONE = ZoneInfo("Europe/Helsinki")
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+
+def engine(*services: LoadedService, **options: object) -> Engine:
+    made = Engine(services or (toy.tanks(), toy.doubler()), ThingGraph(), ZONE, **options)
+    made.turn(toy.entities_record(4, START))
+    return made
+
+
+def said(made: Engine, record: Record, kind: type) -> list[object]:
+    return [e.emission for e in made.turn(record) if isinstance(e.emission, kind)]
+
+
+def test_a_value_becomes_a_result_and_what_reads_the_result_follows_in_the_same_turn() -> None:
+    made = engine()
+    results = said(made, toy.observed(2, START, [(1, START, 40.0)]), Result)
+    keys = [r.property.key for r in results]
+    assert keys == ["mean_level", "double_mean", "heard", "heard"]
+    assert results[1].value == 80.0
+
+
+def test_a_neighbour_is_heard_within_two_hops_and_not_beyond() -> None:
+    made = engine()
+    emitted = made.turn(toy.observed(2, START, [(1, START, 40.0)]))
+    assert sorted(
+        e.thing for e in emitted if isinstance(e.emission, Result) and e.emission.property.key == "heard"
+    ) == [2, 3]
+
+
+def test_the_nearest_latest_value_of_another_thing_arrives_as_the_city() -> None:
+    made = engine()
+    made.turn(toy.observed(2, START, [(5, START, 120.0)]))
+    made.turn(toy.observed(3, START, [(2, START, 40.0)]))
+    assert made.runners["doubler"].cells[2].state.light_lx == 120.0
+
+
+def test_a_wake_fires_once_at_its_instant_and_only_when_time_has_come() -> None:
+    made = engine()
+    made.turn(toy.observed(2, START, [(1, START, 40.0)]))
+    later = START + timedelta(hours=1)
+    assert said(made, Record(3, 1, RecordKind.WAKE, to_us(later), b""), Alert) == []
+    due = START + timedelta(hours=2)
+    alerts = said(made, Record(4, 1, RecordKind.WAKE, to_us(due + timedelta(minutes=5)), b""), Alert)
+    assert [a.once for a in alerts] == [due.isoformat()]
+    assert said(made, Record(5, 1, RecordKind.WAKE, to_us(due + timedelta(hours=5)), b""), Alert) == []
+
+
+def test_a_later_value_puts_the_wake_off() -> None:
+    made = engine()
+    made.turn(toy.observed(2, START, [(1, START, 40.0)]))
+    second = START + timedelta(hours=1, minutes=59)
+    made.turn(toy.observed(3, second, [(1, second, 41.0)]))
+    assert said(made, Record(4, 1, RecordKind.WAKE, to_us(START + timedelta(hours=3)), b""), Alert) == []
+    assert len(said(made, Record(5, 1, RecordKind.WAKE, to_us(START + timedelta(hours=4)), b""), Alert)) == 1
+
+
+def test_daily_runs_at_the_local_hour_of_each_day_for_keys_with_a_state() -> None:
+    made = engine(toy.tanks())
+    made.turn(toy.observed(2, START, [(1, START, 40.0)]))
+    starts = said(made, Record(3, 1, RecordKind.WAKE, to_us(START + timedelta(days=3)), b""), Start)
+    assert len(starts) == 3
+    assert made.runners["tanks"].cells[1].state.days == 3
+
+
+@pytest.mark.parametrize(
+    ("after", "wanted"),
+    [
+        ("2026-03-28T12:00:00+00:00", "2026-03-29T01:00:00+00:00"),  # 03:00 is skipped: what was 03:00 by winter time
+        ("2026-10-24T12:00:00+00:00", "2026-10-25T00:00:00+00:00"),  # 03:00 comes twice: the first
+        ("2026-07-01T00:00:00+00:00", "2026-07-02T00:00:00+00:00"),
+    ],
+)
+def test_the_local_hour_is_found_on_the_days_on_which_clocks_change(after: str, wanted: str) -> None:
+    assert next_local(datetime.fromisoformat(after), "03:00", ZONE) == datetime.fromisoformat(wanted)
+
+
+def test_a_setting_of_the_thing_goes_before_the_citys_and_none_takes_it_back() -> None:
+    made = engine(toy.tanks())
+    change = SettingChange("tanks", "city", {"high_percent": 30})
+    made.turn(Record(2, 1, RecordKind.SETTING, to_us(START), msgspec.msgpack.encode(change)))
+    own = SettingChange("tanks", "thing:2", {"high_percent": 95})
+    made.turn(Record(3, 1, RecordKind.SETTING, to_us(START), msgspec.msgpack.encode(own)))
+    assert len(said(made, toy.observed(4, START, [(1, START, 40.0)]), Alert)) == 1
+    assert said(made, toy.observed(5, START, [(2, START, 90.0)]), Alert) == []
+    back = SettingChange("tanks", "thing:2", {"high_percent": None})
+    made.turn(Record(6, 1, RecordKind.SETTING, to_us(START), msgspec.msgpack.encode(back)))
+    assert len(said(made, toy.observed(7, START, [(2, START, 90.0)]), Alert)) == 1
+
+
+def test_a_setting_out_of_range_is_refused_with_its_range() -> None:
+    made = engine(toy.tanks())
+    with pytest.raises(BadInput, match=r"high_percent = 5 % is out of 10\.\.100"):
+        made.runners["tanks"].book.check({"high_percent": 5})
+    with pytest.raises(BadInput, match="no setting 'hight'"):
+        made.runners["tanks"].book.check({"hight": 5})
+
+
+def test_values_that_are_no_numbers_or_out_of_range_never_reach_a_handler() -> None:
+    made = engine(toy.tanks())
+    rows = [(1, START, float("nan")), (1, START, 101.0), (1, START, -1.0), (1, START, float("inf"))]
+    assert made.turn(toy.observed(2, START, rows)) == []
+    assert made.skipped == 4
+
+
+def test_units_are_converted_and_what_cannot_be_is_refused_with_the_reason() -> None:
+    made = Engine([toy.tanks()], ThingGraph(), ZONE)
+    changed = []
+    for entity in toy.entities(2):
+        if getattr(entity, "name", "") == "level 1":
+            entity = msgspec.structs.replace(entity, unit_of_measurement=toy.Unit(symbol="1"))
+        if getattr(entity, "name", "") == "level 2":
+            entity = msgspec.structs.replace(entity, unit_of_measurement=toy.Unit(symbol="lx"))
+        changed.append(toy.put(entity))
+    made.turn(Record(1, 1, RecordKind.ENTITIES, to_us(START), msgspec.msgpack.encode(changed)))
+    results = said(made, toy.observed(2, START, [(1, START, 0.4), (2, START, 40.0)]), Result)
+    assert [r.value for r in results] == [pytest.approx(40.0)]
+    assert "'lx' can't be turned into '%'" in made.problems[2]
+
+
+def test_a_failing_key_is_parked_says_why_and_goes_on_after_resume() -> None:
+    made = engine(toy.tanks())
+    made.turn(toy.observed(2, START, [(1, START, 1.0), (2, START, 1.0)]))
+    cell = made.runners["tanks"].cells[1]
+    cell.state.total = None
+    emitted = made.turn(toy.observed(4, START, [(1, START, 1.0), (2, START, 3.0)]))
+    assert [e.thing for e in emitted] == [2]
+    assert "record 4: TypeError" in cell.parked
+    made.turn(Record(6, 1, RecordKind.RESUME, to_us(START), msgspec.msgpack.encode(Resume("tanks", 1, reset=True))))
+    assert [e.thing for e in made.turn(toy.observed(7, START, [(1, START, 1.0)]))] == [1]
+
+
+def test_a_jobs_outcome_reaches_the_key_it_is_about() -> None:
+    made = engine(toy.tanks())
+    result = JobResult("tanks", "fit", 3, {"slope": 2.5})
+    made.turn(Record(2, 1, RecordKind.JOB, to_us(START), msgspec.msgpack.encode(result)))
+    assert made.runners["tanks"].cells[3].state.fitted == 2.5
+
+
+def test_what_feeds_comes_before_what_it_feeds() -> None:
+    assert [s.id for s in order_by_feeding([toy.doubler(), toy.tanks()])] == ["tanks", "doubler"]
+
+
+def test_services_that_feed_each_other_in_a_circle_are_refused() -> None:
+    tanks, doubler = toy.tanks(), toy.doubler()
+    back = dataclasses.replace(doubler.declared, results={**doubler.declared.results, "level": toy.LEVEL})
+    with pytest.raises(BadSetup, match="in a circle"):
+        order_by_feeding([tanks, dataclasses.replace(doubler, declared=back)])
+
+
+def test_a_handler_with_the_wrong_state_type_is_refused_by_name() -> None:
+    loaded = toy.tanks()
+
+    class Wrong(toy.Service[toy.Settings, toy.Doubled]):  # type: ignore[misc, name-defined]
+        emits = (toy.MEAN,)
+
+        measured = toy.Tanks.measured
+
+    with pytest.raises(BadSetup, match=r"Wrong\.measured: parameter 'tank' is Tank, but must be Doubled"):
+        declare("tanks", Wrong, loaded.manifest, [])
+
+
+def _history(seed: int, keys: int = 4, steps: int = 60) -> list[Record]:
+    chance = random.Random(seed)
+    records, number, at = [toy.entities_record(keys, START)], 2, START
+    for _ in range(steps):
+        at += timedelta(minutes=chance.choice([1, 10, 70, 400]))
+        rows = [
+            (chance.randint(1, keys + 1), at - timedelta(minutes=chance.choice([0, 0, 5, 90])), chance.uniform(0, 100))
+            for _ in range(chance.randint(1, 4))
+        ]
+        records.append(toy.observed(number, at, rows))
+        number += len(rows)
+    records.append(Record(number, 1, RecordKind.WAKE, to_us(at + timedelta(days=1)), b""))
+    return records
+
+
+def _facts(records: list[Record], **options: object) -> list[Fact]:
+    return list(replay(ListReader(records), [toy.tanks(), toy.doubler()], ZONE, **options))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_all_keys_together_say_what_each_key_alone_says(seed: int) -> None:
+    records = _history(seed)
+    together = _facts(records)
+    for key in range(1, 5):
+        alone = _facts(records, keeps=lambda thing, key=key: thing == key)
+        # a partition that does not run the neighbour's Tanks still hears its levels, not what they derive
+        wanted = [f for f in together if f.thing == key]
+        assert alone == wanted
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 60))
+def test_a_restart_at_any_record_changes_nothing(seed: int, stop: int) -> None:
+    records = _history(seed)
+    wanted = _facts(records)
+    first = Engine([toy.tanks(), toy.doubler()], ThingGraph(), ZONE)
+    telling, found = Telling(), []
+    for record in records[:stop]:
+        found += list(telling.of_emissions(first.turn(record)))
+    second = Engine([toy.tanks(), toy.doubler()], ThingGraph(), ZONE)
+    for record in records[:stop]:
+        second.prime(record)
+    second.load(first.take_changed())
+    for record in records[stop:]:
+        found += list(telling.of_emissions(second.turn(record)))
+    assert found == wanted
