@@ -1,0 +1,93 @@
+"""Entities as SensorThings 1.1 JSON, with all control information (18-088, clause 8.1)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from dongne.standards.sensorthings.query import Expand, Page, Query, Row
+from dongne.standards.sensorthings.schema import SETS, EntitySet
+
+_encoder = msgspec.json.Encoder()
+NextLink = Callable[[str, int, str, Expand], str]  # (set, id, navigation, what was asked) -> address of the next page
+
+
+def self_link(root: str, set_name: str, entity_id: int) -> str:
+    """The address of an entity; `root` is that of the service, without a slash at the end."""
+    return f"{root}/{set_name}({entity_id})"
+
+
+def entity_document(row: Row, entity_set: EntitySet, query: Query, root: str, next_link: NextLink) -> dict[str, Any]:
+    """One entity; after `$select` only what was selected, and what was expanded."""
+    select = query.select
+    link = self_link(root, entity_set.name, row.id)
+    document: dict[str, Any] = {}
+    if not select:
+        document["@iot.id"] = row.id
+        document["@iot.selfLink"] = link
+        for name in entity_set.navigations:
+            document[f"{name}@iot.navigationLink"] = f"{link}/{name}"
+        document.update(row.values)
+    else:
+        for name in select:
+            if name == "id":
+                document["@iot.id"] = row.id
+            elif name in entity_set.navigations:
+                document[f"{name}@iot.navigationLink"] = f"{link}/{name}"
+            else:
+                document[name] = row.values.get(name)
+    for expand in query.expand:
+        _add_expanded(document, row, entity_set, expand, root, next_link)
+    return document
+
+
+def _add_expanded(
+    document: dict[str, Any], row: Row, entity_set: EntitySet, expand: Expand, root: str, next_link: NextLink
+) -> None:
+    name = expand.navigation
+    target = SETS[entity_set.navigations[name].target]
+    found = row.expanded.get(name)
+    if isinstance(found, Page):
+        document[name] = [entity_document(inner, target, expand.query, root, next_link) for inner in found.rows]
+        if found.count is not None:
+            document[f"{name}@iot.count"] = found.count
+        if found.more:
+            document[f"{name}@iot.nextLink"] = next_link(entity_set.name, row.id, name, expand)
+    else:
+        document[name] = None if found is None else entity_document(found, target, expand.query, root, next_link)
+
+
+def page_document(page: Page, query: Query, root: str, next_page: str | None, next_link: NextLink) -> dict[str, Any]:
+    """A set: count first where asked for, the entities, and the address of the next page where there is one."""
+    document: dict[str, Any] = {}
+    if page.count is not None:
+        document["@iot.count"] = page.count
+    entity_set = SETS[page.set_name]
+    document["value"] = [entity_document(row, entity_set, query, root, next_link) for row in page.rows]
+    if page.more and next_page:
+        document["@iot.nextLink"] = next_page
+    return document
+
+
+def references_document(page: Page, root: str, next_page: str | None) -> dict[str, Any]:
+    """A set as `$ref`: the addresses alone."""
+    document: dict[str, Any] = {"value": [{"@iot.selfLink": self_link(root, page.set_name, r.id)} for r in page.rows]}
+    if page.more and next_page:
+        document["@iot.nextLink"] = next_page
+    return document
+
+
+CONFORMANCE_ROOT = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
+
+
+def root_document(root: str, conformance: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:
+    """The service's root: the sets, and what it conforms to (18-088, clause 9.2.1)."""
+    return {
+        "value": [{"name": name, "url": f"{root}/{name}"} for name in sorted(SETS)],
+        "serverSettings": {"conformance": [CONFORMANCE_ROOT + name for name in conformance], **settings},
+    }
+
+
+def encode(document: Any) -> bytes:
+    """JSON."""
+    return _encoder.encode(document)
