@@ -140,12 +140,11 @@ def test_values_that_are_no_numbers_or_out_of_range_never_reach_a_handler() -> N
 def test_units_are_converted_and_what_cannot_be_is_refused_with_the_reason() -> None:
     made = Engine([toy.tanks()], ThingGraph(), ZONE)
     changed = []
+    units = {"level 1": toy.Unit(symbol="1"), "level 2": toy.Unit(symbol="lx")}
     for entity in toy.entities(2):
-        if getattr(entity, "name", "") == "level 1":
-            entity = msgspec.structs.replace(entity, unit_of_measurement=toy.Unit(symbol="1"))
-        if getattr(entity, "name", "") == "level 2":
-            entity = msgspec.structs.replace(entity, unit_of_measurement=toy.Unit(symbol="lx"))
-        changed.append(toy.put(entity))
+        unit = units.get(getattr(entity, "name", ""))
+        given_unit = msgspec.structs.replace(entity, unit_of_measurement=unit) if unit else entity
+        changed.append(toy.put(given_unit))
     made.turn(Record(1, 1, RecordKind.ENTITIES, to_us(START), msgspec.msgpack.encode(changed)))
     results = said(made, toy.observed(2, START, [(1, START, 0.4), (2, START, 40.0)]), Result)
     assert [r.value for r in results] == [pytest.approx(40.0)]

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+import numpy as np
+
 from dongne.model.entities import Datastream, Entity, Location, Property, Relation, Sensor, Thing, Unit, put
 from dongne.model.observed import Observation, ObservedProperty
-from dongne.model.records import Record, RecordKind, ObservationBatch, encode_batch
+from dongne.model.records import ObservationBatch, Record, RecordKind, encode_batch
 from dongne.model.times import to_us
 from dongne.runtime.declared import declare
 from dongne.runtime.job import Job, JobInput
@@ -30,9 +33,6 @@ from dongne.runtime.service import (
     on_job,
     wake,
 )
-
-import msgspec
-import numpy as np
 
 LEVEL = ObservedProperty("level", "%", 0.0, 100.0)
 LIGHT = ObservedProperty("light", "lx", 0.0, 1e5)
