@@ -33,10 +33,13 @@ class OsmKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     en: str
     ko: str
     mode: str = ""
+    nodes: bool = True
 
-    def matches(self, tags: Mapping[str, str]) -> bool:
-        """Whether the tags have all this kind asks for."""
-        return all(tags.get(key) == value if value != "*" else key in tags for key, value in self.match.items())
+    def matches(self, tags: Mapping[str, str], is_node: bool = False) -> bool:
+        """Whether the tags have all this kind asks for; some kinds (buildings) are never single nodes."""
+        return (self.nodes or not is_node) and all(
+            tags.get(key) == value if value != "*" else key in tags for key, value in self.match.items()
+        )
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -64,9 +67,9 @@ def list_kinds() -> tuple[OsmKind, ...]:
     return tuple(msgspec.convert(tomllib.loads(KINDS_FILE.read_text(encoding="utf-8"))["kind"], list[OsmKind]))
 
 
-def find_kind(tags: Mapping[str, str]) -> OsmKind | None:
+def find_kind(tags: Mapping[str, str], is_node: bool = False) -> OsmKind | None:
     """The first kind the tags match."""
-    return next((kind for kind in list_kinds() if kind.matches(tags)), None)
+    return next((kind for kind in list_kinds() if kind.matches(tags, is_node)), None)
 
 
 def read_osm(path: Path, progress: Callable[[int], None] | None = None) -> Extract:
@@ -93,7 +96,7 @@ class _Reading:
         tags = dict(item.tags)
         if not tags:
             return
-        kind = find_kind(tags)
+        kind = find_kind(tags, item.is_node())
         match item.type_str():
             case "n":
                 self._add(f"osm:node/{item.id}", kind, tags, _point(item.location))
@@ -123,8 +126,10 @@ class _Reading:
             text = f"{tags['addr:street']} {tags['addr:housenumber']}"
             known = text in self.addresses
             self.addresses.setdefault(text, point)
-            if kind and kind.id == "address" and known:
-                return  # a shop at an address that is already there
+            if kind and kind.id == "address":
+                if known:
+                    return  # a shop at an address that is already there
+                tags = {key: value for key, value in tags.items() if key.startswith("addr:")}
         if kind:
             self.features[source] = Feature(source, kind, tags, geometry, point)
 
