@@ -14,6 +14,7 @@ import msgspec
 
 from dongne.model.cases import CaseEvent
 from dongne.model.entities import Thing
+from dongne.model.geometry import Point
 from dongne.model.observed import ObservedProperty
 
 S = TypeVar("S")  # Settings: a frozen dataclass with defaults
@@ -156,6 +157,10 @@ class City(Protocol):
     @property
     def thing(self) -> Thing:
         """The key."""
+
+    @property
+    def point(self) -> Point | None:
+        """Where the key is; None where nobody said."""
 
     def neighbours(self, need: Neighbours) -> Sequence[Neighbour]:
         """Nearest first by hops, then by distance."""

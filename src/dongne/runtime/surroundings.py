@@ -9,7 +9,7 @@ import msgspec
 
 from dongne.model.entities import Thing
 from dongne.model.errors import BadSetup
-from dongne.model.geometry import distance_m
+from dongne.model.geometry import Point, distance_m
 from dongne.model.graph import ThingGraph
 from dongne.model.times import from_us
 from dongne.runtime.service import Asset, Latest, Neighbour, Neighbours, Reading
@@ -123,6 +123,11 @@ class KeyCity:
     def thing(self) -> Thing:
         """The key."""
         return self._around.graph.get_thing(self._thing)
+
+    @property
+    def point(self) -> Point | None:
+        """Where the key is; None where nobody said."""
+        return self._around.graph.find_point(self._thing)
 
     def _declared(self, need: object) -> None:
         if need not in self._needs:
