@@ -1,0 +1,272 @@
+"""What a group of Transactions does to a store's tables, worked out in memory before anything is written.
+
+Shared by all stores: they differ in how they look up what is there and how they write what comes out.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from dongne.model.cases import CASE_KINDS, TASK_STATES, TASK_STEPS, Case, CaseEvent, Task, TaskEvent, apply_event
+from dongne.model.entities import EntityChange, EntityType, Put, entity_of
+from dongne.model.errors import BadInput, Conflict
+from dongne.model.records import (
+    JobResult,
+    ObservationBatch,
+    Record,
+    RecordKind,
+    Removal,
+    SettingChange,
+    decode_batch,
+)
+from dongne.runtime.ports import Entry, Receipt, StateRow, Transaction
+
+MAX_DATASTREAM = 1 << 26  # latest values lie in arrays indexed by the id
+MIN_TIME_US, MAX_TIME_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
+
+_changes = msgspec.msgpack.Decoder(list[EntityChange])
+_case_event = msgspec.msgpack.Decoder(CaseEvent)
+_task_event = msgspec.msgpack.Decoder(TaskEvent)
+_setting = msgspec.msgpack.Decoder(SettingChange)
+_job_result = msgspec.msgpack.Decoder(JobResult)
+_removal = msgspec.msgpack.Decoder(Removal)
+_encode = msgspec.msgpack.Encoder().encode
+T = TypeVar("T")
+
+
+class Present(Protocol):
+    """What is there now."""
+
+    def find_case(self, key: str) -> Case | None:
+        """By lasting identity."""
+
+    def find_task(self, key: str) -> Task | None:
+        """By lasting identity."""
+
+    def setting_values(self, service: str, level: str) -> dict[str, Any]:
+        """Values in force at that level; empty where there are none."""
+
+
+class Written(msgspec.Struct, frozen=True, gc=False):
+    """A new record, with its batch where it holds Observations (so that nobody decodes it again)."""
+
+    record: Record
+    batch: ObservationBatch | None = None
+
+
+class Draft:
+    """New records and rows, over what is present. `next` is the number the next record gets.
+
+    A Transaction is worked out in a Draft of its own over the group's: where it fails, nothing of it is left.
+    """
+
+    def __init__(self, present: Present, next_number: int, last_at_us: int, now_us: int) -> None:
+        self._present = present
+        self.next = next_number
+        self.last_at_us = last_at_us
+        self.now_us = now_us
+        self.written: list[Written] = []
+        self.cases: dict[str, Case] = {}
+        self.case_events: list[tuple[int, int, bytes, str]] = []  # number, case id, event as JSON, hash
+        self.tasks: dict[str, Task] = {}
+        self.settings: dict[tuple[str, str], dict[str, Any]] = {}
+        self.assets: dict[tuple[str, str, int], tuple[int, bytes]] = {}
+        self.entities: list[EntityChange] = []
+        self.ids: dict[EntityType, int] = {}
+        self.removals: list[tuple[int, Removal]] = []
+        self.dropped_states: set[str] = set()
+        self.states: dict[tuple[str, int], StateRow] = {}
+        self.positions: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}  # entries which changed nothing, by reason
+
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.written or self.states or self.positions or self.dropped_states)
+
+    # what is present, seen through this draft
+    def find_case(self, key: str) -> Case | None:
+        """As of this draft."""
+        return self.cases.get(key) or self._present.find_case(key)
+
+    def find_task(self, key: str) -> Task | None:
+        """As of this draft."""
+        return self.tasks.get(key) or self._present.find_task(key)
+
+    def setting_values(self, service: str, level: str) -> dict[str, Any]:
+        """As of this draft."""
+        found = self.settings.get((service, level))
+        return self._present.setting_values(service, level) if found is None else found
+
+    # taking in
+    def take(self, transaction: Transaction) -> Receipt:
+        """Works the Transaction in, whole or not at all. Raises Conflict or BadInput."""
+        if len(transaction.entries) == 1 and not transaction.states and transaction.position is None:
+            entry = transaction.entries[0]
+            if entry.kind is RecordKind.OBSERVATIONS and transaction.drop_states_of is None:
+                return Receipt((self._take_entry(entry),))  # fails before it changes anything
+        part = Draft(self, self.next, self.last_at_us, self.now_us)
+        numbers = tuple([part._take_entry(entry) for entry in transaction.entries])
+        if transaction.drop_states_of is not None:
+            part.dropped_states.add(transaction.drop_states_of)
+        for row in transaction.states:
+            part.states[row.service, row.thing] = row
+        if transaction.position is not None:
+            part.positions[transaction.position[0]] = transaction.position[1]
+        self._merge(part)
+        return Receipt(numbers)
+
+    def _merge(self, part: "Draft") -> None:
+        self.next, self.last_at_us = part.next, part.last_at_us
+        self.written += part.written
+        self.cases |= part.cases
+        self.case_events += part.case_events
+        self.tasks |= part.tasks
+        self.settings |= part.settings
+        self.assets |= part.assets
+        self.entities += part.entities
+        for kind, last in part.ids.items():
+            self.ids[kind] = max(last, self.ids.get(kind, 0))
+        self.removals += part.removals
+        if part.dropped_states:
+            self.dropped_states |= part.dropped_states
+            self.states = {key: row for key, row in self.states.items() if key[0] not in part.dropped_states}
+        self.states |= part.states
+        self.positions |= part.positions
+        for reason, count in part.dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def write(self, kind: RecordKind, body: bytes, entry: Entry, batch: ObservationBatch | None = None) -> int:
+        """Adds a record; returns its number."""
+        number = self.next
+        at_us = self.now_us if entry.at_us is None else entry.at_us
+        self.last_at_us = max(self.last_at_us, at_us)  # the sequence never goes back in time
+        record = Record(number, entry.count, kind, self.last_at_us, body, entry.origin, entry.cause)
+        self.written.append(Written(record, batch))
+        self.next += entry.count
+        return number
+
+    def _take_entry(self, entry: Entry) -> int:
+        if entry.kind is RecordKind.OBSERVATIONS:
+            return self.write(entry.kind, entry.body, entry, check_batch(entry))
+        if entry.count != 1:
+            raise BadInput(f"a record of kind {entry.kind.name} has count 1, not {entry.count}", reason="count")
+        match entry.kind:
+            case RecordKind.CASE:
+                return self._take_case(entry)
+            case RecordKind.TASK:
+                return self._take_task(entry)
+            case RecordKind.ENTITIES:
+                self._take_entities(_decoded(_changes.decode, entry))
+            case RecordKind.SETTING:
+                self._take_setting(_decoded(_setting.decode, entry))
+            case RecordKind.JOB:
+                result = _decoded(_job_result.decode, entry)
+                if not result.error:  # an error leaves the asset before it in use
+                    self.assets[result.service, result.job, result.thing] = (self.next, entry.body)
+            case RecordKind.REMOVAL:
+                self.removals.append((self.next, _decoded(_removal.decode, entry)))
+        return self.write(entry.kind, entry.body, entry)
+
+    def _take_entities(self, changes: list[EntityChange]) -> None:
+        for change in changes:
+            try:
+                entity_id = entity_of(change).id if isinstance(change, Put) else change.id
+            except msgspec.DecodeError as error:
+                raise BadInput(f"{change.type}: {error}; the body is JSON of the entity", reason="entity") from error
+            self.ids[change.type] = max(entity_id, self.ids.get(change.type, 0))
+        self.entities += changes
+
+    def _take_setting(self, change: SettingChange) -> None:
+        values = {**self.setting_values(change.service, change.level), **change.values}
+        self.settings[change.service, change.level] = {k: v for k, v in values.items() if v is not None}
+
+    def _drop(self, reason: str) -> int:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+        return 0
+
+    def _take_case(self, entry: Entry) -> int:
+        event = _decoded(_case_event.decode, entry)
+        try:
+            after = apply_event(self.find_case(event.key), event, self.next)
+        except (Conflict, BadInput):
+            if entry.origin:
+                return self._drop("case_step")
+            raise
+        if after is None:
+            return self._drop("case_open")
+        case, event = after
+        number = self.write(entry.kind, _encode(event), entry)
+        self.cases[case.key] = case
+        self.case_events.append((number, case.id, msgspec.json.encode(event), case.hash))
+        return number
+
+    def _take_task(self, entry: Entry) -> int:
+        event = _decoded(_task_event.decode, entry)
+        before = self.find_task(event.key)
+        try:
+            task = apply_task_event(before, event, self.next)
+        except (Conflict, BadInput):
+            if entry.origin:
+                return self._drop("task_step")
+            raise
+        if task is None:
+            return self._drop("task_open")
+        self.tasks[task.key] = task
+        return self.write(entry.kind, entry.body, entry)
+
+
+def _decoded(decode: Callable[[bytes], T], entry: Entry) -> T:
+    try:
+        return decode(entry.body)
+    except msgspec.DecodeError as error:
+        raise BadInput(f"the body of a {entry.kind.name} record can't be read: {error}", reason="body") from error
+
+
+def check_batch(entry: Entry) -> ObservationBatch:
+    """The entry's batch. Raises BadInput where length, ids or times can't be stored."""
+    if entry.count < 1 or len(entry.body) < 1 + 20 * entry.count:
+        raise BadInput(f"{len(entry.body)} bytes don't hold {entry.count} Observations", reason="body")
+    try:
+        batch = decode_batch(entry.body, entry.count)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise BadInput(f"the body of an OBSERVATIONS record can't be read: {error}", reason="body") from error
+    low, high = batch.datastream.min(), batch.datastream.max()
+    if low < 1 or high >= MAX_DATASTREAM:
+        raise BadInput(f"Datastream ids lie in 1..{MAX_DATASTREAM - 1}, not {low if low < 1 else high}", reason="id")
+    early, late = batch.time_us.min(), batch.time_us.max()
+    if early < MIN_TIME_US or late > MAX_TIME_US:
+        raise BadInput("a phenomenonTime lies outside of the years 1 to 9999", reason="time")
+    return batch
+
+
+def apply_task_event(task: Task | None, event: TaskEvent, number: int) -> Task | None:
+    """The Task after the event; None where it is so already.
+
+    Raises Conflict for a step which is not allowed, BadInput for one on a Task that was never created.
+    """
+    if event.state not in TASK_STATES:
+        raise BadInput(f"there is no state {event.state!r} of a Task; states: {', '.join(TASK_STATES)}", reason="task")
+    if task is None:
+        if event.state != "created":
+            raise BadInput(f"there is no Task {event.key!r} to be {event.state}", reason="task")
+        return Task(
+            id=number, key=event.key, thing=event.thing, capability=event.capability, state=event.state,
+            created=event.time, changed=event.time, service=event.service, parameters=event.parameters,
+        )  # fmt: skip
+    if event.state in ("created", task.state):
+        return None
+    if event.state not in TASK_STEPS.get(task.state, frozenset()):
+        raise Conflict(f"the Task {task.key!r} is {task.state}; it can't become {event.state}", reason="task")
+    parameters = {**task.parameters, **event.parameters}
+    return msgspec.structs.replace(task, state=event.state, changed=event.time, parameters=parameters)
+
+
+def is_open(case: Case) -> bool:
+    """Whether somebody must still do something; a kind this version does not know counts as open."""
+    return case.kind not in CASE_KINDS or not case.is_closed
+
+
+def is_task_open(task: Task) -> bool:
+    """Whether the device has still to act."""
+    return bool(TASK_STEPS.get(task.state))

@@ -1,0 +1,5 @@
+"""The default store: SQLite as truth, the latest values in memory, DuckDB as a follower for history."""
+
+from dongne.stores.embedded.store import EmbeddedStore
+
+__all__ = ["EmbeddedStore"]

@@ -1,0 +1,120 @@
+"""The latest value of each Datastream, in memory: arrays indexed by the Datastream's id."""
+
+import threading
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dongne.model.records import ObservationBatch
+from dongne.runtime.ports import LatestValue
+
+NEVER = np.iinfo(np.int64).min
+CHUNK = 16_384  # Datastreams in a row of the checkpoint
+FEW = 8  # below this many rows a loop is quicker than numpy
+
+_DTYPE = np.dtype([("number", "<i8"), ("time_us", "<i8"), ("result", "<f8")])
+
+
+class LatestValues:
+    """Newest phenomenonTime wins, the higher number where equal. One thread writes, any thread reads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._number = np.zeros(0, np.int64)
+        self._time = np.zeros(0, np.int64)
+        self._result = np.zeros(0, np.float64)
+        self._dirty: set[int] = set()  # chunks changed since the checkpoint
+        self._grow(CHUNK)
+
+    def _grow(self, size: int) -> None:
+        size = max(CHUNK * -(-size // CHUNK), 2 * len(self._number))
+        for name, empty in (("_number", 0), ("_time", NEVER), ("_result", np.nan)):
+            old = getattr(self, name)
+            new = np.full(size, empty, old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+    def update(self, first: int, batch: ObservationBatch, kept: NDArray[np.bool_] | None = None) -> None:
+        """Takes in a batch whose first number is `first`; of it, only the rows `kept`. Numbers must rise."""
+        streams, times, results = batch.datastream, batch.time_us, batch.result
+        numbers = np.arange(first, first + len(streams))
+        if kept is not None:
+            streams, times, results, numbers = streams[kept], times[kept], results[kept], numbers[kept]
+            if not len(streams):
+                return
+        with self._lock:
+            top = int(streams.max())
+            if top >= len(self._number):
+                self._grow(top + 1)
+            if len(streams) < FEW:
+                for row, stream in enumerate(streams.tolist()):
+                    if times[row] >= self._time[stream]:
+                        self._set(stream, int(numbers[row]), int(times[row]), float(results[row]))
+                return
+            np.maximum.at(self._time, streams, times)
+            newest = times == self._time[streams]
+            winners = streams[newest]  # where a Datastream comes twice, numpy keeps the last: the higher number
+            self._number[winners] = numbers[newest]
+            self._result[winners] = results[newest]
+            self._dirty.update(np.unique(winners // CHUNK).tolist())
+
+    def _set(self, stream: int, number: int, time_us: int, result: float) -> None:
+        self._number[stream], self._time[stream], self._result[stream] = number, time_us, result
+        self._dirty.add(stream // CHUNK)
+
+    def replace(self, stream: int, value: LatestValue | None) -> None:
+        """What is the newest after Observations were taken out."""
+        with self._lock:
+            if stream < len(self._number):
+                found = value or LatestValue(0, int(NEVER), float("nan"))
+                self._set(stream, found.number, found.time_us, found.result)
+
+    def find(self, stream: int) -> LatestValue | None:
+        """The newest of a Datastream."""
+        with self._lock:
+            if not 0 <= stream < len(self._number) or not self._number[stream]:
+                return None
+            return LatestValue(int(self._number[stream]), int(self._time[stream]), float(self._result[stream]))
+
+    def find_many(self, streams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Numbers, times and results; number 0 where there is none (its time is 0)."""
+        streams = np.asarray(streams, np.int64)
+        with self._lock:
+            known = (streams >= 0) & (streams < len(self._number))
+            at = np.where(known, streams, 0)
+            numbers = np.where(known, self._number[at], 0)
+            times, results = self._time[at], self._result[at]
+        some = numbers > 0
+        return numbers, np.where(some, times, 0), np.where(some, results, np.nan)
+
+    def of_numbers(self, numbers: Iterable[int]) -> list[int]:
+        """The Datastreams whose newest is one of these."""
+        with self._lock:
+            return [int(s) for s in np.flatnonzero(np.isin(self._number, np.fromiter(numbers, np.int64))) if s]
+
+    # the checkpoint
+    def changed_chunks(self) -> list[tuple[int, bytes]]:
+        """What changed since the last call, as rows of the checkpoint; `changed_again` takes the call back."""
+        with self._lock:
+            chunks, self._dirty = sorted(self._dirty), set()
+            return [(chunk, self._encode(chunk)) for chunk in chunks]
+
+    def changed_again(self, chunks: Iterable[int]) -> None:
+        """These were not stored after all."""
+        with self._lock:
+            self._dirty.update(chunks)
+
+    def _encode(self, chunk: int) -> bytes:
+        part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+        rows = np.empty(CHUNK, _DTYPE)
+        rows["number"], rows["time_us"], rows["result"] = self._number[part], self._time[part], self._result[part]
+        return rows.tobytes()
+
+    def load(self, chunks: Iterable[tuple[int, bytes]]) -> None:
+        """Takes in a checkpoint."""
+        for chunk, body in chunks:
+            if (chunk + 1) * CHUNK > len(self._number):
+                self._grow((chunk + 1) * CHUNK)
+            rows, part = np.frombuffer(body, _DTYPE), slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+            self._number[part], self._time[part], self._result[part] = rows["number"], rows["time_us"], rows["result"]

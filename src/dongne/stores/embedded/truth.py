@@ -1,0 +1,341 @@
+"""The truth: one SQLite file (WAL, synchronous=FULL). It only appends, and looks up by key."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from dongne.model.cases import Case, CaseEvent, Task
+from dongne.model.entities import ENTITY_CLASSES, Entity, EntityType, Put
+from dongne.model.errors import BadSetup
+from dongne.model.records import JobResult, ObservationBatch, Record, RecordKind, Removal, decode_batch
+from dongne.runtime.ports import CaseFilter, StateRow
+from dongne.stores.effects import Draft, is_open, is_task_open
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+create table sequence (
+  number integer primary key, count integer not null, kind integer not null, at_us integer not null,
+  origin text not null, cause integer not null, body blob not null);
+create table positions (reader text primary key, number integer not null) without rowid;
+create table states (
+  service text, thing integer, version integer not null, body blob not null, wakes blob not null, parked text not null,
+  primary key (service, thing)) without rowid;
+create table entities (type text, id integer, body blob not null, primary key (type, id)) without rowid;
+create table last_ids (type text primary key, id integer not null) without rowid;
+create table cases (
+  id integer primary key, key text not null unique, kind text not null, thing integer, service text not null,
+  is_open integer not null, body blob not null);
+create index cases_open on cases (is_open, id);
+create index cases_thing on cases (thing, id);
+create table case_events (number integer primary key, case_id integer not null, body blob not null, hash text not null);
+create index case_events_case on case_events (case_id, number);
+create table tasks (
+  id integer primary key, key text not null unique, thing integer not null, is_open integer not null,
+  body blob not null);
+create index tasks_thing on tasks (thing, id);
+create table settings (service text, level text, body blob not null, primary key (service, level)) without rowid;
+create table assets (
+  service text, job text, thing integer, number integer not null, body blob not null,
+  primary key (service, job, thing)) without rowid;
+create table removals (number integer primary key, body blob not null);
+create table latest (chunk integer primary key, body blob not null);
+create table meta (name text primary key, value) without rowid;
+"""
+RECORD_COLUMNS = "number, count, kind, at_us, origin, cause, body"
+
+_json = msgspec.json.encode
+_case = msgspec.json.Decoder(Case)
+_case_event = msgspec.json.Decoder(CaseEvent)
+_task = msgspec.json.Decoder(Task)
+_values = msgspec.json.Decoder(dict[str, Any])
+_wakes = msgspec.json.Decoder(dict[str, int])
+_removal = msgspec.json.Decoder(Removal)
+_job_result = msgspec.msgpack.Decoder(JobResult)
+
+
+class Truth:
+    """The file. `write` and `keep_latest` are the writer thread's alone; everything else may be called from any thread
+    and leaves no read transaction open (one would let the WAL grow)."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._own = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._writer = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=256)
+        for pragma in ("journal_mode=wal", "synchronous=full", "journal_size_limit=67108864", "cache_size=-65536"):
+            self._writer.execute(f"pragma {pragma}").fetchall()
+        self._set_up()
+
+    def _set_up(self) -> None:
+        (version,) = self._writer.execute("pragma user_version").fetchone()
+        if version == 0:
+            identity = f"insert into meta values ('identity', '{uuid4()}')"
+            self._writer.executescript(f"begin; {SCHEMA} {identity}; pragma user_version={SCHEMA_VERSION}; commit;")
+        elif version != SCHEMA_VERSION:
+            raise BadSetup(
+                f"{self.file} has format {version}, this version of Dongne reads {SCHEMA_VERSION}; "
+                "start the version that wrote it, or another folder"
+            )
+
+    def close(self) -> None:
+        """Empties the WAL into the file and lets go of it."""
+        with self._lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        self._writer.close()
+
+    # writing
+    def write(self, draft: Draft) -> None:
+        """Everything of the draft, durable when this returns. Raises sqlite3.Error or OSError with nothing written."""
+        connection = self._writer
+        connection.execute("begin immediate")
+        try:
+            self._insert(connection, draft)
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
+
+    def _insert(self, connection: sqlite3.Connection, draft: Draft) -> None:
+        many = connection.executemany
+        many(
+            f"insert into sequence ({RECORD_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (r.number, r.count, r.kind, r.at_us, r.origin, r.cause, r.body)
+                for r in [w.record for w in draft.written]
+            ],
+        )
+        if draft.dropped_states:
+            many("delete from states where service = ?", [(service,) for service in draft.dropped_states])
+        if draft.states:
+            many(
+                "insert or replace into states values (?, ?, ?, ?, ?, ?)",
+                [(s.service, s.thing, s.version, s.body, _json(s.wakes), s.parked) for s in draft.states.values()],
+            )
+        if draft.positions:
+            many("insert or replace into positions values (?, ?)", draft.positions.items())
+        if draft.ids:
+            self._insert_entities(connection, draft)
+        if draft.cases:
+            many(
+                "insert or replace into cases values (?, ?, ?, ?, ?, ?, ?)",
+                [(c.id, c.key, c.kind, c.thing, c.service, is_open(c), _json(c)) for c in draft.cases.values()],
+            )
+            many("insert into case_events values (?, ?, ?, ?)", draft.case_events)
+        if draft.tasks:
+            many(
+                "insert or replace into tasks values (?, ?, ?, ?, ?)",
+                [(t.id, t.key, t.thing, is_task_open(t), _json(t)) for t in draft.tasks.values()],
+            )
+        if draft.settings:
+            rows = [(service, level, _json(values)) for (service, level), values in draft.settings.items()]
+            many("insert or replace into settings values (?, ?, ?)", rows)
+        if draft.assets:
+            many(
+                "insert or replace into assets values (?, ?, ?, ?, ?)",
+                [(*key, number, body) for key, (number, body) in draft.assets.items()],
+            )
+        if draft.removals:
+            many("insert into removals values (?, ?)", [(number, _json(what)) for number, what in draft.removals])
+
+    def _insert_entities(self, connection: sqlite3.Connection, draft: Draft) -> None:
+        latest: dict[tuple[str, int], bytes | None] = {}
+        for change in draft.entities:
+            if isinstance(change, Put):
+                latest[change.type, msgspec.json.decode(change.body, type=_HasId).id] = change.body
+            else:
+                latest[change.type, change.id] = None
+        puts = [(str(kind), entity_id, body) for (kind, entity_id), body in latest.items() if body is not None]
+        gone = [(str(kind), entity_id) for (kind, entity_id), body in latest.items() if body is None]
+        connection.executemany("insert or replace into entities values (?, ?, ?)", puts)
+        connection.executemany("delete from entities where type = ? and id = ?", gone)
+        connection.executemany(
+            "insert into last_ids values (?, ?) on conflict (type) do update set id = max(id, excluded.id)",
+            [(str(kind), last) for kind, last in draft.ids.items()],
+        )
+
+    def keep_latest(self, position: int, chunks: Sequence[tuple[int, bytes]]) -> None:
+        """The checkpoint of the latest values with its position in the sequence."""
+        connection = self._writer
+        connection.execute("begin immediate")
+        try:
+            connection.executemany("insert or replace into latest values (?, ?)", chunks)
+            connection.execute("insert or replace into meta values ('latest_position', ?)", (position,))
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
+
+    def set_max_pages(self, pages: int) -> None:
+        """Limits the file to so many pages (0: no limit): a write beyond is refused as on a full disk."""
+        self._writer.execute(f"pragma max_page_count={pages or 4294967294}").fetchall()
+
+    # reading: what the writer's thread looks up while it works a Draft out (dongne.stores.effects.Present)
+    def find_case(self, key: str) -> Case | None:
+        """By lasting identity."""
+        rows = self.rows("select body from cases where key = ?", key)
+        return _case.decode(rows[0][0]) if rows else None
+
+    def find_task(self, key: str) -> Task | None:
+        """By lasting identity."""
+        rows = self.rows("select body from tasks where key = ?", key)
+        return _task.decode(rows[0][0]) if rows else None
+
+    def setting_values(self, service: str, level: str) -> dict[str, Any]:
+        """Values in force at that level."""
+        rows = self.rows("select body from settings where service = ? and level = ?", service, level)
+        return _values.decode(rows[0][0]) if rows else {}
+
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        """All rows of a query, on this thread's read-only connection."""
+        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            address = f"{self.file.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+            with self._lock:
+                self._readers.append(connection)
+            self._own.connection = connection
+        return connection.execute(sql, values).fetchall()
+
+    # the sequence
+    def ends(self) -> tuple[int, int, int]:
+        """First number (1 when empty), last number (0 when empty), and the last instant in microseconds."""
+        rows = self.rows("select number + count - 1, at_us from sequence order by number desc limit 1")
+        if not rows:
+            return 1, 0, 0
+        return self.rows("select min(number) from sequence")[0][0], rows[0][0], rows[0][1]
+
+    def read(self, after: int, until: int | None = None, limit: int = 1000) -> list[Record]:
+        """Up to `limit` records whose first number is > `after` (and <= `until`), in order."""
+        last = (1 << 62) if until is None else until
+        sql = f"select {RECORD_COLUMNS} from sequence where number > ? and number <= ? order by number limit ?"
+        return [_record(row) for row in self.rows(sql, after, last, limit)]
+
+    def find_record(self, number: int) -> Record | None:
+        """The record which covers this number."""
+        sql = f"select {RECORD_COLUMNS} from sequence where number <= ? order by number desc limit 1"
+        found = [_record(row) for row in self.rows(sql, number)]
+        return found[0] if found and found[0].last >= number else None
+
+    def find_number_at(self, at_us: int) -> int:
+        """The last number that arrived before this instant; 0 where there is none. By halving: `at_us` never falls."""
+        low, (_, high, _) = 0, self.ends()
+        sql = "select number, count, at_us from sequence where number <= ? order by number desc limit 1"
+        while low < high:  # all numbers up to `low` are before, all above `high` are not
+            middle = (low + high + 1) // 2
+            rows = self.rows(sql, middle)
+            if not rows:
+                return low
+            number, count, then_us = rows[0]
+            if then_us < at_us:
+                low = number + count - 1
+            else:
+                high = number - 1
+        return low
+
+    def iterate_batches(self, after: int = 0, records_at_once: int = 1000) -> Iterator[tuple[int, ObservationBatch]]:
+        """First number and batch of all records of Observations after this number."""
+        sql = "select number, count, kind, body from sequence where number > ? order by number limit ?"
+        while rows := self.rows(sql, after, records_at_once):
+            for number, count, kind, body in rows:
+                if kind == RecordKind.OBSERVATIONS:
+                    yield number, decode_batch(body, count)
+            after = rows[-1][0]
+
+    # tables
+    def meta(self, name: str) -> Any:
+        """A value kept by name; None where there is none."""
+        rows = self.rows("select value from meta where name = ?", name)
+        return rows[0][0] if rows else None
+
+    def latest_chunks(self) -> list[tuple[int, bytes]]:
+        """The checkpoint of the latest values."""
+        return self.rows("select chunk, body from latest order by chunk")
+
+    def list_entities(self) -> Iterator[Entity]:
+        """All entities, by type and id."""
+        for kind, body in self.rows("select type, body from entities order by type, id"):
+            yield msgspec.json.decode(body, type=ENTITY_CLASSES[EntityType(kind)])
+
+    def last_ids(self) -> dict[EntityType, int]:
+        """The highest id ever stored, by type."""
+        return {EntityType(kind): last for kind, last in self.rows("select type, id from last_ids")}
+
+    def list_removals(self, after: int = 0) -> list[tuple[int, Removal]]:
+        """All removals by number."""
+        rows = self.rows("select number, body from removals where number > ? order by number", after)
+        return [(number, _removal.decode(body)) for number, body in rows]
+
+    def list_cases(self, which: CaseFilter) -> list[Case]:
+        """Newest first."""
+        wanted: list[tuple[str, Any]] = [
+            ("kind = ?", which.kind),
+            ("thing = ?", which.thing),
+            ("service = ?", which.service),
+            ("is_open = ?", which.is_open),
+            ("id < ?", which.before_id),
+        ]
+        return [_case.decode(body) for body in self._filtered("cases", wanted, which.limit)]
+
+    def _filtered(self, table: str, wanted: list[tuple[str, Any]], limit: int) -> Iterator[bytes]:
+        given = [(condition, value) for condition, value in wanted if value is not None]
+        where = " and ".join(condition for condition, _ in given) or "true"
+        values = [value for _, value in given]
+        for (body,) in self.rows(f"select body from {table} where {where} order by id desc limit ?", *values, limit):
+            yield body
+
+    def find_case_by_id(self, case_id: int) -> Case | None:
+        """The Case."""
+        rows = self.rows("select body from cases where id = ?", case_id)
+        return _case.decode(rows[0][0]) if rows else None
+
+    def list_case_events(self, case_id: int) -> list[tuple[int, CaseEvent, str]]:
+        """Number, event and chained hash, oldest first."""
+        rows = self.rows("select number, body, hash from case_events where case_id = ? order by number", case_id)
+        return [(number, _case_event.decode(body), digest) for number, body, digest in rows]
+
+    def list_tasks(self, thing: int | None, open_ones: bool | None, limit: int) -> list[Task]:
+        """Newest first."""
+        wanted: list[tuple[str, Any]] = [("thing = ?", thing), ("is_open = ?", open_ones)]
+        return [_task.decode(body) for body in self._filtered("tasks", wanted, limit)]
+
+    def position(self, reader: str) -> int:
+        """How far this reader has come."""
+        rows = self.rows("select number from positions where reader = ?", reader)
+        return int(rows[0][0]) if rows else 0
+
+    def list_states(self, service: str) -> list[StateRow]:
+        """All keys of a service."""
+        sql = "select thing, version, body, wakes, parked from states where service = ? order by thing"
+        return [
+            StateRow(service, thing, version, body, _wakes.decode(wakes), parked)
+            for thing, version, body, wakes, parked in self.rows(sql, service)
+        ]
+
+    def list_settings(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """(service, level, values in force at that level)."""
+        rows = self.rows("select service, level, body from settings order by service, level")
+        return [(service, level, _values.decode(body)) for service, level, body in rows]
+
+    def list_assets(self, service: str, job: str | None) -> list[tuple[int, JobResult]]:
+        """Version and outcome, by job and Thing."""
+        sql = "select number, body from assets where service = ? and job = coalesce(?, job) order by job, thing"
+        return [(number, _job_result.decode(body)) for number, body in self.rows(sql, service, job)]
+
+
+class _HasId(msgspec.Struct):
+    id: int
+
+
+def _record(row: tuple[int, int, int, int, str, int, bytes]) -> Record:
+    number, count, kind, at_us, origin, cause, body = row
+    return Record(number, count, RecordKind(kind), at_us, body, origin, cause)
