@@ -13,7 +13,7 @@ def to_us(instant: datetime) -> int:
 
 def from_us(us: int) -> datetime:
     """The aware UTC datetime of whole microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=us)
+    return EPOCH + timedelta(0, 0, us)
 
 
 def parse_instant(text: str) -> datetime:

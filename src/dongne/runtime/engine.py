@@ -5,7 +5,8 @@ arrived, then its handlers, then what their emissions set off in other services 
 function of the records from outside and of nothing else.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,14 +20,13 @@ from dongne.model.graph import ThingGraph
 from dongne.model.observed import Observation, ObservedProperty
 from dongne.model.records import (
     JobResult,
-    ObservationBatch,
     Record,
     RecordKind,
     Resume,
     SettingChange,
     decode_batch,
 )
-from dongne.model.times import from_us, to_us
+from dongne.model.times import EPOCH, to_us
 from dongne.model.units import IDENTITY, Conversion, get_conversion
 from dongne.runtime.ports import StateRow
 from dongne.runtime.registry import LoadedService
@@ -40,6 +40,8 @@ _setting = msgspec.msgpack.Decoder(SettingChange)
 _case = msgspec.msgpack.Decoder(CaseEvent)
 _job = msgspec.msgpack.Decoder(JobResult)
 _resume = msgspec.msgpack.Decoder(Resume)
+
+MAX = float(np.finfo(np.float64).max)  # an infinite value is not in an unlimited range
 
 DERIVED = frozenset({RecordKind.OBSERVATIONS, RecordKind.CASE, RecordKind.TASK, RecordKind.START})
 
@@ -57,8 +59,7 @@ class _Stream(msgspec.Struct, frozen=True, gc=False):
     """A Datastream that somebody reads or needs."""
 
     thing: int
-    property: ObservedProperty
-    conversion: Conversion
+    key: str
     routes: tuple[_Route, ...]
     needed: bool
 
@@ -116,23 +117,34 @@ class Engine:
                         route = _Route(runner, key, handler, trigger.property)
                         wanted.setdefault((thing, trigger.property.key), []).append(route)
         self._routes = {at: tuple(routes) for at, routes in wanted.items()}
+        bound: dict[int, tuple[ObservedProperty, Conversion]] = {}
         for stream in graph.datastreams.values():
             observed = self._properties.get(graph.property_key(stream))
             if observed is None or stream.properties.get("service"):
                 continue
+            routes = self._routes.get((stream.thing_id, observed.key), ())
+            needed = observed.key in self.around.needed
+            if not routes and not needed:
+                continue
             unit = stream.unit_of_measurement.symbol
             try:
-                conversion = IDENTITY if unit is None else get_conversion(unit, observed.unit)
+                bound[stream.id] = observed, IDENTITY if unit is None else get_conversion(unit, observed.unit)
             except BadInput as error:
                 self.problems[stream.id] = error.message
                 continue
-            routes = self._routes.get((stream.thing_id, observed.key), ())
-            needed = observed.key in self.around.needed
-            if routes or needed:
-                self._streams[stream.id] = _Stream(stream.thing_id, observed, conversion, routes, needed)
-        size = max(self._streams, default=-1) + 1
+            self._streams[stream.id] = _Stream(stream.thing_id, observed.key, routes, needed)
+        self._tabulate(bound)
+
+    def _tabulate(self, bound: dict[int, tuple[ObservedProperty, Conversion]]) -> None:
+        """Units and ranges as columns by Datastream id, so that whole batches are checked at once."""
+        size = max(bound, default=-1) + 1
         self._bound = np.zeros(size, bool)
-        self._bound[list(self._streams)] = True
+        self._factor, self._offset = np.ones(size), np.zeros(size)
+        self._low, self._high = np.full(size, -np.inf), np.full(size, np.inf)
+        for stream_id, (observed, conversion) in bound.items():
+            self._bound[stream_id] = True
+            self._factor[stream_id], self._offset[stream_id] = conversion.factor, conversion.offset
+            self._low[stream_id], self._high[stream_id] = max(observed.low, -MAX), min(observed.high, MAX)
 
     # --- states ----------------------------------------------------------------------------------------------------
 
@@ -207,52 +219,47 @@ class Engine:
             self.runners[resume.service].resume(resume)
 
     def _observations(self, record: Record, out: list[Emitted]) -> None:
+        """Runs the handlers of every row somebody reads. Units and ranges are checked for all rows at once."""
         batch = decode_batch(record.body, record.count)
-        rows = np.flatnonzero(
-            self._bound[np.minimum(batch.datastream, len(self._bound) - 1)] if len(self._bound) else []
-        )
+        rows = np.flatnonzero(batch.datastream < len(self._bound))
+        rows = rows[self._bound[batch.datastream[rows]]]
         if not len(rows):
             return
-        rows = rows[batch.datastream[rows] < len(self._bound)]
-        for obs, stream, time_us in self._rows(record, batch, rows):
+        datastream = batch.datastream[rows]
+        value = batch.result[rows] * self._factor[datastream] + self._offset[datastream]
+        good = (value >= self._low[datastream]) & (value <= self._high[datastream])  # a NaN is not
+        if not good.all():
+            self.skipped += int(len(good) - np.count_nonzero(good))
+            rows, datastream, value = rows[good], datastream[good], value[good]
+        first, arrived, extras, streams, observe = (
+            record.number,
+            record.at,
+            batch.extras,
+            self._streams,
+            self.around.observe,
+        )
+        for row, stream_id, time_us, result in zip(
+            rows.tolist(), datastream.tolist(), batch.time_us[rows].tolist(), value.tolist(), strict=True
+        ):
+            stream = streams[stream_id]
+            time = EPOCH + timedelta(0, 0, time_us)
+            extra = extras.get(row) if extras else None
+            obs = Observation(
+                first + row,
+                stream.thing,
+                stream_id,
+                stream.key,
+                time,
+                result,
+                arrived,
+                extra.parameters if extra else None,
+            )
             if stream.needed:
-                self.around.observe(stream.property.key, stream.thing, time_us, obs.result)
+                observe(stream.key, stream.thing, time_us, result)
             for route in stream.routes:
-                emissions = route.runner.handle(route.key, route.handler, obs, record.number, obs.time, obs.arrived)
+                emissions = route.runner.handle(route.key, route.handler, obs, first, time, arrived)
                 for emitted in emissions:
                     self._follow(emitted, record, out)
-
-    def _rows(self, record: Record, batch: ObservationBatch, rows: Any) -> Iterator[tuple[Observation, _Stream, int]]:
-        arrived, first, extras, streams = record.at, record.number, batch.extras, self._streams
-        columns = zip(
-            rows.tolist(),
-            batch.datastream[rows].tolist(),
-            batch.time_us[rows].tolist(),
-            batch.result[rows].tolist(),
-            strict=True,
-        )
-        for row, datastream, time_us, given in columns:
-            stream = streams[datastream]
-            observed, conversion = stream.property, stream.conversion
-            value = given if conversion is IDENTITY else given * conversion.factor + conversion.offset
-            if not observed.low <= value <= observed.high:  # also NaN
-                self.skipped += 1
-                continue
-            extra = extras.get(row) if extras else None
-            yield (
-                Observation(
-                    first + row,
-                    stream.thing,
-                    datastream,
-                    observed.key,
-                    from_us(time_us),
-                    value,
-                    arrived,
-                    extra.parameters if extra else None,
-                ),
-                stream,
-                time_us,
-            )
 
     def _follow(self, emitted: Emitted, record: Record, out: list[Emitted]) -> None:
         """Takes an emission out, and with it what it sets off in services that read it."""

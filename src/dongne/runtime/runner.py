@@ -20,6 +20,7 @@ from dongne.runtime.service import Emission, Handler, Result, Wake
 from dongne.runtime.settings import CITY, SettingsBook
 from dongne.runtime.surroundings import KeyCity, Surroundings
 
+NOTHING: list[Any] = []  # shared, never changed
 DAILY = "daily "  # before the local time, the name of the Wake behind @daily
 
 
@@ -133,11 +134,6 @@ class Runner:
         """Takes a change in; it was checked before it became a record."""
         self.book.apply(change)
 
-    def _settings_of(self, key: int, cell: Cell) -> Any:
-        if cell.settings_revision != self.book.revision:
-            cell.settings, cell.settings_revision = self.book.resolve(key), self.book.revision
-        return cell.settings
-
     # --- handling --------------------------------------------------------------------------------------------------
 
     def handle(
@@ -159,10 +155,14 @@ class Runner:
             cell.changed = True
             self._changed.append(key)
         if cell.parked:
-            return []
-        self._service.settings = self._settings_of(key, cell)
+            return NOTHING
+        if cell.settings_revision != self.book.revision:
+            cell.settings, cell.settings_revision = self.book.resolve(key), self.book.revision
+        self._service.settings = cell.settings
         try:
             emissions = list(handler(self._service, item, cell.state, cell.city))
+            if not emissions:
+                return NOTHING
             out = []
             for emission in emissions:
                 if type(emission) is Result:
