@@ -195,9 +195,11 @@ class EmbeddedStore:
         """The first number the sequence still has."""
         return self._first
 
-    def read(self, after: int, until: int | None = None, limit: int = 1000) -> list[Record]:
-        """Up to `limit` records whose first number is > `after` (and <= `until`), in order."""
-        return self._truth.read(after, until, limit)
+    def read(
+        self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
+    ) -> list[Record]:
+        """Up to `limit` records whose first number is > `after` (and <= `until`), in order; only these kinds, where given."""
+        return self._truth.read(after, until, limit, kinds)
 
     def find_number_at(self, at_us: int) -> int:
         """The last number that arrived before this instant of the city's clock; 0 where there is none."""

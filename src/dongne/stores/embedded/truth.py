@@ -21,6 +21,7 @@ SCHEMA = """
 create table sequence (
   number integer primary key, count integer not null, kind integer not null, at_us integer not null,
   origin text not null, cause integer not null, body blob not null);
+create index sequence_rare on sequence (number) where kind <> 1;
 create table positions (reader text primary key, number integer not null) without rowid;
 create table states (
   service text, thing integer, version integer not null, body blob not null, wakes blob not null, parked text not null,
@@ -214,10 +215,17 @@ class Truth:
             return 1, 0, 0
         return self.rows("select min(number) from sequence")[0][0], rows[0][0], rows[0][1]
 
-    def read(self, after: int, until: int | None = None, limit: int = 1000) -> list[Record]:
-        """Up to `limit` records whose first number is > `after` (and <= `until`), in order."""
+    def read(
+        self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
+    ) -> list[Record]:
+        """Up to `limit` records whose first number is > `after` (and <= `until`), in order; only these kinds, where given."""
         last = (1 << 62) if until is None else until
-        sql = f"select {RECORD_COLUMNS} from sequence where number > ? and number <= ? order by number limit ?"
+        only = ""
+        if kinds is not None:
+            only = f"and kind in ({', '.join(str(int(kind)) for kind in kinds)})"
+            if RecordKind.OBSERVATIONS not in kinds:
+                only += f" and kind <> {int(RecordKind.OBSERVATIONS)}"  # word for word what the partial index says
+        sql = f"select {RECORD_COLUMNS} from sequence where number > ? and number <= ? {only} order by number limit ?"
         return [_record(row) for row in self.rows(sql, after, last, limit)]
 
     def find_record(self, number: int) -> Record | None:
