@@ -107,14 +107,16 @@ class Runner:
         return cell
 
     def load(self, row: StateRow) -> None:
-        """A stored state, as it was."""
+        """A stored state, as it was. One that can't be read parks its key (a handler may have spoilt it before it raised)."""
         if self._keeps is not None and not self._keeps(row.thing):
             return
-        cell = Cell(
-            msgspec.json.decode(row.body, type=self.declared.state),
-            KeyCity(self._around, self.id, self.declared.cls.needs, row.thing),
-        )
-        cell.parked, cell.changed = row.parked, False
+        parked = row.parked
+        try:
+            state = msgspec.json.decode(row.body, type=self.declared.state)
+        except msgspec.ValidationError as error:
+            state, parked = self.declared.state(), parked or f"its state can't be read: {error}; resume it with a reset"
+        cell = Cell(state, KeyCity(self._around, self.id, self.declared.cls.needs, row.thing))
+        cell.parked, cell.changed = parked, False
         self.cells[row.thing] = cell
         for name, us in row.wakes.items():
             self._schedule(row.thing, cell, name, us)

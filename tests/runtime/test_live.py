@@ -1,0 +1,162 @@
+"""Live on a real store: what it commits, what a restart finds, and that a replay says the same."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from dongne.model.cases import CaseEvent
+from dongne.model.records import RecordKind, Resume
+from dongne.model.times import to_us
+from dongne.runtime.live import READER, Live
+from dongne.runtime.ports import CaseFilter, Entry, Transaction
+from dongne.runtime.registry import LoadedService
+from dongne.runtime.replay import recorded, replay
+from dongne.stores.embedded import EmbeddedStore
+
+_spec = importlib.util.spec_from_file_location("runtime_toy", Path(__file__).with_name("toy.py"))
+assert _spec is not None and _spec.loader is not None
+toy = importlib.util.module_from_spec(_spec)
+sys.modules["runtime_toy"] = toy
+_spec.loader.exec_module(toy)
+
+ZONE = ZoneInfo("Europe/Helsinki")
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+
+class HandClock:
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.us = to_us(START)
+
+    def now_us(self) -> int:
+        return self.us
+
+    def go(self, **by: float) -> datetime:
+        self.us += int(timedelta(**by).total_seconds() * 1e6)
+        return START + timedelta(microseconds=self.us - to_us(START))
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: HandClock) -> Iterator[EmbeddedStore]:
+    opened = EmbeddedStore.open(tmp_path / "city", clock)
+    body = msgspec.msgpack.encode([toy.put(e) for e in toy.entities(4)])
+    opened.submit(Transaction([Entry(RecordKind.ENTITIES, body)])).result()
+    yield opened
+    opened.close()
+
+
+def services() -> list[LoadedService]:
+    return [toy.tanks(), toy.doubler()]
+
+
+def observe(store: EmbeddedStore, *rows: tuple[int, datetime, float]) -> None:
+    store.submit(Transaction([Entry(RecordKind.OBSERVATIONS, toy.batch(list(rows)), len(rows))])).result()
+
+
+def test_what_services_say_is_stored_with_their_state_and_position(store: EmbeddedStore, clock: HandClock) -> None:
+    live = Live(store, services(), ZONE)
+    observe(store, (1, clock.go(minutes=1), 90.0))
+    live.drain()
+    names = {store.graph.property_key(d): d for d in store.graph.list_datastreams(1)}
+    assert {"mean_level", "double_mean"} <= set(names)
+    latest = store.latest(names["double_mean"].id)
+    assert latest is not None and latest.result == 180.0
+    (alert,) = store.list_cases(CaseFilter(kind="alert"))
+    assert (alert.name, alert.state, alert.values) == ("high", "new", {"level_percent": 90.0})
+    assert store.position(READER) == live.position > 0
+    assert [r.thing for r in store.list_states("tanks")] == [1]
+
+
+def test_a_wake_is_a_record_when_the_clock_has_come_to_it(store: EmbeddedStore, clock: HandClock) -> None:
+    live = Live(store, services(), ZONE)
+    observe(store, (1, clock.go(minutes=1), 50.0))
+    live.drain()
+    clock.go(hours=3)
+    live.drain()
+    assert [c.name for c in store.list_cases(CaseFilter())] == ["silent"]
+
+
+def test_while_history_is_filled_in_no_wake_of_the_present_fires(store: EmbeddedStore, clock: HandClock) -> None:
+    live = Live(store, services(), ZONE)
+    live.holds_wakes = True
+    observe(store, (1, clock.go(minutes=1), 50.0))
+    clock.go(hours=3)
+    live.drain()
+    assert store.list_cases(CaseFilter()) == []
+
+
+def test_a_restart_goes_on_where_it_was_and_says_nothing_twice(
+    store: EmbeddedStore, clock: HandClock, tmp_path: Path
+) -> None:
+    first = Live(store, services(), ZONE)
+    observe(store, (1, clock.go(minutes=1), 50.0), (2, clock.go(minutes=1), 20.0))
+    first.drain()
+    observe(store, (1, clock.go(minutes=1), 90.0), (5, clock.go(minutes=1), 300.0))
+    head = store.head()
+    second = Live(store, services(), ZONE)  # the first never saw the second record
+    second.drain()
+    observe(store, (1, clock.go(hours=1), 95.0))
+    second.drain()
+    facts = list(recorded(store, {"tanks", "doubler"}))
+    assert len([f for f in facts if f.name == "mean_level" and f.thing == 1]) == 3
+    assert len(store.list_cases(CaseFilter(kind="alert"))) == 1
+    assert store.head() > head
+
+
+def test_a_replay_says_what_was_said_live(store: EmbeddedStore, clock: HandClock) -> None:
+    live = Live(store, services(), ZONE)
+    for step in range(60):
+        observe(store, (1 + step % 4, clock.go(minutes=37), float(step * 13 % 101)), (5, clock.go(minutes=1), 5.0))
+        if step % 7 == 0:
+            live.drain()
+        if step == 30:
+            case = store.list_cases(CaseFilter(kind="alert", is_open=True))[0]
+            event = CaseEvent(
+                key=case.key, kind="alert", action="dismiss", name=case.name, time=clock.go(), thing=case.thing,
+                service=case.service, by="operator",
+            )  # fmt: skip
+            store.submit(Transaction([Entry(RecordKind.CASE, msgspec.msgpack.encode(event))])).result()
+    live.drain()
+    said = sorted(recorded(store, {"tanks", "doubler"}))
+    assert len(said) > 200
+    assert sorted(replay(store, services(), ZONE)) == said
+
+
+def test_a_service_switched_on_later_knows_the_past(store: EmbeddedStore, clock: HandClock) -> None:
+    early = Live(store, [toy.doubler()], ZONE)
+    observe(store, (1, clock.go(minutes=1), 50.0), (1, clock.go(minutes=1), 70.0))
+    early.drain()
+    later = Live(store, services(), ZONE)
+    assert later.engine.runners["tanks"].cells[1].state.count == 2
+    later.drain()
+    assert store.list_cases(CaseFilter()) == []
+
+
+def test_a_parked_key_survives_a_restart_and_goes_on_when_told(store: EmbeddedStore, clock: HandClock) -> None:
+    live = Live(store, services(), ZONE)
+    observe(store, (1, clock.go(minutes=1), 50.0))
+    live.drain()
+    live.engine.runners["tanks"].cells[1].state.total = None
+    observe(store, (1, clock.go(minutes=1), 50.0))
+    live.drain()
+    again = Live(store, services(), ZONE)
+    cell = again.engine.runners["tanks"].cells[1]
+    assert "TypeError" in cell.parked
+    resume = Entry(RecordKind.RESUME, msgspec.msgpack.encode(Resume("tanks", 1, reset=True)))
+    store.submit(Transaction([resume])).result()
+    observe(store, (1, clock.go(minutes=1), 10.0))
+    again.drain()
+    cell = again.engine.runners["tanks"].cells[1]
+    assert (cell.parked, cell.state.count) == ("", 1)
