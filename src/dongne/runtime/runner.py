@@ -112,7 +112,7 @@ class Runner:
             return
         parked = row.parked
         try:
-            state = msgspec.json.decode(row.body, type=self.declared.state)
+            state: Any = msgspec.json.decode(row.body, type=self.declared.state)
         except msgspec.ValidationError as error:
             state, parked = self.declared.state(), parked or f"its state can't be read: {error}; resume it with a reset"
         cell = Cell(state, KeyCity(self._around, self.id, self.declared.cls.needs, row.thing))
