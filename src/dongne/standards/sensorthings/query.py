@@ -166,11 +166,13 @@ class ResourcePath(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, gc=False):
-    """One entity as a store found it: values by wire name, ready for JSON, and what was expanded by navigation."""
+    """One entity as a store found it: values by wire name, ready for JSON; what was expanded by navigation; the ids
+    behind its navigations to one entity, where the store has them at hand."""
 
     id: int
     values: dict[str, Any]
     expanded: dict[str, "Page | Row | None"]
+    links: dict[str, int | None] = {}
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -1,0 +1,156 @@
+"""Whole statements: the page of a set, alone or for many parents at once, and its counts.
+
+Observations lie in two tables. A limit is pushed into both: sorting their union would read all of both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dongne.standards.sensorthings.query import Query
+from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet
+from dongne.stores.embedded.links import OBSERVATION_TABLES, TABLES, Of, Pairs, ToOne
+from dongne.stores.embedded.sql import Bindings, Compiler
+
+Statement = tuple[str, dict[str, Any]]
+FEW_IDS = 500
+_OBSERVATION_NAMES = ("datastream_id", "time_us", "end_us", "result", "result_time_us", "feature_id", "extra")
+
+
+@dataclass(frozen=True)
+class Parents:
+    """What the wanted entities hang on: the way, and the ids at its start. ToOne("id") means: these themselves."""
+
+    link: ToOne | Of | Pairs
+    ids: Sequence[int]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A compiled query: joins, conditions and sort keys with their directions, over a table with the alias `b`."""
+
+    parent: str
+    joins: str
+    where: str
+    keys: list[tuple[str, bool]]
+
+
+def page_statement(
+    target: EntitySet, query: Query, parents: Parents | None, limit: int, now_us: int, most: int | None = None
+) -> Statement:
+    """Rows (parent, id, for Observations also their columns) in order: at most `limit` of each parent after `$skip`,
+    and `most` in all."""
+    bindings = Bindings()
+    parts = _compile(target, query, parents, bindings, now_us)
+    tables = OBSERVATION_TABLES if target is OBSERVATIONS else (TABLES[target.name],)
+    each = parents is not None and len(parents.ids) > 1 and not isinstance(parents.link, ToOne)
+    make = _of_each if each else _of_one
+    branches = [make(table, target, parts, limit + query.skip) for table in tables]
+    union = " union all ".join(f"({branch})" for branch in branches)
+    columns = ", ".join(("parent", "id", *(_OBSERVATION_NAMES if target is OBSERVATIONS else ())))
+    order = ", ".join(
+        (*(_direction(f"k{place}", down) for place, (_, down) in enumerate(parts.keys)), "id")
+    )  # ties by id
+    if not each:
+        return f"select {columns} from ({union}) order by {order} limit {limit} offset {query.skip}", bindings.values
+    ranked = f"select *, row_number() over (partition by parent order by {order}) as place from ({union})"
+    text = (
+        f"select {columns} from ({ranked}) where place > {query.skip} and place <= {query.skip + limit} "
+        f"order by parent, place" + ("" if most is None else f" limit {most}")
+    )
+    return text, bindings.values
+
+
+def count_statement(target: EntitySet, query: Query, parents: Parents | None, now_us: int) -> Statement:
+    """Rows (parent, how many)."""
+    bindings = Bindings()
+    parts = _compile(target, Query(filter=query.filter), parents, bindings, now_us)
+    tables = OBSERVATION_TABLES if target is OBSERVATIONS else (TABLES[target.name],)
+    group = "" if parts.parent == "null" else " group by all"
+    branches = [
+        f"select {parts.parent} as parent, count(*) as n from {table} b {parts.joins}{parts.where}{group}"
+        for table in tables
+    ]
+    union = " union all ".join(f"({branch})" for branch in branches)
+    return f"select parent, cast(sum(n) as bigint) from ({union}) group by parent", bindings.values
+
+
+def _of_one(table: str, target: EntitySet, parts: _Parts, limit: int) -> str:
+    order = ", ".join((*(_direction(key, down) for key, down in parts.keys), "b.id"))
+    return f"select {_columns(target, parts)} from {table} b {parts.joins}{parts.where} order by {order} limit {limit}"
+
+
+def _of_each(table: str, target: EntitySet, parts: _Parts, limit: int) -> str:
+    order = ", ".join((*(_direction(key, down) for key, down in parts.keys), "b.id"))
+    place = f"row_number() over (partition by {parts.parent} order by {order})"
+    return f"select {_columns(target, parts)} from {table} b {parts.joins}{parts.where} qualify {place} <= {limit}"
+
+
+def _columns(target: EntitySet, parts: _Parts) -> str:
+    names = [f"{parts.parent} as parent", "b.id as id"]
+    if target is OBSERVATIONS:
+        names = [
+            f"{parts.parent} as parent",
+            "b.id as id",
+            "b.datastream_id as datastream_id",
+            "epoch_us(b.phenomenon_time) as time_us",
+            "epoch_us(b.phenomenon_end) as end_us",
+            "b.result as result",
+            "epoch_us(b.result_time) as result_time_us",
+            "b.feature_id as feature_id",
+            "b.extra as extra",
+        ]
+    names += [f"{key} as k{place}" for place, (key, _) in enumerate(parts.keys)]
+    return ", ".join(names)
+
+
+def _direction(key: str, descending: bool) -> str:
+    return f"{key} {'desc' if descending else 'asc'} nulls last"
+
+
+def _compile(target: EntitySet, query: Query, parents: Parents | None, bindings: Bindings, now_us: int) -> _Parts:
+    joins: list[str] = []
+    where: list[str] = []
+    parent = "null"
+    if parents is not None:
+        parent = _scope(parents, bindings, joins, where)
+    if query.filter is not None:
+        compiler = Compiler(target, bindings, now_us)
+        condition = compiler.condition(query.filter)
+        if compiler.many:  # a join would give an entity once for each of the many
+            table = TABLES[target.name] if target is not OBSERVATIONS else _all_of(OBSERVATION_TABLES)
+            where.append(f"b.id in (select b.id from {table} b {' '.join(compiler.joins)} where {condition})")
+        else:
+            joins += compiler.joins
+            where.append(condition)
+    sorter = Compiler(target, bindings, now_us, prefix="o")
+    keys = [(key, order.descending) for order in query.orderby for key in sorter.sort_key(order.expression)]
+    joins += sorter.joins
+    return _Parts(parent, " ".join(joins), " where " + " and ".join(where) if where else "", keys)
+
+
+def _all_of(tables: Sequence[str]) -> str:
+    return "(" + " union all ".join(f"select * from {table}" for table in tables) + ")"
+
+
+def _scope(parents: Parents, bindings: Bindings, joins: list[str], where: list[str]) -> str:
+    """Adds what ties the rows to their parents; returns the parent's id in SQL."""
+    match parents.link:
+        case ToOne(column):
+            where.append(_among(f"b.{column}", parents.ids, bindings))
+            return "null"
+        case Of(column):
+            where.append(_among(f"b.{column}", parents.ids, bindings))
+            return f"b.{column}"
+        case Pairs(table, source, pair_target):
+            joins.append(f"join {table} p on p.{pair_target} = b.id")
+            where.append(_among(f"p.{source}", parents.ids, bindings))
+            return f"p.{source}"
+
+
+def _among(column: str, ids: Sequence[int], bindings: Bindings) -> str:
+    if len(ids) == 1:
+        return f"{column} = {bindings.bind(ids[0])}"
+    if len(ids) <= FEW_IDS:
+        return f"{column} in ({', '.join(bindings.bind(one) for one in ids)})"
+    return f"{column} in (select unnest({bindings.bind(list(ids))}::bigint[]))"
