@@ -1,0 +1,1 @@
+"""The commands of `dongne`, one module each: its long help, its arguments, and what it does."""

@@ -1,0 +1,68 @@
+"""A city, live: its things, its sensors' values, its services, its pages.
+
+The first start takes the city's Things in and writes recorded series up to now; later starts go on from there.
+Ctrl-C stops it; nothing acknowledged is lost, also not by a power cut.
+
+examples:
+  dongne run                         the demonstration district on http://127.0.0.1:8000
+  dongne run --data ~/datasets       with the recorded series that no package brings
+  dongne run --speed 60              recorded series play an hour in a minute
+  dongne run --port 0                on any free port; the address is printed
+  dongne run --reset                 forgets all of this city's data and begins anew
+"""
+
+import argparse
+from pathlib import Path
+
+from dongne.commands.places import add_city, data_folder
+from dongne.commands.progress import bars
+from dongne.model.errors import BadInput
+
+SPEED_LIMIT = 1000.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `dongne run` takes."""
+    add_city(parser)
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="data sets that no package brings; see docs/data.md"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (%(default)s: this machine only)")
+    parser.add_argument("--port", type=int, default=8000, help="the port to listen at; 0 is any free one (%(default)s)")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="how fast recorded series play, 1 to 1000 (%(default)s)"
+    )
+    parser.add_argument("--reset", action="store_true", help="forget all of this city's data first")
+    parser.add_argument("--open", action="store_true", help="writes need no token; for a bench you trust")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs the city until it is stopped."""
+    if not 1 <= arguments.speed <= SPEED_LIMIT:
+        raise BadInput(f"--speed {arguments.speed:g} is out of 1 to {SPEED_LIMIT:g}")
+    if not 0 <= arguments.port < 65536:
+        raise BadInput(f"--port {arguments.port} is no port; 0 to 65535, 0 is any free one")
+    if arguments.data is not None and not arguments.data.is_dir():
+        raise BadInput(f"--data {arguments.data} is no folder; leave it out to run with what the packages bring")
+    folder = data_folder(arguments)
+    from dongne import compose
+
+    options = compose.RunOptions(
+        city=arguments.city,
+        folder=folder,
+        data=arguments.data,
+        host=arguments.host,
+        port=arguments.port,
+        speed=arguments.speed,
+        reset=arguments.reset,
+        open=arguments.open,
+    )
+    preparing = bars()
+    report = preparing.__enter__()
+
+    def ready(url: str) -> None:
+        preparing.__exit__(None, None, None)
+        print(f"\n  {options.city} is live:  {url}\n  Ctrl-C stops it.\n", flush=True)
+
+    compose.run_city(options, report, ready)
+    return 0
