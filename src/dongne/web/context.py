@@ -1,0 +1,42 @@
+"""What the web is given by whoever composes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+
+from dongne.adapters.sources import Source
+from dongne.model.city import CityConfig
+from dongne.runtime.ports import Runtime, Store
+from dongne.web.texts import Texts
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "testclient"})
+NODE_MODULES = Path(__file__).parents[3] / "node_modules"
+
+
+def is_from_this_machine(request: Request) -> bool:
+    """Whether the request comes over the loopback."""
+    return request.client is not None and request.client.host in LOOPBACK
+
+
+@dataclass(frozen=True)
+class WebContext:
+    """One city, as the pages and the API see it.
+
+    `public_url` is how the outside reaches it ("https://dongne.example"); empty means as the request says. `mqtt` is
+    "host:port" of the broker that takes values in, empty where there is none. `speed` is the city's clock against the
+    wall clock. `may_write` decides who may change cases and settings. `node_modules` has the front-end packages; where
+    it is missing the pages do without (system font, still charts and map).
+    """
+
+    store: Store
+    runtime: Runtime
+    config: CityConfig
+    texts: Texts
+    public_url: str = ""
+    mqtt: str = ""
+    speed: float = 1.0
+    sources: tuple[Source, ...] = ()
+    may_write: Callable[[Request], bool] = is_from_this_machine
+    node_modules: Path = NODE_MODULES
