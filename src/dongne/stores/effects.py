@@ -14,6 +14,7 @@ from dongne.model.errors import BadInput, Conflict
 from dongne.model.records import (
     JobResult,
     ObservationBatch,
+    ObservationExtra,
     Record,
     RecordKind,
     Removal,
@@ -23,6 +24,7 @@ from dongne.model.records import (
 from dongne.runtime.ports import Entry, Receipt, StateRow, Transaction
 
 MAX_DATASTREAM = 1 << 26  # latest values lie in arrays indexed by the id
+MAX_ID = (1 << 53) - 1  # what every JSON reader can hold
 MIN_TIME_US, MAX_TIME_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
 
 _changes = msgspec.msgpack.Decoder(list[EntityChange])
@@ -53,6 +55,11 @@ class Written(msgspec.Struct, frozen=True, gc=False):
 
     record: Record
     batch: ObservationBatch | None = None
+
+
+def decode_written(record: Record) -> Written:
+    """A record as it is in the file, with its batch."""
+    return Written(record, decode_batch(record.body, record.count) if record.kind is RecordKind.OBSERVATIONS else None)
 
 
 class Draft:
@@ -174,6 +181,8 @@ class Draft:
                 entity_id = entity_of(change).id if isinstance(change, Put) else change.id
             except msgspec.DecodeError as error:
                 raise BadInput(f"{change.type}: {error}; the body is JSON of the entity", reason="entity") from error
+            if not 0 < entity_id <= MAX_ID:
+                raise BadInput(f"ids of a {change.type} lie in 1..{MAX_ID}, not {entity_id}", reason="id")
             self.ids[change.type] = max(entity_id, self.ids.get(change.type, 0))
         self.entities += changes
 
@@ -237,7 +246,21 @@ def check_batch(entry: Entry) -> ObservationBatch:
     early, late = batch.time_us.min(), batch.time_us.max()
     if early < MIN_TIME_US or late > MAX_TIME_US:
         raise BadInput("a phenomenonTime lies outside of the years 1 to 9999", reason="time")
+    for row, extra in batch.extras.items():
+        check_extra(extra)
+        if not 0 <= row < len(batch):
+            raise BadInput(f"an extra says row {row}, the batch has {len(batch)}", reason="body")
     return batch
+
+
+def check_extra(extra: ObservationExtra) -> None:
+    """Raises BadInput where a time or an id can't be stored."""
+    times = (extra.phenomenon_end_us, extra.result_time_us, extra.valid_start_us, extra.valid_end_us)
+    for time_us in times:
+        if time_us is not None and not MIN_TIME_US <= time_us <= MAX_TIME_US:
+            raise BadInput(f"{time_us} us lies outside of the years 1 to 9999", reason="time")
+    if extra.feature_id is not None and not 0 < extra.feature_id <= MAX_ID:
+        raise BadInput(f"FeatureOfInterest ids lie in 1..{MAX_ID}, not {extra.feature_id}", reason="id")
 
 
 def apply_task_event(task: Task | None, event: TaskEvent, number: int) -> Task | None:

@@ -13,7 +13,7 @@ import msgspec
 from dongne.model.errors import BadInput, DongneError, RetryLater
 from dongne.model.records import ObservationExtra
 from dongne.runtime.ports import Lane, Receipt, Transaction
-from dongne.stores.effects import MAX_DATASTREAM, MAX_TIME_US, MIN_TIME_US
+from dongne.stores.effects import MAX_DATASTREAM, MAX_TIME_US, MIN_TIME_US, check_extra
 
 Done = Callable[[Receipt | Exception], None]
 OnCommit = Callable[[list[Any], int, Exception | None], None]
@@ -59,7 +59,7 @@ class Door:
     """The quick way in for single Observations: those which wait become one record at the next commit.
 
     `append` may be called from any thread and gives a token back with the outcome. After each commit `on_commit` is
-    called ONCE in the writer's thread as `on_commit(tokens, first, error)`: token i got the number `first + i`, or,
+    called ONCE in the writer's thread as `on_commit(tokens, first, error)` (a list of tokens, in order): token i got the number `first + i`, or,
     where `error` is not None, none of them was stored. So an asyncio server needs one `loop.call_soon_threadsafe`
     per commit:
 
@@ -93,6 +93,8 @@ class Door:
                 f"Datastream {datastream} at {time_us} us: ids lie in 1..{MAX_DATASTREAM - 1}, times in years 1..9999",
                 reason="id_or_time",
             )
+        if extra is not None:
+            check_extra(extra)
         if result.__class__ is not float:
             result = float(result)
         rows = self._rows

@@ -6,9 +6,11 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,9 +18,10 @@ from dongne.model.cases import Case, CaseEvent, Task
 from dongne.model.entities import EntityType
 from dongne.model.errors import BadSetup, DongneError, NotFound
 from dongne.model.graph import ThingGraph
-from dongne.model.records import JobResult, Record, RecordKind, decode_batch
+from dongne.model.records import JobResult, ObservationExtra, Record, RecordKind, decode_batch
 from dongne.runtime.ports import CaseFilter, Clock, Lane, LatestValue, Receipt, StateRow, Transaction
 from dongne.stores.effects import Draft
+from dongne.stores.embedded.history import History
 from dongne.stores.embedded.lanes import Door, OnCommit
 from dongne.stores.embedded.latest import LatestValues
 from dongne.stores.embedded.removals import Removals
@@ -32,7 +35,7 @@ Listener = Callable[[Sequence[Record]], None]
 class EmbeddedStore:
     """One city's data in one folder, open in one process. `docs/store.md` says what lies where."""
 
-    def __init__(self, folder: Path, clock: Clock, *, follow: bool = True) -> None:
+    def __init__(self, folder: Path, clock: Clock, *, follow: bool = True, history_memory: str = "2GB") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.clock = folder, clock
         self._lock_file = _lock(folder)
@@ -46,23 +49,27 @@ class EmbeddedStore:
         self._moved = threading.Condition()
         self._first, self._head, _ = self._truth.ends()
         self._kept = self._fold_latest()
+        self.history = History(
+            folder / "history.duckdb", self._truth, self.head, follow=follow, memory_limit=history_memory
+        )
         self._writer = Writer(self._truth, clock, self._committed, self._keep_latest)
         self._is_closed = False
 
     @classmethod
-    def open(cls, folder: Path, clock: Clock, *, follow: bool = True) -> "EmbeddedStore":
+    def open(cls, folder: Path, clock: Clock, *, follow: bool = True, history_memory: str = "2GB") -> "EmbeddedStore":
         """The store in this folder, made where there is none.
 
         With `follow` False no thread feeds history: each question about history first brings it up to date itself.
-        Raises BadSetup where another process has it open or wrote another format.
+        `history_memory` bounds DuckDB. Raises BadSetup where another process has it open or wrote another format.
         """
-        return cls(folder, clock, follow=follow)
+        return cls(folder, clock, follow=follow, history_memory=history_memory)
 
     def close(self) -> None:
         """Everything durable and released. May be called twice."""
         if not self._is_closed:
             self._is_closed = True
             self._writer.close()
+            self.history.close()
             self._truth.close()
             os.close(self._lock_file)
 
@@ -96,6 +103,18 @@ class EmbeddedStore:
         """The quickest way in for single Observations, with one call back per commit; see Door."""
         return self._writer.open_door(on_commit, lane)
 
+    def append_observation(
+        self,
+        datastream: int,
+        time_us: int,
+        result: float,
+        extra: ObservationExtra | None,
+        done: Callable[[Receipt | Exception], None],
+    ) -> None:
+        """A single Observation in the NORMAL lane, with a call back of its own in the writer's thread. Raises RetryLater
+        and BadInput like `Door.append`, which is the same with one call back per commit: use that on hot paths."""
+        self._writer.append(datastream, time_us, result, extra, done)
+
     def new_id(self, kind: EntityType) -> int:
         """A fresh id. One that was given but never stored is given again after a restart; nobody has seen it."""
         with self._ids_lock:
@@ -113,12 +132,13 @@ class EmbeddedStore:
             with self._ids_lock:
                 for kind, last in draft.ids.items():
                     self._last_ids[kind] = max(last, self._last_ids.get(kind, 0))
-        if draft.removals:
-            self._recompute_latest(draft)
         if draft.written:
+            self.history.put(draft.written)
             with self._moved:
                 self._head = draft.next - 1
                 self._moved.notify_all()
+            if draft.removals:
+                self._recompute_latest(draft)
             self._tell([written.record for written in draft.written])
 
     def _tell(self, records: list[Record]) -> None:
@@ -162,7 +182,14 @@ class EmbeddedStore:
         return touched | set(self._latest.of_numbers(numbers))
 
     def _recompute_latest(self, draft: Draft) -> None:
-        self._scan_latest(self._touched(draft.removals))
+        """From history, which is quick; from the sequence where history can't follow."""
+        touched = self._touched(draft.removals)
+        try:
+            for stream in touched:
+                self._latest.replace(stream, self.history.find_latest(stream))
+        except (DongneError, duckdb.Error):
+            log.exception("history gave no latest values after a removal; the sequence is read instead")
+            self._scan_latest(touched)
 
     def _scan_latest(self, streams: set[int]) -> None:
         """The latest of these from the whole sequence."""
@@ -269,6 +296,20 @@ class EmbeddedStore:
     def list_assets(self, service: str, job: str | None = None) -> list[tuple[int, JobResult]]:
         """The newest outcome (a JobResult without error) of each job and Thing, with its version."""
         return self._truth.list_assets(service, job)
+
+    # history
+    def series(self, datastream: int, start: datetime, end: datetime) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Times (microseconds) and numbers of [start, end), ascending; revisions replace what they revise. Results that
+        are not numbers are left out."""
+        return self.history.series(datastream, start, end)
+
+    def history_lag(self) -> int:
+        """How many numbers history is behind the sequence."""
+        return self.history.lag()
+
+    def rebuild_history(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """History made anew from the sequence; `progress(done, all)` in numbers. Killed in between, the next open goes on."""
+        self.history.rebuild(progress)
 
 
 def _stream_at(record: Record, row: int) -> int:

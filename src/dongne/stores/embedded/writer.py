@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from dongne.model.errors import DongneError, RetryLater
-from dongne.model.records import FORMAT, ObservationBatch, RecordKind, encode_batch
+from dongne.model.records import FORMAT, ObservationBatch, ObservationExtra, RecordKind, encode_batch
 from dongne.runtime.ports import Clock, Entry, Lane, Receipt, Transaction
 from dongne.stores.effects import Draft, check_batch
 from dongne.stores.embedded.lanes import (
@@ -74,6 +74,10 @@ class Writer:
             self._singles[lane].append(stream, time_us, result, batch.extras.get(0), done)
         else:
             self._lanes[lane].put(transaction, done)
+
+    def append(self, datastream: int, time_us: int, result: float, extra: ObservationExtra | None, done: Done) -> None:
+        """A single Observation in the NORMAL lane."""
+        self._singles[Lane.NORMAL].append(datastream, time_us, result, extra, done)
 
     def open_door(self, on_commit: OnCommit, lane: Lane) -> Door:
         """A door for single Observations."""
@@ -215,7 +219,10 @@ class Group(msgspec.Struct, frozen=True):
         return len(self.works) + sum(len(rows) for _, rows in self.singles)
 
     def split(self) -> "list[Group]":
-        """Each Transaction and each door's rows alone."""
+        """Each Transaction and each door's rows alone; of one door alone, each row."""
+        if not self.works and len(self.singles) == 1:
+            door, rows = self.singles[0]
+            return [Group([], [(door, [row])]) for row in rows]
         return [Group([work], []) for work in self.works] + [Group([], [single]) for single in self.singles]
 
 
