@@ -62,9 +62,12 @@ class CityClock:
             self._last_us = max(self._last_us, at_us)
 
     def advance(self, to_us: int) -> None:
-        """Moves a held clock forward; to an earlier instant it does nothing."""
+        """Moves the clock forward; to an earlier instant it does nothing. A running one goes on from there."""
         with self._lock:
-            self._last_us = max(self._last_us, to_us)
+            if to_us > self._last_us:
+                self._last_us = to_us
+                if not self._held:
+                    self._set_off()
 
     def release(self) -> None:
         """Lets a held clock run from the later of where it is and now."""
