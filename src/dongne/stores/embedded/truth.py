@@ -59,6 +59,20 @@ _removal = msgspec.json.Decoder(Removal)
 _job_result = msgspec.msgpack.Decoder(JobResult)
 
 
+def select_records(
+    after: int, until: int | None, limit: int, kinds: Sequence[RecordKind] | None
+) -> tuple[str, tuple[int, int, int]]:
+    """The statement which reads records (see runtime.ports.Store.read), and its values."""
+    last = (1 << 62) if until is None else until
+    only = ""
+    if kinds is not None:
+        only = f"and kind in ({', '.join(str(int(kind)) for kind in kinds)})"
+        if RecordKind.OBSERVATIONS not in kinds:
+            only += f" and kind <> {int(RecordKind.OBSERVATIONS)}"  # word for word what the partial index says
+    sql = f"select {RECORD_COLUMNS} from sequence where number > ? and number <= ? {only} order by number limit ?"
+    return sql, (after, last, limit)
+
+
 class Truth:
     """The file. `write` and `keep_latest` are the writer thread's alone; everything else may be called from any thread
     and leaves no read transaction open (one would let the WAL grow)."""
@@ -219,19 +233,13 @@ class Truth:
         self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
     ) -> list[Record]:
         """Up to `limit` records whose first number is > `after` (and <= `until`), in order; only these kinds, where given."""
-        last = (1 << 62) if until is None else until
-        only = ""
-        if kinds is not None:
-            only = f"and kind in ({', '.join(str(int(kind)) for kind in kinds)})"
-            if RecordKind.OBSERVATIONS not in kinds:
-                only += f" and kind <> {int(RecordKind.OBSERVATIONS)}"  # word for word what the partial index says
-        sql = f"select {RECORD_COLUMNS} from sequence where number > ? and number <= ? {only} order by number limit ?"
-        return [_record(row) for row in self.rows(sql, after, last, limit)]
+        sql, values = select_records(after, until, limit, kinds)
+        return [record_of(row) for row in self.rows(sql, *values)]
 
     def find_record(self, number: int) -> Record | None:
         """The record which covers this number."""
         sql = f"select {RECORD_COLUMNS} from sequence where number <= ? order by number desc limit 1"
-        found = [_record(row) for row in self.rows(sql, number)]
+        found = [record_of(row) for row in self.rows(sql, number)]
         return found[0] if found and found[0].last >= number else None
 
     def find_number_at(self, at_us: int) -> int:
@@ -344,6 +352,7 @@ class _HasId(msgspec.Struct):
     id: int
 
 
-def _record(row: tuple[int, int, int, int, str, int, bytes]) -> Record:
+def record_of(row: tuple[int, int, int, int, str, int, bytes]) -> Record:
+    """The record of a row of RECORD_COLUMNS."""
     number, count, kind, at_us, origin, cause, body = row
     return Record(number, count, RecordKind(kind), at_us, body, origin, cause)
