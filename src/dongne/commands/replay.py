@@ -73,24 +73,12 @@ def execute(arguments: argparse.Namespace) -> int:
             if (arguments.since and fact.time < arguments.since) or (arguments.until and fact.time >= arguments.until):
                 continue
             if arguments.count:
-                counts[fact.service, fact.what, _sort(fact)] += 1
+                counts[fact.service, fact.what, fact.sort] += 1
             else:
                 print(fact.line())
     for (service, what, sort), count in sorted(counts.items()):
         print(f"{count:10,}  {service}: {what} {sort}")
     return 0
-
-
-def _sort(fact: "Fact") -> str:
-    """What a fact is, without which Thing and which time: a property, "work_order/collect open", a capability."""
-    parts = fact.name.split("/")
-    match fact.what:
-        case "case":
-            return f"{'/'.join(parts[2:4])} {fact.action}"
-        case "task":
-            return f"{parts[2]} {fact.action}"
-        case _:
-            return fact.name
 
 
 def _facts(arguments: argparse.Namespace, report: Report) -> "Iterator[Fact]":

@@ -34,6 +34,18 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True, order=True):
         """Canonical JSON."""
         return msgspec.json.encode(self, order="deterministic").decode()
 
+    @property
+    def sort(self) -> str:
+        """What it is, without which Thing and when: a property key, "work_order/collect open", "light_level created"."""
+        parts = self.name.split("/")
+        match self.what:
+            case "case":
+                return f"{'/'.join(parts[2:4])} {self.action}"
+            case "task":
+                return f"{parts[2]} {self.action}"
+            case _:
+                return self.name
+
 
 def _canonical(more: dict[str, Any]) -> str:
     kept = {key: value for key, value in more.items() if value not in (None, "", {})}

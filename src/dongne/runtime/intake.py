@@ -1,0 +1,266 @@
+"""What Observations from outside must be before they are stored, and the ledger of what became of them:
+received = stored + duplicate + rejected + still waiting.
+"""
+
+import threading
+from collections import Counter
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dongne.model.entities import Datastream, Property
+from dongne.model.errors import BadInput
+from dongne.model.properties import SHARED
+from dongne.model.records import ObservationBatch, ObservationExtra
+from dongne.model.units import get_conversion
+from dongne.runtime.ports import Store
+from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
+from dongne.standards.sensorthings.times import format_us
+
+FUTURE_S = 86_400.0
+_NOT_FINITE = frozenset({"nan", "inf", "infinity", "+inf", "+infinity", "-inf", "-infinity"})
+_ANY = float("-inf"), float("inf")
+
+
+class Range(msgspec.Struct, frozen=True, gc=False):
+    """What a Datastream's results may be, in its own unit; `is_number`: only numbers."""
+
+    key: str
+    unit: str
+    low: float
+    high: float
+    is_number: bool
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What became of the rows of an array: the batch of the good, its row numbers in the array, for duplicates the
+    number of the Observation that is there, and for the rejected a message each."""
+
+    batch: ObservationBatch
+    rows: NDArray[np.int64]
+    duplicates: dict[int, int]
+    errors: dict[int, str]
+
+
+class Intake:
+    """Checks Observations against the graph, the ranges of their properties, the city's clock and the latest values.
+
+    `future_s`: a phenomenonTime may be this far ahead of the clock. Any thread may ask.
+    """
+
+    def __init__(self, store: Store, *, future_s: float = FUTURE_S) -> None:
+        self._store, self._graph, self._clock = store, store.graph, store.clock
+        self._future_us = int(future_s * 1_000_000)
+        self._revision = -1
+        self._ranges: dict[int, Range] = {}
+        self._low = np.zeros(0)
+        self._high = np.zeros(0)
+        self._seen = np.zeros(0, np.int64)  # the revision at which low and high were last looked up
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
+
+    # --- ranges
+
+    def find_range(self, datastream: int) -> Range | None:
+        """What the results of a Datastream may be; None where there is no such Datastream."""
+        if self._graph.revision != self._revision:
+            self._revision = self._graph.revision
+            self._ranges = {}
+        found = self._ranges.get(datastream)
+        if found is None:
+            stream = self._graph.datastreams.get(datastream)
+            if stream is None:
+                return None
+            found = self._ranges[datastream] = range_of(stream, self._graph.properties.get(stream.observed_property_id))
+        return found
+
+    # --- one
+
+    def check(self, row: ObservationRow) -> int:
+        """0 where the row may be stored, else the number of the Observation which says the same already. Raises
+        BadInput with the reason under which it is counted."""
+        allowed = self.find_range(row.datastream)
+        if allowed is None:
+            raise BadInput(
+                f"there is no Datastream {row.datastream}; create it first or send the id of one that is there",
+                reason="unknown_datastream",
+            )
+        self.check_values(row, allowed)
+        if row.extra is None:
+            latest = self._store.latest(row.datastream)
+            if latest is not None and latest.time_us == row.time_us and latest.result == row.result:
+                return latest.number
+        return 0
+
+    def check_values(self, row: ObservationRow, allowed: Range) -> None:
+        """The same for a Datastream that need not be stored yet. Raises BadInput."""
+        if row.time_us > self._clock.now_us() + self._future_us:
+            raise BadInput(self._future_message(row.time_us), reason="future")
+        if not allowed.low <= row.result <= allowed.high:  # NaN lies nowhere
+            _refuse_result(row, allowed)
+
+    def _future_message(self, time_us: int) -> str:
+        return (
+            f"phenomenonTime {format_us(time_us)} is more than {self._future_us / 3.6e9:g} h ahead of the city's clock "
+            f"({format_us(self._clock.now_us())}); set the sender's clock"
+        )
+
+    # --- many
+
+    def check_rows(self, rows: ArrayRows) -> Checked:
+        """The rows that may be stored, and what is said about the others."""
+        count = len(rows)
+        errors: dict[int, tuple[str, str]] = {row: ("time_or_form", text) for row, text in rows.errors.items()}
+        good = np.ones(count, np.bool_)
+        if errors:
+            good[list(errors)] = False
+        streams = rows.datastream
+        low, high = self._bounds(streams)
+        unknown = good & np.isnan(low)
+        late = good & ~unknown & (rows.time_us > self._clock.now_us() + self._future_us)
+        outside = good & ~unknown & ~late & ~((rows.result >= low) & (rows.result <= high))
+        for row in np.flatnonzero(unknown).tolist():
+            errors[row] = ("unknown_datastream", f"there is no Datastream {streams[row]}; create it first")
+        for row in np.flatnonzero(late).tolist():
+            errors[row] = ("future", self._future_message(int(rows.time_us[row])))
+        for row in np.flatnonzero(outside).tolist():
+            self._look_closer(row, rows, errors)
+        if errors:
+            good[list(errors)] = False
+        duplicates = self._duplicates(rows, good)
+        if duplicates:
+            good[list(duplicates)] = False
+        kept = np.flatnonzero(good)
+        self._count(count, len(duplicates), [reason for reason, _ in errors.values()])
+        return Checked(_batch_of(rows, kept), kept, duplicates, {row: text for row, (_, text) in errors.items()})
+
+    def _look_closer(self, row: int, rows: ArrayRows, errors: dict[int, tuple[str, str]]) -> None:
+        one = ObservationRow(
+            int(rows.datastream[row]), int(rows.time_us[row]), float(rows.result[row]), rows.extras.get(row)
+        )
+        allowed = self.find_range(one.datastream)
+        if allowed is not None:
+            try:
+                _refuse_result(one, allowed)
+            except BadInput as error:
+                errors[row] = (error.reason, error.message)
+
+    def _bounds(self, streams: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Low and high by row; NaN where there is no such Datastream."""
+        size = int(streams.max(initial=0)) + 1 if self._graph.datastreams else 1
+        with self._lock:
+            if size > len(self._seen):
+                more = max(size, 2 * len(self._seen)) - len(self._seen)
+                self._low = np.concatenate((self._low, np.full(more, np.nan)))
+                self._high = np.concatenate((self._high, np.full(more, np.nan)))
+                self._seen = np.concatenate((self._seen, np.full(more, -1)))
+            inside = (streams >= 0) & (streams < len(self._seen))
+            at = np.where(inside, streams, 0)
+            revision = self._graph.revision
+            stale = at[self._seen[at] != revision]
+            for stream in np.unique(stale).tolist():
+                found = self.find_range(stream)
+                self._low[stream], self._high[stream] = (np.nan, np.nan) if found is None else (found.low, found.high)
+                self._seen[stream] = revision
+            return np.where(inside, self._low[at], np.nan), np.where(inside, self._high[at], np.nan)
+
+    def _duplicates(self, rows: ArrayRows, good: NDArray[np.bool_]) -> dict[int, int]:
+        numbers, times, results = self._store.latest_of(np.where(good, rows.datastream, 0))
+        same = np.flatnonzero(good & (numbers > 0) & (times == rows.time_us) & (results == rows.result))
+        return {row: int(numbers[row]) for row in same.tolist() if row not in rows.extras}
+
+    # --- the ledger
+
+    def _count(self, received: int, duplicates: int, reasons: list[str]) -> None:
+        with self._lock:
+            self._counts["received"] += received
+            self._counts["duplicate"] += duplicates
+            self._rejected.update(reasons)
+
+    def count_duplicate(self) -> None:
+        """One single Observation was there already."""
+        self._count(1, 1, [])
+
+    def count_rejected(self, reason: str, rows: int = 1, *, received: bool = True) -> None:
+        """So many were turned away; not `received`: they were counted as received before."""
+        self._count(rows if received else 0, 0, [reason] * rows)
+
+    def count_received(self, rows: int = 1) -> None:
+        """So many passed the check."""
+        self._counts["received"] += rows
+
+    def count_stored(self, rows: int = 1) -> None:
+        """So many are durable."""
+        self._counts["stored"] += rows
+
+    def counts(self) -> dict[str, float]:
+        """received, stored, duplicate, rejected, and rejected.<reason> for each reason there was."""
+        with self._lock:
+            found: dict[str, float] = {name: self._counts[name] for name in ("received", "stored", "duplicate")}
+            found["rejected"] = sum(self._rejected.values())
+            found.update({f"rejected.{reason}": count for reason, count in sorted(self._rejected.items())})
+        return found
+
+
+def range_of(stream: Datastream, observed: Property | None) -> Range:
+    """The range in the Datastream's own unit: the property entity's `low`, `high` and `unit` where it says them, else
+    those of the shared property of that name; without either anything may come."""
+    key = observed.name if observed is not None else ""
+    said = observed.properties if observed is not None else {}
+    shared = SHARED.get(key)
+    low, high = (_bound(said.get(name), own) for name, own in zip(("low", "high"), _ANY, strict=True))
+    unit = str(said.get("unit", ""))
+    if (low, high) == _ANY and shared is not None:
+        low, high, unit = shared.low, shared.high, shared.unit
+    is_number = (low, high) != _ANY
+    given = stream.unit_of_measurement.symbol or (stream.unit_of_measurement.definition or "").rpartition("/")[2]
+    if is_number and unit and given and given != unit:
+        try:
+            found = get_conversion(given, unit)
+            low, high = sorted(((low - found.offset) / found.factor, (high - found.offset) / found.factor))
+            unit = given
+        except (BadInput, ZeroDivisionError):
+            low, high = _ANY  # in another sort of unit: only that it is a number can be said
+    return Range(key, unit, low, high, is_number)
+
+
+def _bound(said: object, otherwise: float) -> float:
+    return float(said) if isinstance(said, int | float) and not isinstance(said, bool) else otherwise
+
+
+def _refuse_result(row: ObservationRow, allowed: Range) -> None:
+    """Raises BadInput where the result is none of the range's; a result that is no number where any may come passes."""
+    shown = f"Datastream {row.datastream}"
+    other = row.extra.result if row.extra is not None else None
+    is_text = isinstance(other, str)
+    if is_text and other.strip().lower() in _NOT_FINITE:
+        raise BadInput(
+            f"{shown}: result {other!r} is no value; leave the Observation out where nothing was measured",
+            reason="not_finite",
+        )
+    if row.result in _ANY:
+        raise BadInput(f"{shown}: the result is larger than any number; check the sender", reason="not_finite")
+    is_number = row.result == row.result  # noqa: PLR0124  # NaN: the result is no number
+    if is_number:
+        raise BadInput(
+            f"{shown}: result {row.result:g} is outside {allowed.low:g}..{allowed.high:g} {allowed.unit} of "
+            f"{allowed.key!r}; check the sensor and its unit",
+            reason="out_of_range",
+        )
+    if allowed.is_number:
+        raise BadInput(
+            f"{shown}: result {str(other)[:40]!r} is not a number; {allowed.key!r} is measured in {allowed.unit}",
+            reason="not_a_number",
+        )
+
+
+def _batch_of(rows: ArrayRows, kept: NDArray[np.int64]) -> ObservationBatch:
+    extras: dict[int, ObservationExtra] = {}
+    if rows.extras:
+        place = {row: at for at, row in enumerate(kept.tolist())}
+        extras = {place[row]: extra for row, extra in rows.extras.items() if row in place}
+    if len(kept) == len(rows):
+        return ObservationBatch(rows.datastream.astype(np.int32), rows.time_us, rows.result, extras)
+    return ObservationBatch(rows.datastream[kept].astype(np.int32), rows.time_us[kept], rows.result[kept], extras)
