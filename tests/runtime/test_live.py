@@ -160,3 +160,15 @@ def test_a_parked_key_survives_a_restart_and_goes_on_when_told(store: EmbeddedSt
     again.drain()
     cell = again.engine.runners["tanks"].cells[1]
     assert (cell.parked, cell.state.count) == ("", 1)
+
+
+def test_a_service_replayed_alone_reads_what_others_said_as_it_was_recorded(
+    store: EmbeddedStore, clock: HandClock
+) -> None:
+    live = Live(store, services(), ZONE)
+    for step in range(20):
+        observe(store, (1 + step % 4, clock.go(minutes=7), float(step * 13 % 101)))
+    live.drain()
+    said = sorted(recorded(store, {"doubler"}))
+    assert any(f.name == "double_mean" for f in said)
+    assert sorted(replay(store, [toy.doubler()], ZONE)) == said

@@ -120,7 +120,7 @@ class Engine:
         bound: dict[int, tuple[ObservedProperty, Conversion]] = {}
         for stream in graph.datastreams.values():
             observed = self._properties.get(graph.property_key(stream))
-            if observed is None or stream.properties.get("service"):
+            if observed is None or stream.properties.get("service") in self.runners:
                 continue
             routes = self._routes.get((stream.thing_id, observed.key), ())
             needed = observed.key in self.around.needed

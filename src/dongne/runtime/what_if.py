@@ -48,7 +48,8 @@ def _facts(
 ) -> list[Fact]:
     """All facts; where `tried` says something, it holds at every level and no recorded change of it counts."""
     engine = Engine([service], ThingGraph(), zone, {service.id: {**city, **tried}})
-    telling, found = Telling(), []
+    telling = Telling()
+    found: list[Fact] = []
     for record in read_all(source, 0, until):
         told = _without(record, service.id, tried) if record.kind is RecordKind.SETTING else record
         found += telling.of_emissions(engine.turn(told))
