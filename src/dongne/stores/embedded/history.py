@@ -72,7 +72,6 @@ class History:
         self._stop = False
         self._own = threading.local()
         self._cursors: list[duckdb.DuckDBPyConnection] = []
-        self._generation = 0
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._position = 0
         self._recent_rows = 0
@@ -131,8 +130,8 @@ class History:
 
     def _release(self) -> None:
         """Closes every connection; readers get theirs anew."""
-        self._generation += 1
         self._connection = None
+        self._own = threading.local()
         cursors, self._cursors = self._cursors, []
         for cursor in cursors:
             with suppress(duckdb.Error):
@@ -271,13 +270,12 @@ class History:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """This thread's cursor, outside of any transaction; without catching up."""
-        found: tuple[int, duckdb.DuckDBPyConnection] | None = getattr(self._own, "cursor", None)
-        if found is None or found[0] != self._generation:
+        found: duckdb.DuckDBPyConnection | None = getattr(self._own, "cursor", None)
+        if found is None:
             with self._turn_lock:
-                fresh = self._opened().cursor()
-                self._cursors.append(fresh)
-                found = self._own.cursor = (self._generation, fresh)
-        return found[1]
+                found = self._own.cursor = self._opened().cursor()
+                self._cursors.append(found)
+        return found
 
     def series(self, datastream: int, start: datetime, end: datetime) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Times (microseconds) and numbers of [start, end), ascending; of equal times the higher number."""

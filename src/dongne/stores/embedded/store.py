@@ -21,6 +21,7 @@ from dongne.model.graph import ThingGraph
 from dongne.model.records import JobResult, ObservationExtra, Record, RecordKind, decode_batch
 from dongne.runtime.ports import CaseFilter, Clock, Lane, LatestValue, Receipt, StateRow, Transaction
 from dongne.stores.effects import Draft
+from dongne.stores.embedded.archive import Archive
 from dongne.stores.embedded.history import History
 from dongne.stores.embedded.lanes import Door, OnCommit
 from dongne.stores.embedded.latest import LatestValues
@@ -52,6 +53,8 @@ class EmbeddedStore:
         self.history = History(
             folder / "history.duckdb", self._truth, self.head, follow=follow, memory_limit=history_memory
         )
+        self._archive = Archive(folder / "days", self.history)
+        self._listeners_dropped = 0
         self._writer = Writer(self._truth, clock, self._committed, self._keep_latest)
         self._is_closed = False
 
@@ -147,6 +150,7 @@ class EmbeddedStore:
                 listener(records)
             except Exception:  # one broken listener must not stop the others
                 log.exception("a listener of the sequence raised and is dropped")
+                self._listeners_dropped += 1
                 self._unsubscribe(listener)
 
     # the latest values
@@ -310,6 +314,43 @@ class EmbeddedStore:
     def rebuild_history(self, progress: Callable[[int, int], None] | None = None) -> None:
         """History made anew from the sequence; `progress(done, all)` in numbers. Killed in between, the next open goes on."""
         self.history.rebuild(progress)
+
+    def seal(self, before: datetime) -> list[str]:
+        """Writes each whole UTC day (of phenomenonTime) before this instant to an archive file; returns the names of the
+        new ones. Late Observations of a sealed day go to a further file of it, the next time this is called."""
+        return self._archive.seal(before)
+
+    def verify_archive(self) -> list[str]:
+        """What is wrong with the sealed days, in words; empty where all is well."""
+        return self._archive.verify()
+
+    # how it is doing
+    def counts(self) -> dict[str, float]:
+        """Counters and gauges for the metrics page; `docs/store.md` says what each is."""
+        writer, history = self._writer, self.history
+        found: dict[str, float] = {
+            "head": self._head,
+            "rows": writer.rows,
+            "commits": writer.commits,
+            "failed_commits": writer.failed_commits,
+            "last_commit_s": writer.last_commit_s,
+            "queue_rows": writer.depth(),
+            "disk_full": float(writer.disk_full),
+            "callback_errors": writer.callback_errors,
+            "listeners_dropped": self._listeners_dropped,
+            "history_lag": history.lag(),
+            "history_errors": history.errors,
+            "history_failing": float(bool(history.last_error)),
+            "history_turns": history.turns,
+            "history_compactions": history.compactions,
+        }
+        found |= {f"rejected_{reason}": count for reason, count in writer.rejected.items()}
+        found["rejected_queue_full"] = writer.turned_away()
+        found |= {f"dropped_{reason}": count for reason, count in writer.dropped.items()}
+        for name, file in (("truth", "truth.db"), ("wal", "truth.db-wal"), ("history", "history.duckdb")):
+            path = self.folder / file
+            found[f"{name}_bytes"] = path.stat().st_size if path.exists() else 0
+        return found
 
 
 def _stream_at(record: Record, row: int) -> int:
