@@ -12,7 +12,7 @@ import importlib
 import sys
 from pathlib import Path
 
-from dongne.commands.places import get_checkout
+from dongne.adapters.places import get_checkout
 from dongne.model.errors import NotFound
 
 

@@ -13,7 +13,8 @@ examples:
 import argparse
 from pathlib import Path
 
-from dongne.commands.places import add_city, data_folder, get_city_folder, list_cities
+from dongne.adapters.places import get_city_folder, list_cities
+from dongne.commands.places import add_city, data_folder
 from dongne.commands.progress import bars
 from dongne.commands.server import refuse_if_running
 

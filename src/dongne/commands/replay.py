@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dongne.commands.places import add_city, data_folder, get_city_folder
+from dongne.adapters.places import get_city_folder
+from dongne.commands.places import add_city, data_folder
 from dongne.commands.progress import Report, bars
 from dongne.model.errors import BadInput
 from dongne.model.times import parse_instant

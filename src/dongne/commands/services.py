@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dongne.commands.places import add_city, data_folder, get_city_folder
+from dongne.adapters.places import get_city_folder
+from dongne.commands.places import add_city, data_folder
 from dongne.commands.server import find_server
 
 if TYPE_CHECKING:

@@ -1,0 +1,55 @@
+"""What tests need from outside: said as skipped where it is absent, or failing where DONGNE_REQUIRE names it.
+
+DONGNE_DATA      a folder with the data sets that no package brings
+DONGNE_REQUIRE   comma-separated: data, mqtt, browser; what is named must be there (the CI names all)
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Need = Callable[[str, bool, str], None]
+
+
+@pytest.fixture(scope="session")
+def need() -> Need:
+    """need("mqtt", is_there, "mosquitto is not installed"): goes on, skips with the reason, or fails where required."""
+    required = {name.strip() for name in os.environ.get("DONGNE_REQUIRE", "").split(",")}
+
+    def check(name: str, is_there: bool, reason: str) -> None:
+        if is_there:
+            return
+        if name in required:
+            pytest.fail(f"{reason}, and DONGNE_REQUIRE names {name}", pytrace=False)
+        pytest.skip(reason)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def data_folder(need: Need) -> Path:
+    """The folder with the data sets that no package brings, from DONGNE_DATA."""
+    given = os.environ.get("DONGNE_DATA", "")
+    need("data", bool(given) and Path(given).is_dir(), f"DONGNE_DATA={given!r} is no folder")
+    return Path(given)
+
+
+@pytest.fixture(scope="session")
+def chromium(need: Need) -> str:
+    """The browser for tests of pages."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    need("browser", found is not None, "chromium is not installed")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
+def mosquitto(need: Need) -> str:
+    """The MQTT broker for tests."""
+    found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    need("mqtt", found is not None, "mosquitto is not installed")
+    assert found is not None
+    return found
