@@ -1,38 +1,35 @@
 """The only place which wires everything: a city's folder, its store, its services, what streams in, and its pages."""
 
-import json
 import logging
-import os
-import secrets
 import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from dongne.adapters.cityfile import plan_city
-from dongne.adapters.clock import CityClock
+from dongne.adapters.clock import CityClock, wall_us
+from dongne.adapters.places import get_city_folder
+from dongne.adapters.replayer import Replayer
 from dongne.adapters.sources import load_city
-from dongne.commands.places import ROOT, get_city_folder
+from dongne.adapters.streaming import build_feeds
 from dongne.model.city import CityConfig
-from dongne.model.errors import BadSetup
+from dongne.model.errors import BadSetup, DongneError
 from dongne.model.records import RecordKind
-from dongne.model.times import from_us
 from dongne.runtime.host import RuntimeHost
-from dongne.runtime.ports import Entry, Lane, RecordReader, Transaction
-from dongne.runtime.registry import load_all
+from dongne.runtime.ports import Entry, Lane, Transaction
+from dongne.runtime.registry import find_simulator, load_all
 from dongne.stores.embedded import EmbeddedStore, SequenceFile
 
 log = logging.getLogger("dongne")
 
 Report = Callable[[str, int, int], None]  # (what, done, total)
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,11 @@ class OpenCity:
         self.store = EmbeddedStore.open(folder, self.clock)
 
     def import_things(self, report: Report) -> None:
-        """Brings the Things to what the city's map says; nothing where they are so already."""
+        """Brings the Things to what the city's map says; nothing where this folder's files were taken in before."""
+        digest = sha256(b"".join(f.read_bytes() for f in sorted(self.city_folder.glob("*.toml")))).hexdigest()[:16]
+        done_before = f"import:{self.config.id}:{digest}:{self.data or ''}"
+        if self.store.position(done_before):
+            return
 
         def progress(done: int, total: int) -> None:
             report("things", done, total)
@@ -70,6 +71,7 @@ class OpenCity:
         for changes in plan:
             entry = Entry(RecordKind.ENTITIES, msgspec.msgpack.encode(changes))
             self.store.submit(Transaction([entry]), Lane.BULK).result()
+        self.store.submit(Transaction(position=(done_before, 1))).result()
 
     def counts_by_kind(self) -> dict[str, int]:
         """How many Things of each kind there are."""
@@ -97,6 +99,83 @@ def open_records(folder: Path) -> Iterator[SequenceFile]:
         yield records
     finally:
         records.close()
+
+
+class RunningCity:
+    """A city live: services run, what streams in is written, pages and API are served by whoever asks for `app`."""
+
+    def __init__(self, options: RunOptions, report: Report) -> None:
+        if options.reset:
+            forget(options.folder)
+        self.options = options
+        self.opened = OpenCity(options.city, options.folder, options.data, options.speed)
+        self.store, self.clock, self.config = self.opened.store, self.opened.clock, self.opened.config
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        try:
+            self._prepare(report)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _prepare(self, report: Report) -> None:
+        services, answers = load_all(self.config.services)
+        past = Replayer(self.store, [])
+        now_us = max(wall_us(), past.position_us())
+        self.clock.hold(past.start_us(now_us))
+        self.opened.import_things(report)
+        simulators = {name: made for name in self.config.services if (made := find_simulator(name))}
+        built = build_feeds(self.config, self.opened.city_folder, self.options.data, self.store, simulators)
+        for name in built.missing:
+            log.info("left out: %s (its data are not here; --data FOLDER brings them)", name)
+        self.missing = built.missing
+        self.runtime = RuntimeHost(self.store, self.config, services, answers)
+        self.runtime.live.holds_wakes = True
+        self.runtime.start()
+        self._replayer = Replayer(self.store, built.feeds)
+        self._replayer.backfill(now_us, self.clock, lambda done, total: report("recorded series, s", done, total))
+        self._let_services_catch_up(report)
+        self.clock.release()
+        self.runtime.open()
+
+    def _let_services_catch_up(self, report: Report) -> None:
+        total = self.runtime.live.lag
+        while (lag := self.runtime.live.lag) > 0:
+            report("services", max(total - lag, 0), total)
+            self.store.wait_beyond(self.store.head(), 0.1)
+        report("services", total, total)
+
+    def start(self) -> None:
+        """What streams in is written from here on."""
+        self._thread = threading.Thread(target=self._stream, name="streams", daemon=True)
+        self._thread.start()
+
+    def _stream(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                due_us = self._replayer.step(self.clock.now_us())
+                wait_s = min(max(self.clock.wait_s(due_us), 0.01), 60.0)
+            except DongneError as error:
+                log.warning("what streams in has to wait: %s", error.message)
+                wait_s = 1.0
+            self._stopping.wait(wait_s)
+
+    def close(self) -> None:
+        """Stops everything; nothing acknowledged is lost."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+        self.runtime.close()
+        self.store.close()
+
+
+def forget(folder: Path) -> None:
+    """Removes a city's data. Raises BadSetup where the folder holds something else."""
+    if not folder.exists():
+        return
+    if any(folder.iterdir()) and not (folder / "truth.db").exists():
+        raise BadSetup(f"{folder} is not a city's data folder (it has no truth.db); nothing was removed")
+    shutil.rmtree(folder)
 
 
 @contextmanager
