@@ -2,8 +2,10 @@
 received = stored + duplicate + rejected + still waiting.
 """
 
+import sys
 import threading
 from collections import Counter
+from math import isinf, isnan
 
 import msgspec
 import numpy as np
@@ -20,7 +22,7 @@ from dongne.standards.sensorthings.times import format_us
 
 FUTURE_S = 86_400.0
 _NOT_FINITE = frozenset({"nan", "inf", "infinity", "+inf", "+infinity", "-inf", "-infinity"})
-_ANY = float("-inf"), float("inf")
+_ANY = -sys.float_info.max, sys.float_info.max
 
 
 class Range(msgspec.Struct, frozen=True, gc=False):
@@ -149,7 +151,8 @@ class Intake:
 
     def _bounds(self, streams: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Low and high by row; NaN where there is no such Datastream."""
-        size = int(streams.max(initial=0)) + 1 if self._graph.datastreams else 1
+        beyond = np.unique(streams[streams >= len(self._seen)]).tolist()
+        size = max((stream + 1 for stream in beyond if stream in self._graph.datastreams), default=1)
         with self._lock:
             if size > len(self._seen):
                 more = max(size, 2 * len(self._seen)) - len(self._seen)
@@ -234,16 +237,14 @@ def _refuse_result(row: ObservationRow, allowed: Range) -> None:
     """Raises BadInput where the result is none of the range's; a result that is no number where any may come passes."""
     shown = f"Datastream {row.datastream}"
     other = row.extra.result if row.extra is not None else None
-    is_text = isinstance(other, str)
-    if is_text and other.strip().lower() in _NOT_FINITE:
+    if isinstance(other, str) and other.strip().lower() in _NOT_FINITE:
         raise BadInput(
             f"{shown}: result {other!r} is no value; leave the Observation out where nothing was measured",
             reason="not_finite",
         )
-    if row.result in _ANY:
+    if isinf(row.result):
         raise BadInput(f"{shown}: the result is larger than any number; check the sender", reason="not_finite")
-    is_number = row.result == row.result  # noqa: PLR0124  # NaN: the result is no number
-    if is_number:
+    if not isnan(row.result):
         raise BadInput(
             f"{shown}: result {row.result:g} is outside {allowed.low:g}..{allowed.high:g} {allowed.unit} of "
             f"{allowed.key!r}; check the sensor and its unit",

@@ -1,0 +1,89 @@
+"""What the API is given by whoever composes the city."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dongne.model.city import CityConfig
+from dongne.model.records import ObservationExtra
+from dongne.runtime.intake import Intake
+from dongne.runtime.ports import Lane, Store
+from dongne.standards.sensorthings.query import Page, Query, ResourcePath, Row
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Door(Protocol):
+    """The quick way in for single Observations."""
+
+    def append(
+        self, datastream: int, time_us: int, result: float, extra: ObservationExtra | None = None, token: Any = None
+    ) -> None:
+        """Queues it; the token comes back with the number. Raises RetryLater when the queue is full."""
+
+
+class ApiStore(Store, Protocol):
+    """A store with a quick way in."""
+
+    def open_door(self, on_commit: Callable[[list[Any], int, Exception | None], None], lane: Lane = ...) -> Door:
+        """`on_commit(tokens, first, error)` once per commit, in the writer's thread."""
+
+
+class Select(Protocol):
+    """Who answers queries."""
+
+    def select(self, path: ResourcePath, query: Query) -> Page | Row:
+        """A Page for a set, a Row for one entity. Raises NotFound, BadInput, RetryLater."""
+
+    def is_quick(self, path: ResourcePath, query: Query) -> bool:
+        """Whether the answer takes no longer than a thread switch."""
+
+
+def address_of(scope: Scope) -> str:
+    """Scheme and host as the client spelled them; where there is no plain Host header, the socket's own."""
+    for name, value in scope["headers"]:
+        if name == b"host" and _is_plain(value):
+            return f"{scope.get('scheme', 'http')}://{value.decode()}"
+    host, port = scope.get("server") or ("localhost", None)
+    return f"{scope.get('scheme', 'http')}://{host}" + (f":{port}" if port else "")
+
+
+_HOST_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_")
+
+
+def _is_plain(host: bytes) -> bool:
+    return 0 < len(host) <= 255 and _HOST_BYTES.issuperset(host)
+
+
+def anyone(token: str | None) -> bool:
+    """Writes are open."""
+    return True
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """A city's store and rules for the API.
+
+    `public_url(scope)` is scheme and host without a slash at the end; `may_write(token)` says whether a bearer token
+    (None where none came) may write. `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the
+    comments that keep an event stream open; `event_queue` events wait for a slow listener before it is dropped.
+    """
+
+    store: ApiStore
+    city: CityConfig
+    intake: Intake
+    select: Select
+    public_url: Callable[[Scope], str] = address_of
+    may_write: Callable[[str | None], bool] = anyone
+    max_body_bytes: int = 20 << 20
+    heartbeat_s: float = 15.0
+    event_queue: int = 1_000
+    max_listeners: int = 1_000
+    max_waiting_reads: int = 64
+    version: str = ""
+    requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

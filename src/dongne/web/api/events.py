@@ -1,0 +1,302 @@
+"""Server-sent events: Observations and cases as they are stored, resumable by the number of their record.
+
+The sequence is the memory: who comes back with Last-Event-ID reads on from there, then joins the live ones. Nobody
+waits for a slow listener: its queue is bounded, and when it is full the listener is told and dropped.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from dongne.model.cases import CaseEvent
+from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater
+from dongne.model.graph import ThingGraph
+from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
+from dongne.runtime.ports import Store
+from dongne.standards.sensorthings.encode import encode
+from dongne.standards.sensorthings.observations import observation_values
+from dongne.web.api.context import ApiContext, Receive, Scope, Send
+from dongne.web.api.http import OPEN, send_error
+from dongne.web.api.read import options_of
+
+Event = tuple[int, bytes]  # number, the event as it goes over the wire
+SEND_WITHIN_S = 30.0
+READ_RECORDS = 200
+_case_decoder = msgspec.msgpack.Decoder(CaseEvent)
+
+
+class Wanted:
+    """Which Observations a listener wants; turns records into its events. Without any choice it wants all."""
+
+    def __init__(self, graph: ThingGraph, datastreams: set[int], things: set[int], properties: set[str]) -> None:
+        self._graph = graph
+        self._datastreams, self._things, self._properties = datastreams, things, properties
+        self._revision = -1
+        self._chosen: np.ndarray[Any, np.dtype[np.int64]] | None = None
+
+    def events(self, record: Record, batch: ObservationBatch | None, after: int) -> list[Event]:
+        """The events of a record whose numbers lie beyond `after`."""
+        if record.kind is not RecordKind.OBSERVATIONS:
+            return []
+        batch = batch or decode_batch(record.body, record.count)
+        rows = (
+            np.arange(len(batch))
+            if (chosen := self._choose()) is None
+            else np.flatnonzero(np.isin(batch.datastream, chosen))
+        )
+        return [
+            (record.number + row, self._event(record.number + row, batch, row))
+            for row in rows.tolist()
+            if record.number + row > after
+        ]
+
+    def _choose(self) -> "np.ndarray[Any, np.dtype[np.int64]] | None":
+        if not (self._datastreams or self._things or self._properties):
+            return None
+        if self._revision != self._graph.revision:
+            self._revision = self._graph.revision
+            self._chosen = np.array(
+                [
+                    stream.id
+                    for stream in list(self._graph.datastreams.values())
+                    if (not self._datastreams or stream.id in self._datastreams)
+                    and (not self._things or stream.thing_id in self._things)
+                    and (not self._properties or self._graph.property_key(stream) in self._properties)
+                ],
+                np.int64,
+            )
+        return self._chosen
+
+    def _event(self, number: int, batch: ObservationBatch, row: int) -> bytes:
+        datastream = int(batch.datastream[row])
+        stream = self._graph.datastreams.get(datastream)
+        values = observation_values(int(batch.time_us[row]), float(batch.result[row]), batch.extras.get(row))
+        document = {
+            "@iot.id": number,
+            **{name: value for name, value in values.items() if value is not None or name == "result"},
+            "Datastream": {"@iot.id": datastream},
+            "Thing": None if stream is None else {"@iot.id": stream.thing_id},
+        }
+        return wire_event("observation", number, encode(document))
+
+
+class WantedCases:
+    """All events of cases, or those of one kind, Thing or service."""
+
+    def __init__(self, kinds: set[str], things: set[int], services: set[str]) -> None:
+        self._kinds, self._things, self._services = kinds, things, services
+
+    def events(self, record: Record, batch: ObservationBatch | None, after: int) -> list[Event]:
+        """The event of a record beyond `after`, where it is one."""
+        if record.kind is not RecordKind.CASE or record.number <= after:
+            return []
+        event = _case_decoder.decode(record.body)
+        if (
+            (self._kinds and event.kind not in self._kinds)
+            or (self._things and event.thing not in self._things)
+            or (self._services and event.service not in self._services)
+        ):
+            return []
+        document = {"number": record.number, **msgspec.to_builtins(event)}
+        return [(record.number, wire_event("case", record.number, encode(document)))]
+
+
+def wire_event(name: str, number: int, data: bytes) -> bytes:
+    """An event as it goes over the wire; `data` is JSON and so has no line breaks."""
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (name.encode(), number, data)
+
+
+class Listener:
+    """One open stream: what it wants, and what waits for it."""
+
+    def __init__(self, wanted: Wanted | WantedCases, most: int) -> None:
+        self.wanted, self._most = wanted, most
+        self.waiting: deque[Event] = deque()
+        self.overflowed = False
+        self.arrived = asyncio.Event()
+
+    def take(self, events: list[Event]) -> None:
+        """Queue them, or give up."""
+        if self.overflowed or not events:
+            return
+        if len(self.waiting) + len(events) > self._most:
+            self.overflowed = True
+            self.waiting.clear()
+        else:
+            self.waiting.extend(events)
+        self.arrived.set()
+
+
+class Events:
+    """All open streams. Listens to the store only while there is one."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context, self._store = context, context.store
+        self._listeners: set[Listener] = set()
+        self._stop: Callable[[], None] | None = None
+        self.dropped = 0
+
+    @property
+    def listeners(self) -> int:
+        """How many streams are open."""
+        return len(self._listeners)
+
+    async def stream(self, scope: Scope, receive: Receive, send: Send, what: str) -> None:
+        """GET /events/<what>: the stream, until the client leaves or is too slow."""
+        try:
+            wanted = self._wanted(what, scope)
+            after = _last_event_id(scope)
+            if len(self._listeners) >= self._context.max_listeners:
+                raise RetryLater(f"{len(self._listeners)} streams are open; come back later", reason="listeners")
+        except DongneError as error:
+            self._context.requests["events", error.status] += 1
+            await send_error(send, error)
+            return
+        self._context.requests["events", 200] += 1
+        listener = Listener(wanted, self._context.event_queue)
+        self._join(listener)
+        gone = asyncio.ensure_future(_gone(receive))
+        feed = asyncio.ensure_future(self._feed(listener, after, send))
+        try:
+            await asyncio.wait((gone, feed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._leave(listener)
+            for task in (gone, feed):
+                task.cancel()
+            await asyncio.gather(gone, feed, return_exceptions=True)
+
+    def _wanted(self, what: str, scope: Scope) -> Wanted | WantedCases:
+        names = ("datastream", "thing", "property") if what == "observations" else ("kind", "thing", "service")
+        chosen: dict[str, set[str]] = {name: set() for name in names}
+        for name, value in options_of(scope):
+            if name not in chosen and name != "last_event_id":
+                raise BadInput(f"there is no option {name[:40]!r}; options: {', '.join(names)}", reason="query")
+            if name in chosen:
+                chosen[name].update(part.strip() for part in value.split(",") if part.strip())
+        things = _ids(chosen["thing"], "thing")
+        if what == "observations":
+            return Wanted(self._store.graph, _ids(chosen["datastream"], "datastream"), things, chosen["property"])
+        return WantedCases(chosen["kind"], things, chosen["service"])
+
+    # --- the writer's side
+
+    def _join(self, listener: Listener) -> None:
+        self._listeners.add(listener)
+        if self._stop is None:
+            loop = asyncio.get_running_loop()
+
+            def heard(records: Sequence[Record]) -> None:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(self._publish, records)
+
+            self._stop = self._store.subscribe(heard)
+
+    def _leave(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        if not self._listeners and self._stop is not None:
+            self._stop()
+            self._stop = None
+
+    def _publish(self, records: Sequence[Record]) -> None:
+        for record in records:
+            batch = None
+            if record.kind is RecordKind.OBSERVATIONS:
+                batch = decode_batch(record.body, record.count)
+            elif record.kind is not RecordKind.CASE:
+                continue
+            for listener in self._listeners:
+                if not listener.overflowed:
+                    listener.take(listener.wanted.events(record, batch, 0))
+
+    # --- the listener's side
+
+    async def _feed(self, listener: Listener, after: int | None, send: Send) -> None:
+        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), OPEN]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        last = self._store.head() if after is None else after
+        await _say(send, b"retry: 2000\n: listening after %d\n\n" % last)
+        if after is not None:
+            last = await self._catch_up(listener, after, send)
+        while not listener.overflowed:
+            if listener.waiting:
+                ready = [event for number, event in listener.waiting if number > last]
+                last = max(last, listener.waiting[-1][0])
+                listener.waiting.clear()
+                if ready:
+                    await _say(send, b"".join(ready))
+                continue
+            listener.arrived.clear()
+            try:
+                await asyncio.wait_for(listener.arrived.wait(), self._context.heartbeat_s)
+            except TimeoutError:
+                await _say(send, b": still here\n\n")
+        self.dropped += 1
+        message = f"you read too slowly: more than {self._context.event_queue} events waited. Connect again with Last-Event-ID: {last}"
+        await _say(send, b"event: dropped\ndata: %b\n\n" % encode({"message": message, "last": last}))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _catch_up(self, listener: Listener, after: int, send: Send) -> int:
+        """Sends what was stored after this number, until nothing was lost between it and the live ones."""
+        loop = asyncio.get_running_loop()
+        while True:
+            listener.overflowed = False
+            until = self._store.head()
+            while after < until:
+                events, after = await loop.run_in_executor(None, read_events, self._store, listener.wanted, after)
+                if events:
+                    await _say(send, b"".join(events))
+            if not listener.overflowed:
+                return after
+
+
+def read_events(store: Store, wanted: Wanted | WantedCases, after: int) -> tuple[list[bytes], int]:
+    """The next stored events after a number, and how far was read."""
+    events: list[bytes] = []
+    last = after
+    for record in _records_after(store, after):
+        events.extend(event for _, event in wanted.events(record, None, after))
+        last = max(last, record.last)
+    return events, max(last, after + 1) if last == after and store.head() > after else last
+
+
+def _records_after(store: Store, after: int) -> Iterator[Record]:
+    try:
+        record, row = store.get_observation(after + 1)
+        if row:
+            yield record  # the number lies inside this batch
+            after = record.last
+    except NotFound:
+        pass
+    yield from store.read(after, limit=READ_RECORDS)
+
+
+async def _say(send: Send, text: bytes) -> None:
+    """Raises TimeoutError where the client takes nothing for so long."""
+    await asyncio.wait_for(send({"type": "http.response.body", "body": text, "more_body": True}), SEND_WITHIN_S)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _last_event_id(scope: Scope) -> int | None:
+    text = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"last-event-id"), None)
+    if text is None:
+        text = dict(options_of(scope)).get("last_event_id")
+    if text is None or not text.strip():
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise BadInput(f"Last-Event-ID {text[:40]!r} is not the number of an event", reason="query")
+    return int(text)
+
+
+def _ids(texts: set[str], name: str) -> set[int]:
+    for text in texts:
+        if not (text.isascii() and text.isdigit() and len(text) <= 18):
+            raise BadInput(f"{name}={text[:40]!r} is not an id; ids are whole numbers", reason="query")
+    return {int(text) for text in texts}

@@ -1,0 +1,101 @@
+"""The little HTTP that the API needs, on plain ASGI: bodies with a bound, JSON answers, errors as JSON."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from dongne.model.errors import DongneError, NotAllowed, RetryLater, TooLarge
+from dongne.web.api.context import ApiContext, Receive, Scope, Send
+
+Header = tuple[bytes, bytes]
+JSON_HEADER: Header = (b"content-type", b"application/json")
+OPEN: Header = (b"access-control-allow-origin", b"*")
+_encode = msgspec.json.Encoder().encode
+_MIB = 1 << 20
+
+
+class Gone(Exception):
+    """The client hung up before its request was whole; there is nobody to answer."""
+
+
+async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is known to be longer than the limit, Gone where it breaks off."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Gone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+        return body
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit_bytes:
+            raise _too_large(limit_bytes)
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        if size > limit_bytes:
+            raise _too_large(limit_bytes)
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    if size > limit_bytes:
+        raise _too_large(limit_bytes)
+    return b"".join(parts)
+
+
+def _too_large(limit_bytes: int) -> TooLarge:
+    return TooLarge(
+        f"the body is longer than {limit_bytes / _MIB:g} MiB; send it in several requests", reason="body_too_large"
+    )
+
+
+async def send_bytes(
+    send: Send, status: int, body: bytes = b"", headers: Iterable[Header] = (), content: Header | None = JSON_HEADER
+) -> None:
+    """One whole answer."""
+    all_headers: list[Header] = [(b"content-length", str(len(body)).encode()), *headers]
+    if content is not None and body:
+        all_headers.append(content)
+    await send({"type": "http.response.start", "status": status, "headers": all_headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_json(send: Send, status: int, document: Any, headers: Iterable[Header] = ()) -> None:
+    """One whole answer as JSON."""
+    await send_bytes(send, status, _encode(document), headers)
+
+
+async def send_error(send: Send, error: DongneError, headers: Sequence[Header] = ()) -> None:
+    """{"code", "type", "message"}; with Retry-After where the same again may succeed, and the connection closed where
+    the rest of a body was not read."""
+    extra = list(headers)
+    if isinstance(error, RetryLater):
+        extra.append((b"retry-after", b"1"))
+    if isinstance(error, TooLarge):
+        extra.append((b"connection", b"close"))
+    if isinstance(error, NotAllowed):
+        extra.append((b"www-authenticate", b"Bearer"))
+    document = {"code": error.status, "type": "error", "message": error.message}
+    await send_json(send, error.status, document, [*extra, OPEN])
+
+
+def check_write(context: ApiContext, scope: Scope) -> None:
+    """Raises NotAllowed where the request's bearer token may not write."""
+    token = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, rest = value.decode("latin-1").partition(" ")
+            token = rest.strip() if scheme.lower() == "bearer" else None
+            break
+    if not context.may_write(token):
+        raise NotAllowed(
+            "writing needs a token: send the header Authorization: Bearer <token> with one that is known here",
+            reason="token",
+        )
+
+
+SINGLE_PATH = re.compile(r"/v1\.1/Datastreams\((\d{1,9})\)/Observations")

@@ -1,0 +1,172 @@
+"""GET: a resource path and its options, answered as JSON."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
+
+import msgspec
+
+from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater
+from dongne.standards.sensorthings.encode import (
+    encode,
+    entity_document,
+    page_document,
+    references_document,
+    root_document,
+    self_link,
+)
+from dongne.standards.sensorthings.options import parse_path, parse_query, set_of
+from dongne.standards.sensorthings.query import Expand, Page, Query, ResourcePath, Row, Want
+from dongne.standards.sensorthings.text import path_text, query_options
+from dongne.web.api.context import ApiContext, Scope, Send
+from dongne.web.api.http import OPEN, send_bytes, send_error
+
+READERS = 4  # threads; one statement of DuckDB uses several cores by itself
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_SAFE = "$,()/'=;:@*-._~"
+
+# What this server does of 18-088, and no more.
+CONFORMANCE = (
+    *(
+        f"datamodel/{name}/{part}"
+        for name in (
+            "thing",
+            "location",
+            "historical-location",
+            "datastream",
+            "sensor",
+            "observed-property",
+            "observation",
+            "feature-of-interest",
+        )
+        for part in ("properties", "relations")
+    ),
+    "datamodel/entity-control-information/common-control-information",
+    "resource-path/resource-path-to-entities",
+    "request-data/status-code",
+    "request-data/query-status-code",
+    "request-data/order",
+    "request-data/expand",
+    "request-data/select",
+    "request-data/orderby",
+    "request-data/skip",
+    "request-data/top",
+    "request-data/count",
+    "request-data/filter",
+    "request-data/built-in-filter-operations",
+    "request-data/pagination",
+    "create-update-delete/create-entity",
+    "create-update-delete/link-to-existing-entities",
+    "create-update-delete/deep-insert",
+    "create-update-delete/deep-insert-status-code",
+)
+
+
+class Reads:
+    """Answers GET under the service root."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+        self._pool = ThreadPoolExecutor(READERS, "dongne-read")
+        self._waiting = 0
+
+    async def get(self, scope: Scope, send: Send, text: str) -> None:
+        """The resource at `text`, the decoded path below the service root."""
+        status, body, headers = 200, b"", [OPEN]
+        try:
+            body, plain = await self._answer(scope, text)
+            if plain:
+                headers.append(_TEXT)
+            if not body:
+                status = 204
+        except DongneError as error:
+            self._context.requests["read", error.status] += 1
+            await send_error(send, error)
+            return
+        self._context.requests["read", status] += 1
+        if headers[-1] is _TEXT:
+            await send_bytes(send, status, body, headers, None)
+        else:
+            await send_bytes(send, status, body, headers)
+
+    async def _answer(self, scope: Scope, text: str) -> tuple[bytes, bool]:
+        root = f"{self._context.public_url(scope)}/v1.1"
+        if not text.strip("/"):
+            return encode(root_document(root, CONFORMANCE, {})), False
+        path = parse_path(text)
+        query = parse_query(options_of(scope), set_of(path))
+        if self._context.select.is_quick(path, query):
+            return self._encoded(path, query, root)
+        if self._waiting >= self._context.max_waiting_reads:
+            raise RetryLater(f"{self._waiting} questions wait for an answer; ask again in a second", reason="busy")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._encoded, path, query, root)
+        finally:
+            self._waiting -= 1
+
+    def _encoded(self, path: ResourcePath, query: Query, root: str) -> tuple[bytes, bool]:
+        found = self._context.select.select(path, query)
+        if path.want in (Want.PROPERTY, Want.VALUE):
+            assert isinstance(found, Row)
+            return _property(path, found)
+
+        def next_inner(set_name: str, entity_id: int, navigation: str, expand: Expand) -> str:
+            return _next(
+                f"{self_link(root, set_name, entity_id)}/{navigation}", expand.query, self._page_size(expand.query)
+            )
+
+        if isinstance(found, Row):
+            if path.want is Want.REFERENCES:
+                return encode({"@iot.selfLink": self_link(root, set_of(path).name, found.id)}), False
+            return encode(entity_document(found, set_of(path), query, root, next_inner)), False
+        return self._page(found, path, query, root, next_inner)
+
+    def _page(self, page: Page, path: ResourcePath, query: Query, root: str, next_inner: Any) -> tuple[bytes, bool]:
+        following = _next(f"{root}/{path_text(path)}", query, len(page.rows)) if page.more else None
+        if path.want is Want.REFERENCES:
+            return encode(references_document(page, root, following)), False
+        return encode(page_document(page, query, root, following, next_inner)), False
+
+    def _page_size(self, query: Query) -> int:
+        return 100 if query.top is None else query.top
+
+
+def options_of(scope: Scope) -> list[tuple[str, str]]:
+    """The decoded options of a request. Raises BadInput where they cannot be read."""
+    try:
+        return parse_qsl(scope["query_string"].decode(), keep_blank_values=True, errors="strict", max_num_fields=30)
+    except (ValueError, UnicodeDecodeError):
+        raise BadInput("the options after ? cannot be read; percent-encode them as UTF-8", reason="query") from None
+
+
+def decoded_path(scope: Scope) -> str:
+    """The path as sent, decoded once."""
+    raw = scope.get("raw_path")
+    text: str = unquote(raw.decode("latin-1")) if raw else scope["path"]
+    return text.partition("?")[0]
+
+
+def _next(address: str, query: Query, rows: int) -> str:
+    """The address of the rows after these."""
+    further = msgspec.structs.replace(query, skip=query.skip + rows)
+    options = "&".join(f"{name}={quote(value, safe=_SAFE)}" for name, value in query_options(further))
+    return f"{address}?{options}"
+
+
+def _property(path: ResourcePath, row: Row) -> tuple[bytes, bool]:
+    value = row.values[path.property[0]]
+    for step in path.property[1:]:
+        value = msgspec.to_builtins(value)
+        if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict) and step in value:
+            value = value[step]
+        else:
+            raise NotFound(f"{'/'.join(path.property)}: there is nothing at {step[:40]!r}")
+    if value is None:
+        return b"", False
+    if path.want is Want.PROPERTY:
+        return encode({path.property[-1]: value}), False
+    return (value.encode() if isinstance(value, str) else encode(value)), True
