@@ -1,0 +1,1 @@
+"""Light runs ahead of whoever walks; full light when in doubt."""
