@@ -103,19 +103,18 @@ class Replayer:
     def step(self, now_us: int) -> int:
         """Writes what is due by now; returns when something may be due next. Nothing is written twice."""
         after_us = max(self.position_us(), self._done_us)
-        if now_us > after_us:
-            due = [feed for feed in self.feeds if self._due.get(feed.id, 0) <= now_us]
-            entries: list[Entry] = []
-            for start_us in range(after_us, now_us, CHUNK_US):
-                until_us = min(start_us + CHUNK_US, now_us)
-                arrivals = merge([feed.between(start_us, until_us) for feed in due])
-                entries += [_entry(arrivals, part, None) for part in _slices(0, len(arrivals))]
-            if entries or now_us - after_us > HOUR_US:
-                self._write(entries, (LIVE, now_us), Lane.NORMAL).result()
-            self._done_us = now_us
-            for feed in due:
-                self._due[feed.id] = feed.next_after(now_us)
-        return min((self._due.get(feed.id, now_us) for feed in self.feeds), default=now_us + IDLE_US)
+        due = [feed for feed in self.feeds if self._due.get(feed.id, 0) <= now_us]
+        entries: list[Entry] = []
+        for start_us in range(after_us, now_us, CHUNK_US):
+            until_us = min(start_us + CHUNK_US, now_us)
+            arrivals = merge([feed.between(start_us, until_us) for feed in due])
+            entries += [_entry(arrivals, part, None) for part in _slices(0, len(arrivals))]
+        if entries or now_us - self.position_us() > HOUR_US:
+            self._write(entries, (LIVE, now_us), Lane.NORMAL).result()
+        self._done_us = max(after_us, now_us)
+        for feed in due:
+            self._due[feed.id] = feed.next_after(self._done_us)
+        return min(self._due.values(), default=now_us + IDLE_US)
 
     def _write(self, entries: Sequence[Entry], position: tuple[str, int], lane: Lane = Lane.BULK) -> Future[Receipt]:
         return self.store.submit(Transaction(entries, position=(READER + position[0], position[1])), lane)

@@ -86,10 +86,12 @@ def choose_loop(record: Recording, start_us: int | None = None, until_us: int | 
     """The part of a recording that is replayed again and again: (its first local microsecond, weeks).
 
     The longest number of whole weeks between start and until, of whole years (52 weeks, so that seasons meet) where it
-    is longer than one. Raises ValueError where it isn't a week long.
+    is longer than one; a value stands for the usual time until the next. Raises ValueError where it isn't a week long.
     """
     first = int(record.local_us[0]) if start_us is None else start_us
-    last = int(record.local_us[-1]) + 1 if until_us is None else until_us
+    last = until_us
+    if last is None:
+        last = int(record.local_us[-1]) + (int(np.median(np.diff(record.local_us))) if len(record.local_us) > 1 else 0)
     weeks = (last - first) // WEEK_US
     if weeks >= WEEKS_A_YEAR:
         weeks -= weeks % WEEKS_A_YEAR
