@@ -1,1 +1,1 @@
-"""The services: one folder each, whole. None knows another."""
+"""The services, one folder each, whole."""

@@ -1,0 +1,1 @@
+"""Smart bins: the truck comes before a bin overflows."""
