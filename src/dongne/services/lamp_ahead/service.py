@@ -198,7 +198,7 @@ class LampAhead(Service[Settings, Lamp]):
             return
         if lamp.tries < ORDERS_BEFORE_ALERT:
             lamp.tries += 1
-            yield from self._order(lamp, lamp.sent_percent, now)
+            yield from self._order(lamp, self._wanted(lamp, to_us(now))[0], now)
             return
         lamp.silent, lamp.silence = True, f"since {format_instant(now)}"
         values = {"level_percent": lamp.sent_percent, "orders": lamp.tries}
