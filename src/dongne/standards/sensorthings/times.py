@@ -40,8 +40,10 @@ def format_us(us: int) -> str:
 
 
 def format_time_us(start_us: int, end_us: int | None) -> str:
-    """An instant, or "start/end"."""
-    return format_us(start_us) if end_us is None else f"{format_us(start_us)}/{format_us(end_us)}"
+    """An instant (also where both are the same), or "start/end"."""
+    if end_us is None or end_us == start_us:
+        return format_us(start_us)
+    return f"{format_us(start_us)}/{format_us(end_us)}"
 
 
 def parse_duration_us(text: str) -> int:

@@ -323,8 +323,8 @@ def _history_row(values: tuple[Any, ...]) -> Row:
         if text or end_us is not None or result_time_us is not None
         else None,
     )
-    if "validTime" in inside:
-        found["validTime"] = inside["validTime"]
+    if valid := inside.get("validTime"):
+        found["validTime"] = valid[0] if valid[0] == valid[1] else "/".join(valid)
     return Row(number, found, {}, {"Datastream": datastream, "FeatureOfInterest": feature})
 
 

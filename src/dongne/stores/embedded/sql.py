@@ -3,6 +3,7 @@
 Missing values follow SQL: a comparison with what is not there is not true (but `eq null` and `ne null` ask for it).
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from datetime import time as clock_time
@@ -38,6 +39,7 @@ from dongne.stores.embedded.links import ALL_OBSERVATIONS, LINKS, TABLES, Of, Pa
 OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 MIRRORED = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 SIGNS = {"add": "+", "sub": "-", "mul": "*"}
+_PARAMETER = re.compile(r"\$(p\d+)")
 _UNSAID = object()
 _LAST_US = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 _FIRST_US = -62_135_596_800_000_000  # 0001-01-01
@@ -67,6 +69,11 @@ class Bindings:
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"${name}"
+
+    def statement(self, text: str) -> tuple[str, dict[str, Any]]:
+        """The text with the parameters it names; DuckDB refuses others."""
+        named = set(_PARAMETER.findall(text))
+        return text, {name: value for name, value in self.values.items() if name in named}
 
     def bind_time(self, us: int) -> str:
         """The placeholder of an instant. Raises BadInput outside the years 1 to 9999."""
@@ -129,8 +136,6 @@ class Compiler:
             return _compare_times(op, left, right)
         if left.gives is Gives.BOOL and op not in ("eq", "ne"):
             raise BadInput(f"$filter: {_shown(where)}: truth values are only equal or not", reason="query")
-        if left.number is not None and right.number is None and op in ("gt", "ge", "ne"):
-            return f"({left.number} {sign} {right.sql} and not isnan({left.number}))"  # NaN is above all numbers
         return f"({left.number or left.sql} {sign} {right.sql})"
 
     def _with_null(self, op: str, term: Term, where: Expression) -> str:
@@ -140,7 +145,7 @@ class Compiler:
         if term.gives is Gives.NULL:
             return "true" if op == "eq" else "false"
         if term.number is not None:
-            return f"({no}(coalesce(isnan({term.number}), true) and {term.sql} is null))"
+            return f"({no}({term.number} is null and {term.sql} is null))"
         return f"({term.sql} is {no}null)"
 
     def _result_with_text(self, op: str, left: Term, right: Term) -> str:
@@ -150,7 +155,7 @@ class Compiler:
         except (TypeError, ValueError):
             return text
         both = self._compare(op, left, Term(Gives.NUMBER, self.bindings.bind(number), constant=number), Literal(number))
-        return f"(case when isnan({left.number}) then {text} else {both} end)"
+        return f"(case when {left.number} is null then {text} else {both} end)"
 
     def _alike(self, left: Term, right: Term, where: Expression) -> tuple[Term, Term]:
         """Both as the same sort. Raises BadInput where they cannot be."""
@@ -252,6 +257,9 @@ class Compiler:
                 return Term(Gives.TIME, start, end=f"coalesce({alias}.phenomenon_end, {start})")
             case "resultTime":
                 return Term(Gives.TIME, f"{alias}.result_time")
+            case "validTime":
+                place = f"cast(json_extract_string({alias}.extra, '$.validTime[{{}}]') as timestamp)"
+                return Term(Gives.TIME, place.format(0), end=place.format(1))
             case "result" if not steps:
                 inside = self._inside(f"{alias}.extra", ("result",))
                 return Term(Gives.JSON, inside.sql, json=inside.json, number=f"{alias}.result")
@@ -287,7 +295,7 @@ class Compiler:
         column, place = term.json
         match gives:
             case Gives.NUMBER if term.number is not None:
-                return f"nullif({term.number}, 'nan'::double)"
+                return term.number
             case Gives.NUMBER:
                 numeric = f"json_type({column}, {place}) in ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE')"
                 return f"(case when {numeric} then try_cast({term.sql} as double) end)"

@@ -52,13 +52,13 @@ def page_statement(
         (*(_direction(f"k{place}", down) for place, (_, down) in enumerate(parts.keys)), "id")
     )  # ties by id
     if not each:
-        return f"select {columns} from ({union}) order by {order} limit {limit} offset {query.skip}", bindings.values
+        return bindings.statement(f"select {columns} from ({union}) order by {order} limit {limit} offset {query.skip}")
     ranked = f"select *, row_number() over (partition by parent order by {order}) as place from ({union})"
     text = (
         f"select {columns} from ({ranked}) where place > {query.skip} and place <= {query.skip + limit} "
         f"order by parent, place" + ("" if most is None else f" limit {most}")
     )
-    return text, bindings.values
+    return bindings.statement(text)
 
 
 def count_statement(target: EntitySet, query: Query, parents: Parents | None, now_us: int) -> Statement:
@@ -72,7 +72,7 @@ def count_statement(target: EntitySet, query: Query, parents: Parents | None, no
         for table in tables
     ]
     union = " union all ".join(f"({branch})" for branch in branches)
-    return f"select parent, cast(sum(n) as bigint) from ({union}) group by parent", bindings.values
+    return bindings.statement(f"select parent, cast(sum(n) as bigint) from ({union}) group by parent")
 
 
 def _of_one(table: str, target: EntitySet, parts: _Parts, limit: int) -> str:
