@@ -183,6 +183,16 @@ def test_a_feed_that_comes_later_brings_its_past_late(open_store: OpenStore) -> 
     assert sorted(rows_of(store)) == expected(NOW - WEEK_US, until_us)
 
 
+def test_a_feed_with_a_short_past_brings_only_that(open_store: OpenStore) -> None:
+    clock = held_clock(NOW - WEEK_US)
+    store = open_store(clock)
+    beat = SimulatedFeed("beat", Beat, {(7, "presence"): 3}, history_us=2 * HOUR_US)
+    Replayer(store, [*make_feeds()[:2], beat], weeks=1).backfill(NOW, clock)
+    times = [time_us for stream, time_us, _ in rows_of(store) if stream == 3]
+    assert len(times) in (7, 8)  # two hours of every 17 minutes
+    assert min(times) > NOW - 2 * HOUR_US
+
+
 def test_a_city_without_feeds_sleeps(open_store: OpenStore) -> None:
     store = open_store(held_clock(NOW))
     replayer = Replayer(store, [], weeks=1)

@@ -27,9 +27,11 @@ class Arrivals(msgspec.Struct, frozen=True):
 
 
 class Feed(Protocol):
-    """Something that streams in. `id` lasts; its position in the city's time is kept under it."""
+    """Something that streams in. `id` lasts; its position in the city's time is kept under it. The past it brings is
+    limited to `history_us`; None means all that is asked for."""
 
     id: str
+    history_us: int | None
 
     def between(self, after_us: int, until_us: int) -> Arrivals:
         """What arrives in (after, until]. Called with ranges that follow one another."""
@@ -44,6 +46,7 @@ class RecordedFeed:
 
     def __init__(self, feed_id: str, datastream: int, loop: Loop, delay_us: int = 0) -> None:
         self.id = feed_id
+        self.history_us: int | None = None
         self.datastream = datastream
         self.loop = loop
         self.delay_us = delay_us
@@ -73,8 +76,10 @@ class SimulatedFeed:
         make: Callable[[], Simulator],
         streams: Mapping[tuple[int, str], int],
         list_tasks: Callable[[], Sequence[Task]] = tuple,
+        history_us: int | None = None,
     ) -> None:
         self.id = feed_id
+        self.history_us = history_us
         self.make = make
         self._simulator = make()
         self.streams = streams

@@ -70,7 +70,7 @@ class Replayer:
         waiting: Future[Receipt] | None = None
         for after_us in range(start_us, now_us, CHUNK_US):
             until_us = min(after_us + CHUNK_US, now_us)
-            arrivals = merge([feed.between(after_us, until_us) for feed in self.feeds])
+            arrivals = merge([_past(feed, after_us, until_us, now_us) for feed in self.feeds])
             rows += len(arrivals)
             ahead = self._write(_cut(arrivals), (LIVE, until_us))
             if waiting is not None:
@@ -94,7 +94,7 @@ class Replayer:
             if self.store.position(f"{READER}feed:{feed.id}"):
                 continue
             late_us = until_us if clock is None else max(until_us, clock.now_us())
-            arrivals = feed.between(until_us - self.weeks * WEEK_US, until_us)
+            arrivals = _past(feed, until_us - self.weeks * WEEK_US, until_us, until_us)
             entries = [_entry(arrivals, part, late_us) for part in _slices(0, len(arrivals))]
             self._write(entries, ("feed:" + feed.id, until_us)).result()
             rows += len(arrivals)
@@ -118,6 +118,13 @@ class Replayer:
 
     def _write(self, entries: Sequence[Entry], position: tuple[str, int], lane: Lane = Lane.BULK) -> Future[Receipt]:
         return self.store.submit(Transaction(entries, position=(READER + position[0], position[1])), lane)
+
+
+def _past(feed: Feed, after_us: int, until_us: int, now_us: int) -> Arrivals:
+    """What arrived in (after, until], as far as the feed's past goes back from now."""
+    if feed.history_us is not None:
+        after_us = min(max(after_us, now_us - feed.history_us), until_us)
+    return feed.between(after_us, until_us) if after_us < until_us else merge([])
 
 
 def _cut(arrivals: Arrivals) -> list[Entry]:

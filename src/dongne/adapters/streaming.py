@@ -10,7 +10,7 @@ import msgspec
 
 from dongne.adapters.feeds import Feed, RecordedFeed, SimulatedFeed
 from dongne.adapters.series.edinburgh import read_collections
-from dongne.adapters.series.recording import Loop, Recording, choose_loop, naive_us
+from dongne.adapters.series.recording import DAY_US, Loop, Recording, choose_loop, naive_us
 from dongne.adapters.sources import Source, convert, find_file, load_sources, read_table
 from dongne.model.cases import Task
 from dongne.model.city import CityConfig
@@ -101,7 +101,10 @@ def build_feeds(
     for service, make in sorted(simulators.items()):
         if service in tables:
             parameters = _parameters(tables[service], sources, config, data)
+            days = parameters.pop("history_days", None)
+            history_us = None if days is None else int(days * DAY_US)
             feed = _build_simulated(service, make, parameters, seed, streams, store, recorded)
+            feed.history_us = history_us
             built.feeds.append(feed)
     if streams.changes:
         body = msgspec.msgpack.encode(streams.changes)
