@@ -167,7 +167,10 @@ class History:
         with self._moved:
             self._wanted = max(self._wanted, target)
             self._moved.notify_all()
-            if not self._moved.wait_for(lambda: self._position >= target or self._stop, timeout_s) or self._stop:
+            in_time = self._moved.wait_for(lambda: self._position >= target or self._stop, timeout_s)
+            if self._stop:
+                raise RetryLater("the store is closing; ask again when it runs", reason="closing")
+            if not in_time:
                 why = f": {self.last_error}" if self.last_error else ""
                 raise RetryLater(
                     f"history is {self.lag()} numbers behind the sequence{why}; ask again in a moment",
