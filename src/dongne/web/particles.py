@@ -1,5 +1,16 @@
 """Korean particles, which depend on how the word before them ends: 나무는, 가로등은."""
 
+import re
+
+WRITTEN = {
+    "은(는)": "은/는",
+    "이(가)": "이/가",
+    "을(를)": "을/를",
+    "와(과)": "과/와",
+    "(으)로": "으로/로",
+    "이에요(예요)": "이에요/예요",
+}
+_BOTH = re.compile(r"(\S+?)(" + "|".join(re.escape(both) for both in WRITTEN) + ")")
 PAIRS = frozenset({"은/는", "이/가", "을/를", "과/와", "으로/로", "이에요/예요"})
 _DIGIT_FINALS = {"0": "ㅇ", "1": "ㄹ", "2": "", "3": "ㅁ", "4": "", "5": "", "6": "ㄱ", "7": "ㄹ", "8": "ㄹ", "9": ""}
 _LATIN_FINALS = {"l": "ㄹ", "m": "ㅁ", "n": "ㄴ"}
@@ -27,3 +38,8 @@ def with_particle(word: str, pair: str) -> str:
     if pair == "으로/로" and final == "ㄹ":
         return word + after_vowel
     return word + (after_consonant if final else after_vowel)
+
+
+def choose_particles(text: str) -> str:
+    """The text with each 은(는), 이(가) and so on replaced by the one that fits."""
+    return _BOTH.sub(lambda found: with_particle(found[1], WRITTEN[found[2]]), text)

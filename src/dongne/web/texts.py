@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 
 from dongne.model.times import from_us
 from dongne.runtime.manifest import SERVICES
-from dongne.web.particles import PAIRS, with_particle
+from dongne.web.particles import PAIRS, choose_particles, with_particle
 
 log = logging.getLogger(__name__)
 LANGUAGES = ("ko", "en")
@@ -41,10 +41,10 @@ def read_catalogue(files: Iterable[Path]) -> Catalogue:
         rule = rule or read.plural_expr
         for message in read:
             key = message.id if isinstance(message.id, str) else message.id[0]
-            texts = (message.string,) if isinstance(message.string, str) else tuple(message.string)
-            if key and all(texts):
+            texts = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+            if key and texts and all(texts):
                 forms[key] = texts
-    return Catalogue(forms, gettext.c2py(rule or "0"))  # type: ignore[attr-defined]  # missing in typeshed
+    return Catalogue(forms, gettext.c2py(rule or "0"))
 
 
 class Texts:
@@ -116,7 +116,8 @@ class Words:
 
     def _fill(self, key: str, text: str, values: Mapping[str, Any]) -> str:
         try:
-            return self._formatter.vformat(text, (), values)
+            filled = self._formatter.vformat(text, (), values)
+            return choose_particles(filled) if self.language == "ko" else filled
         except (KeyError, ValueError, IndexError, AttributeError) as error:
             if self.strict:
                 raise
@@ -154,6 +155,10 @@ class Words:
     def weekday(self, instant: datetime | int) -> str:
         """The day of the week."""
         return dates.format_date(self.local(instant).date(), "EEEE", locale=self.locale)
+
+    def day(self, instant: datetime | int) -> str:
+        """Month and day, short: 11/22."""
+        return dates.format_skeleton("Md", self.local(instant), locale=self.locale)
 
     def moment(self, instant: datetime | int) -> str:
         """Day and time, short enough for a table."""

@@ -1,0 +1,81 @@
+"""The whole web of a city as one ASGI application: pages, files for browsers, and the API where it is given."""
+
+import logging
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dongne.model.errors import DongneError
+from dongne.web import assets, preferences
+from dongne.web.assess import Remembered
+from dongne.web.context import WebContext
+from dongne.web.frame import open_page, render
+from dongne.web.resident import now
+
+log = logging.getLogger(__name__)
+API_PATHS = ("/v1.1", "/events", "/metrics", "/status")
+
+
+def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
+    """The application. `api` answers the paths of API_PATHS and gets their requests untouched."""
+    pages = create_pages(context)
+    if api is None:
+        return pages
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        if path.startswith(API_PATHS) and any(path == p or path.startswith((p + "/", p + "(")) for p in API_PATHS):
+            await api(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    return app
+
+
+def create_pages(context: WebContext) -> Starlette:
+    """The pages alone."""
+    routes = [
+        Route("/assets/npm/{package}/{path:path}", assets.serve_package),
+        Route("/assets/{version}/{path:path}", assets.serve_own),
+        *preferences.ROUTES,
+        *now.ROUTES,
+    ]
+    pages = Starlette(
+        routes=routes,
+        middleware=[Middleware(GZipMiddleware, minimum_size=800, compresslevel=5)],
+        exception_handlers={HTTPException: show_http_error, DongneError: show_error, Exception: show_crash},
+    )
+    pages.state.context = context
+    pages.state.remembered = Remembered()
+    return pages
+
+
+def show_http_error(request: Request, error: Exception) -> Response:
+    """404, 405 and their like on the frame."""
+    assert isinstance(error, HTTPException)
+    return _error_page(request, error.status_code, "")
+
+
+def show_error(request: Request, error: Exception) -> Response:
+    """What somebody can mend, with the status that says whose turn it is."""
+    assert isinstance(error, DongneError)
+    return _error_page(request, error.status, error.message)
+
+
+def show_crash(request: Request, error: Exception) -> Response:
+    """Our fault; the log has the rest."""
+    return _error_page(request, HTTPStatus.INTERNAL_SERVER_ERROR, "")
+
+
+def _error_page(request: Request, status: int, detail: str) -> Response:
+    page = open_page(request)
+    key = f"error.{status}"
+    title = page.words.say(key if key in page.words else "error.other")
+    return render(page, "error.html", status, title=title, detail=detail, code=status)

@@ -1,0 +1,140 @@
+"""How things are doing: what each service says of each Thing it reads, and how many are in which state."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dongne.model.entities import Datastream
+from dongne.runtime.ports import Runtime, ServiceStatus, Store
+from dongne.runtime.registry import find_say
+from dongne.web.readings import Reading, read_streams
+from dongne.web.shapes import STATES
+
+log = logging.getLogger(__name__)
+WORST_FIRST = ("alarm", "crowded", "busy", "calm", "stale")
+FRESH_S = 1.0
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A Thing as one service sees it: state, the key of the sentence and what fills it in."""
+
+    thing: int
+    state: str
+    key: str
+    params: dict[str, Any]
+    readings: tuple[Reading, ...]
+
+    @property
+    def main(self) -> Reading:
+        """The reading that stands for the Thing."""
+        return self.readings[0]
+
+
+@dataclass(frozen=True)
+class Group:
+    """All Things of a service (or, where `service` is empty, all that have a property no service reads)."""
+
+    id: str
+    service: str
+    area: str
+    things: list[Assessment] = field(default_factory=list)
+
+    @property
+    def tally(self) -> list[tuple[str, int]]:
+        """(state, how many), worst first; states nobody is in are left out."""
+        counts = Counter(a.state for a in self.things)
+        return [(state, counts[state]) for state in WORST_FIRST if counts[state]]
+
+    @property
+    def state(self) -> str:
+        """The worst state anything is in; old values count only where all are old."""
+        return self.tally[0][0] if self.tally else "stale"
+
+    @property
+    def leader(self) -> Assessment | None:
+        """The Thing to speak of first: worst state, then youngest value, then most."""
+        order = {state: -rank for rank, state in enumerate(WORST_FIRST)}
+
+        def weight(one: Assessment) -> tuple[int, bool, float]:
+            return order[one.state], one.main.is_there, one.main.value if one.main.is_there else 0.0
+
+        return max(self.things, key=weight, default=None)
+
+
+def assess_city(store: Store, runtime: Runtime, now_us: int) -> list[Group]:
+    """A group for each service that is on, in the order of the services; then one for each property left over."""
+    graph = store.graph
+    by_key: dict[str, list[Datastream]] = {}
+    for stream in list(graph.datastreams.values()):
+        by_key.setdefault(graph.property_key(stream), []).append(stream)
+    groups, taken = [], set()
+    for status in runtime.statuses():
+        if status.shape == "service":
+            keys = [k for k in (*status.reads, *status.emits) if k in by_key]
+            taken.update(keys)
+            groups.append(_assess_service(store, status, [s for k in keys for s in by_key[k]], now_us))
+    left = [key for key in by_key if key not in taken]
+    return groups + [_assess_property(store, key, by_key[key], now_us) for key in sorted(left)]
+
+
+def _assess_service(store: Store, status: ServiceStatus, streams: list[Datastream], now_us: int) -> Group:
+    group = Group(status.id, status.id, status.area)
+    by_thing: dict[int, list[Reading]] = {}
+    for reading in read_streams(store, streams, now_us):
+        by_thing.setdefault(reading.stream.thing_id, []).append(reading)
+    for thing, readings in by_thing.items():
+        group.things.append(assess(status.id, thing, readings))
+    return group
+
+
+def _assess_property(store: Store, key: str, streams: list[Datastream], now_us: int) -> Group:
+    group = Group(f"property:{key}", "", key)
+    for reading in read_streams(store, streams, now_us):
+        state = "stale" if reading.is_stale or not reading.is_there else "calm"
+        group.things.append(Assessment(reading.stream.thing_id, state, "", {}, (reading,)))
+    return group
+
+
+def assess(service: str, thing: int, readings: list[Reading]) -> Assessment:
+    """What the service says of a Thing with these readings; stale where every measured value is."""
+    said: tuple[str, str, dict[str, Any]] = ("calm", "", {})
+    say = find_say(service)
+    there = [r for r in readings if r.is_there]
+    if say is not None and there:
+        try:
+            said = say({r.key: r.value for r in there})
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            log.exception("%s can't say how Thing %d is doing", service, thing)
+    state, key, params = said
+    measured = [r for r in there if r.origin.kind != "derived"]
+    if not there or (measured and all(r.is_stale for r in measured)):
+        state = "stale"
+    elif state not in STATES:
+        log.warning("%s says state %r; states are %s", service, state, ", ".join(STATES))
+        state = "calm"
+    ranked = sorted(readings, key=lambda r: (not r.is_there, r.origin.kind == "derived", r.stream.id))
+    return Assessment(thing, state, key, dict(params), tuple(ranked))
+
+
+class Remembered:
+    """Results kept for a moment, so that a page that is asked for again and again costs one look."""
+
+    def __init__(self, fresh_s: float = FRESH_S, most: int = 256) -> None:
+        self._fresh_s = fresh_s
+        self._most = most
+        self._kept: dict[Hashable, tuple[float, Any]] = {}
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` gave for this key a moment ago, or gives now."""
+        found = self._kept.get(key)
+        if found is not None and time.monotonic() - found[0] < self._fresh_s:
+            return found[1]
+        value = make()
+        if len(self._kept) >= self._most:
+            self._kept.clear()
+        self._kept[key] = (time.monotonic(), value)
+        return value

@@ -1,0 +1,1 @@
+"""Pages for whoever is on duty: cases and services."""

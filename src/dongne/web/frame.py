@@ -1,0 +1,175 @@
+"""The page frame: who asks (language, theme), how a template becomes a response, and what every response forbids."""
+
+import html
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import jinja2
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from dongne.model.entities import Thing
+from dongne.model.errors import NotAllowed
+from dongne.model.times import to_us
+from dongne.web import assets, shapes
+from dongne.web.context import WebContext
+from dongne.web.names import Names
+from dongne.web.texts import Words
+
+THEMES = ("auto", "day", "dark", "contrast")
+MENU = (("/", "now"), ("/things", "things"), ("/cases", "cases"), ("/services", "services"), ("/data", "data"))
+YEAR_S = 365 * 86_400
+SECURITY = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+        "connect-src 'self'; worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+}
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.globals["state_shape"] = shapes.state_shape
+    environment.globals["icon"] = shapes.icon
+    return environment
+
+
+TEMPLATES = _environment()
+
+
+@dataclass
+class Page:
+    """One request for a page: what its template may use. Times are microseconds by the city's clock."""
+
+    request: Request
+    context: WebContext
+    now_us: int
+
+    @cached_property
+    def language(self) -> str:
+        """As the address says, else the cookie, else the browser, else the city's first."""
+        known = [x for x in self.context.config.languages if x in self.context.texts.languages]
+        wishes = [self.request.query_params.get("lang", ""), self.request.cookies.get("lang", "")]
+        accepted = self.request.headers.get("accept-language", "").split(",")
+        wishes += [part.split(";")[0].strip().split("-")[0].lower() for part in accepted]
+        return next((w for w in wishes if w in known), known[0])
+
+    @cached_property
+    def words(self) -> Words:
+        """The texts in the language of this page."""
+        return self.context.texts.words(self.language)
+
+    @cached_property
+    def names(self) -> Names:
+        """What things, properties, kinds and cases are called."""
+        return Names(self.context.store.graph, self.words)
+
+    @cached_property
+    def theme(self) -> str:
+        """auto, day, dark or contrast."""
+        wished = self.request.cookies.get("theme", "")
+        return wished if wished in THEMES else "auto"
+
+    @property
+    def path(self) -> str:
+        """The path of this page."""
+        return self.request.url.path
+
+    @property
+    def section(self) -> str:
+        """Which entry of the menu this page belongs to."""
+        return next((path for path, _ in MENU[1:] if self.path == path or self.path.startswith(path + "/")), "")
+
+    @cached_property
+    def may_write(self) -> bool:
+        """Whether who asks may change cases and settings."""
+        return self.context.may_write(self.request)
+
+    @cached_property
+    def base_url(self) -> str:
+        """How the outside reaches this server, without a slash at the end."""
+        return (self.context.public_url or str(self.request.base_url)).rstrip("/")
+
+    @cached_property
+    def city_name(self) -> str:
+        """The city's name in this language."""
+        names = self.context.config.name
+        return names.get(self.language) or next(iter(names.values()), self.context.config.id)
+
+    def link(self, **changes: Any) -> str:
+        """This page with other parameters; None takes one away."""
+        params = {key: value for key, value in self.request.query_params.items() if key not in {"saved", "error"}}
+        params |= changes
+        query = urlencode({key: value for key, value in params.items() if value not in (None, "")})
+        return f"{self.path}?{query}" if query else self.path
+
+    def thing_name(self, thing: Thing | int | None) -> str:
+        """What a Thing is called in this language."""
+        return self.names.thing(thing)
+
+    @staticmethod
+    def us(instant: datetime) -> int:
+        """Microseconds of an instant, for `age`."""
+        return to_us(instant)
+
+    def age(self, time_us: int) -> Markup:
+        """How long ago, kept up to date by `live.js`."""
+        words = html.escape(self.words.age(time_us, self.now_us))
+        title = html.escape(self.words.moment(time_us))
+        return Markup(f'<time data-age="{time_us // 1000}" title="{title}">{words}</time>')
+
+
+def open_page(request: Request) -> Page:
+    """The page that a request asks for."""
+    context: WebContext = request.app.state.context
+    return Page(request, context, context.store.clock.now_us())
+
+
+def render(page: Page, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """The template on the frame."""
+    globals_ = {
+        "page": page,
+        "t": page.words.say,
+        "n": page.words.count,
+        "words": page.words,
+        "asset": assets.own_url,
+        "npm": assets.packages(page.context.node_modules),
+        "menu": MENU,
+        "themes": THEMES,
+    }
+    response = HTMLResponse(TEMPLATES.get_template(template).render({**globals_, **values}), status)
+    response.headers.update(SECURITY)
+    response.headers["content-language"] = page.language
+    response.headers["cache-control"] = "no-cache"
+    response.headers["vary"] = "Accept, Accept-Language, Cookie"
+    if page.request.query_params.get("lang") == page.language:
+        response.set_cookie("lang", page.language, max_age=YEAR_S, samesite="lax")
+    return response
+
+
+def check_writer(page: Page) -> None:
+    """Raises NotAllowed where who posts may not write, or where the form was not one of ours."""
+    headers = page.request.headers
+    site = headers.get("sec-fetch-site", "")
+    origin = headers.get("origin", "")
+    host = headers.get("host", "")
+    foreign = site not in {"", "same-origin", "none"} or (origin and origin.split("://")[-1] != host)
+    if foreign:
+        raise NotAllowed(
+            f"the form came from {origin or site!r} and not from {host!r}; open the page here and try again"
+        )
+    if not page.may_write:
+        raise NotAllowed("changing things needs a token, or a start with --open on this machine")

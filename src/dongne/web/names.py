@@ -1,0 +1,73 @@
+"""What things, kinds, properties, units and cases are called, in one language."""
+
+from typing import Any
+
+from dongne.model.cases import Case
+from dongne.model.entities import Datastream, Thing
+from dongne.model.graph import ThingGraph
+from dongne.runtime.manifest import list_manifests
+from dongne.web.texts import Words
+
+_INTEGER_UNITS = frozenset({"%", "lx", "{person}/h", "W", "s", "min", "m"})
+_DEFINING = {key: m.id for m in list_manifests() for key in m.properties}  # property -> the service that defines it
+
+
+class Names:
+    """Names out of the graph and the catalogues; a key nobody has words for is shown with spaces."""
+
+    def __init__(self, graph: ThingGraph, words: Words) -> None:
+        self._graph = graph
+        self._words = words
+
+    def thing(self, thing: Thing | int | None) -> str:
+        """A Thing's name in this language, else as it is."""
+        if isinstance(thing, int):
+            thing = self._graph.things.get(thing)
+        if thing is None:
+            return self._words.say("thing.unknown")
+        return str(thing.properties.get(f"name_{self._words.language}") or thing.name)
+
+    def kind(self, kind: str) -> str:
+        """A kind of Thing."""
+        return self._words.find([f"kind.{kind}"]) or plain(kind) or self._words.say("kind.none")
+
+    def property(self, key: str) -> str:
+        """An observed property by its key."""
+        return self._words.find([f"property.{key}", f"{_DEFINING.get(key)}.property.{key}"]) or plain(key)
+
+    def service(self, service_id: str) -> str:
+        """A service."""
+        return self._words.find([f"{service_id}.title"]) or plain(service_id)
+
+    def unit(self, code: str) -> str:
+        """A UCUM code as people write it."""
+        return self._words.find([f"unit.{code}"]) or code.replace("{", "").replace("}", "")
+
+    def value(self, value: float, unit: str) -> str:
+        """A number with its unit: 86 %, 12 명/시간."""
+        digits = 0 if unit in _INTEGER_UNITS or abs(value) >= 100 else 1
+        number, name = self._words.number(value, digits), self.unit(unit)
+        if unit in {"1", ""}:
+            return number
+        return number + name if name.startswith("°") else f"{number} {name}"
+
+    def case(self, case: Case, values: dict[str, Any] | None = None) -> str:
+        """What a Case is about, in words."""
+        keys = [f"{case.service}.case.{case.name}", f"{case.service}.{case.name}"]
+        given = {"thing": self.thing(case.thing), **case.values, **(values or {})}
+        return self._words.find(keys, **given) or plain(case.name)
+
+    def setting(self, service: str, name: str) -> str:
+        """A service's setting."""
+        return self._words.find([f"{service}.setting.{name}"]) or plain(name)
+
+
+def plain(key: str) -> str:
+    """A key with spaces."""
+    return key.replace("_", " ")
+
+
+def unit_of(stream: Datastream) -> str:
+    """The UCUM code of a Datastream: its symbol, else the end of its definition."""
+    unit = stream.unit_of_measurement
+    return unit.symbol or (unit.definition or "").rpartition("/")[2]

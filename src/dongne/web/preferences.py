@@ -1,0 +1,29 @@
+"""Language and theme, kept in cookies; forms and links work without script."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from dongne.web.frame import THEMES, YEAR_S
+
+
+async def choose(request: Request) -> Response:
+    """POST /preferences: theme, and where to go on."""
+    form = await request.form()
+    response = RedirectResponse(safe_path(str(form.get("next", "/"))), 303)
+    theme = str(form.get("theme", ""))
+    if theme in THEMES:
+        response.set_cookie("theme", theme, max_age=YEAR_S, samesite="lax")
+    return response
+
+
+def safe_path(text: str) -> str:
+    """The path if it is one of ours, else the front page."""
+    parts = urlsplit(text)
+    is_ours = not parts.scheme and not parts.netloc and text.startswith("/") and not text.startswith(("//", "/\\"))
+    return text if is_ours else "/"
+
+
+ROUTES = [Route("/preferences", choose, methods=["POST"])]

@@ -1,0 +1,109 @@
+"""The latest values of Datastreams with what a reader needs beside them: how old, and where they come from."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from dongne.model.entities import Datastream
+from dongne.runtime.ports import Store
+from dongne.web.names import unit_of
+from dongne.web.texts import Words
+
+LATE_AFTER = 3.0  # intervals without a value, and it is old
+LATE_AT_LEAST_US = 300_000_000
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a Datastream's values come from. `kind`: measured, rehomed, simulated or derived."""
+
+    kind: str
+    where: str = ""
+    what: str = ""
+    service: str = ""
+    licence: str = ""
+    attribution: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The latest value of one Datastream; `time_us` 0 and value NaN where it has none yet."""
+
+    stream: Datastream
+    key: str
+    unit: str
+    time_us: int
+    value: float
+    is_stale: bool
+    origin: Origin
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a number to show."""
+        return self.time_us > 0 and isfinite(self.value)
+
+
+def origin_of(stream: Datastream) -> Origin:
+    """Where a Datastream says its values come from."""
+    properties = stream.properties
+    said = properties.get("origin")
+    origin = said if isinstance(said, dict) else {}
+    kind = (
+        "simulated" if properties.get("simulated") else "derived" if properties.get("service") else
+        "rehomed" if origin else "measured"
+    )  # fmt: skip
+    return Origin(
+        kind,
+        where=str(origin.get("where", "")),
+        what=str(origin.get("what", "")),
+        service=str(properties.get("service") or properties.get("simulator") or ""),
+        licence=str(origin.get("licence") or properties.get("licence") or ""),
+        attribution=str(origin.get("attribution") or properties.get("attribution") or ""),
+    )
+
+
+def say_origin(origin: Origin, words: Words, service_name: str = "") -> str:
+    """The origin in a few words: "measured in Auckland, replayed here"."""
+    where = words.find([f"where.{origin.where}"]) or origin.where
+    return words.say(f"origin.{origin.kind}", where=where, service=service_name or origin.service)
+
+
+def is_stale(stream: Datastream, time_us: int, now_us: int) -> bool:
+    """Whether the next value is long overdue, by the Datastream's `interval_s`; without one nobody can say."""
+    interval_s = stream.properties.get("interval_s")
+    if not interval_s or not time_us:
+        return False
+    return now_us - time_us > max(LATE_AFTER * float(interval_s) * 1e6, LATE_AT_LEAST_US)
+
+
+def read_streams(store: Store, streams: Sequence[Datastream], now_us: int) -> list[Reading]:
+    """The readings of these Datastreams, in their order."""
+    if not streams:
+        return []
+    numbers, times, values = store.latest_of(np.array([s.id for s in streams], np.int64))
+    graph = store.graph
+    return [
+        Reading(
+            stream,
+            graph.property_key(stream),
+            unit_of(stream),
+            int(time_us) if number else 0,
+            float(value) if number else float("nan"),
+            is_stale(stream, int(time_us) if number else 0, now_us),
+            origin_of(stream),
+        )
+        for stream, number, time_us, value in zip(streams, numbers, times, values, strict=True)
+    ]
+
+
+def read_thing(store: Store, thing_id: int, now_us: int) -> list[Reading]:
+    """The readings of a Thing's Datastreams: measured ones first, then what services make of them."""
+    readings = read_streams(store, store.graph.list_datastreams(thing_id), now_us)
+    return sorted(readings, key=lambda r: (r.origin.kind == "derived", r.stream.id))
+
+
+def newest(readings: Iterable[Reading]) -> Reading | None:
+    """The reading with the youngest value."""
+    return max((r for r in readings if r.is_there), key=lambda r: r.time_us, default=None)
