@@ -51,6 +51,7 @@ class Trial:
         self.orders: list[Order] = []
         self.events: list[CaseEvent] = []
         self.results: list[tuple[int, str, float]] = []
+        self.parameters: list[dict[str, float]] = []  # of the results
         self.observations = 0
         self._tasks: dict[str, Task] = {}
         self._number = 1
@@ -86,6 +87,7 @@ class Trial:
     def _take(self, emitted: Emitted, at_us: int) -> None:
         if isinstance(emitted.emission, Result):
             self.results.append((emitted.thing, emitted.emission.property.key, emitted.emission.value))
+            self.parameters.append(dict(emitted.emission.parameters or {}))
         elif (event := case_event(emitted)) is not None:
             self.events.append(event)
         elif (task := task_event(emitted)) is not None and task.capability == LIGHT_LEVEL.key:
