@@ -23,7 +23,7 @@ from dongne.runtime.ports import CaseFilter, Clock, Lane, LatestValue, Receipt, 
 from dongne.stores.effects import Draft
 from dongne.stores.embedded.archive import Archive
 from dongne.stores.embedded.history import History
-from dongne.stores.embedded.lanes import Door, OnCommit
+from dongne.stores.embedded.lanes import MAX_WAITING_ROWS, Door, OnCommit
 from dongne.stores.embedded.latest import LatestValues
 from dongne.stores.embedded.removals import Removals
 from dongne.stores.embedded.truth import Truth
@@ -36,7 +36,16 @@ Listener = Callable[[Sequence[Record]], None]
 class EmbeddedStore:
     """One city's data in one folder, open in one process. `docs/store.md` says what lies where."""
 
-    def __init__(self, folder: Path, clock: Clock, *, follow: bool = True, history_memory: str = "2GB") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        follow: bool = True,
+        history_memory: str = "2GB",
+        keep_latest_every_s: float = 30.0,
+        max_waiting_rows: int = MAX_WAITING_ROWS,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.clock = folder, clock
         self._lock_file = _lock(folder)
@@ -55,17 +64,41 @@ class EmbeddedStore:
         )
         self._archive = Archive(folder / "days", self.history)
         self._listeners_dropped = 0
-        self._writer = Writer(self._truth, clock, self._committed, self._keep_latest)
+        self._writer = Writer(
+            self._truth,
+            clock,
+            self._committed,
+            self._keep_latest,
+            keep_every_s=keep_latest_every_s,
+            max_rows=max_waiting_rows,
+        )
         self._is_closed = False
 
     @classmethod
-    def open(cls, folder: Path, clock: Clock, *, follow: bool = True, history_memory: str = "2GB") -> "EmbeddedStore":
+    def open(
+        cls,
+        folder: Path,
+        clock: Clock,
+        *,
+        follow: bool = True,
+        history_memory: str = "2GB",
+        keep_latest_every_s: float = 30.0,
+        max_waiting_rows: int = MAX_WAITING_ROWS,
+    ) -> "EmbeddedStore":
         """The store in this folder, made where there is none.
 
         With `follow` False no thread feeds history: each question about history first brings it up to date itself.
-        `history_memory` bounds DuckDB. Raises BadSetup where another process has it open or wrote another format.
+        `history_memory` bounds DuckDB, `max_waiting_rows` what waits in each lane and door; the latest values are
+        checkpointed `keep_latest_every_s`. Raises BadSetup where another process has it open or wrote another format.
         """
-        return cls(folder, clock, follow=follow, history_memory=history_memory)
+        return cls(
+            folder,
+            clock,
+            follow=follow,
+            history_memory=history_memory,
+            keep_latest_every_s=keep_latest_every_s,
+            max_waiting_rows=max_waiting_rows,
+        )
 
     def close(self) -> None:
         """Everything durable and released. May be called twice."""
