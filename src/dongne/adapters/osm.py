@@ -104,16 +104,16 @@ class _Reading:
                 nodes = [node for node in item.nodes if node.location.valid()]
                 self._street(nodes, tags)
                 if kind and kind.shape == "line" and len(nodes) > 1:
-                    line = [_position(node.location) for node in nodes]
+                    line = [position_of(node.location) for node in nodes]
                     self._add(f"osm:way/{item.id}", kind, tags, {"type": "LineString", "coordinates": line})
                 elif nodes and (kind is None or kind.shape != "line"):  # an area that is not cut replaces this point
-                    points = [_position(node.location) for node in nodes]
+                    points = [position_of(node.location) for node in nodes]
                     cut = {**tags, "dongne:geometry": "centre only"} if kind and kind.shape == "area" else tags
                     middle = find_centre({"type": "LineString", "coordinates": points})
                     self._add(f"osm:way/{item.id}", kind, cut, {"type": "Point", "coordinates": list(middle or ())})
             case "a":
                 source = f"osm:{'way' if item.from_way() else 'relation'}/{item.orig_id()}"
-                if kind and (kind.shape != "line" or not item.from_way()) and (area := _polygon(item)):
+                if kind and (kind.shape != "line" or not item.from_way()) and (area := polygon_of(item)):
                     if kind.shape == "point":
                         area = {"type": "Point", "coordinates": list(find_centre(area) or ())}
                     self._add(source, kind, tags, area)
@@ -152,19 +152,21 @@ def _is_inside(tags: Mapping[str, str]) -> bool:
     return tags.get("tunnel", "no") != "no" or tags.get("indoor", "no") != "no" or level.startswith("-")
 
 
-def _position(location: Any) -> list[float]:
+def position_of(location: Any) -> list[float]:
+    """(lon, lat) as GeoJSON has it."""
     return [round(location.lon, DIGITS), round(location.lat, DIGITS)]
 
 
 def _point(location: Any) -> dict[str, Any]:
-    return {"type": "Point", "coordinates": _position(location)}
+    return {"type": "Point", "coordinates": position_of(location)}
 
 
-def _polygon(area: Any) -> dict[str, Any] | None:
+def polygon_of(area: Any) -> dict[str, Any] | None:
+    """GeoJSON Polygon or MultiPolygon of an osmium area; None where it has no ring."""
     polygons = []
     for outer in area.outer_rings():
         rings = [outer, *area.inner_rings(outer)]
-        polygons.append([[_position(node.location) for node in ring] for ring in rings])
+        polygons.append([[position_of(node.location) for node in ring] for ring in rings])
     if not polygons:
         return None
     if len(polygons) == 1:
