@@ -21,12 +21,14 @@ from dongne.adapters.cityfile import MAP
 from dongne.adapters.layers import STOREY_M
 from dongne.adapters.osm import polygon_of, position_of
 from dongne.adapters.sources import get_file, load_sources
+from dongne.methods.coast import Box, sea_rings
 from dongne.model.city import CityConfig
 from dongne.model.errors import BadSetup
+from dongne.model.geometry import Point
 
 FILE = "city.pmtiles"
 ZOOMS = (11, 16)
-VERSION = 1  # of what is written; counts up when layers change
+VERSION = 2  # of what is written; counts up when layers change
 STOREYS = 2.0  # of a building without height and levels
 
 WAY_CLASSES = {
@@ -58,19 +60,18 @@ def build_basemap(config: CityConfig, folder: Path, data: Path | None, into: Pat
     tippecanoe = find_tippecanoe()
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into) as made:
-        layers = write_layers(path, Path(made))
-        new = Path(made) / FILE
+        layers = write_layers(path, Path(made), config.bounds)
         west, south, east, north = config.bounds
-        command = [
-            tippecanoe, "--quiet", "--force", f"--output={new}", f"--name={config.id}", f"--attribution={source.attribution}",
+        command = [  # names without folders: the archive keeps this line
+            "tippecanoe", "--quiet", "--force", f"--output={FILE}", f"--name={config.id}", f"--attribution={source.attribution}",
             f"--minimum-zoom={ZOOMS[0]}", f"--maximum-zoom={ZOOMS[1]}", "--no-feature-limit", "--no-tile-size-limit",
-            "--drop-rate=1", "--buffer=16", f"--clip-bounding-box={west},{south},{east},{north}",
-            *(f"--named-layer={name}:{file}" for name, file in sorted(layers.items())),
+            "--drop-rate=1", "--buffer=16", "--no-tiny-polygon-reduction", f"--clip-bounding-box={west},{south},{east},{north}",
+            *(f"--named-layer={name}:{file.name}" for name, file in sorted(layers.items())),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, executable=tippecanoe, cwd=made, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BadSetup(f"tippecanoe failed on {path}: {done.stderr.strip()[-400:]}")
-        new.replace(target)
+        (Path(made) / FILE).replace(target)
     stamp_file.write_text(stamp)
     return target
 
@@ -84,11 +85,11 @@ def find_tippecanoe() -> str:
     return found
 
 
-def write_layers(path: Path, into: Path) -> dict[str, Path]:
+def write_layers(path: Path, into: Path, bounds: Box) -> dict[str, Path]:
     """GeoJSON features, one a line, in a file for each layer that has any."""
     files: dict[str, Any] = {}
     try:
-        for layer, geometry, properties in read_features(path):
+        for layer, geometry, properties in read_features(path, bounds):
             if layer not in files:
                 files[layer] = (into / f"{layer}.geojsonl").open("wb")
             feature = {"type": "Feature", "geometry": geometry, "properties": properties}
@@ -99,8 +100,9 @@ def write_layers(path: Path, into: Path) -> dict[str, Path]:
     return {layer: into / f"{layer}.geojsonl" for layer in files}
 
 
-def read_features(path: Path) -> Iterator[Feature]:
-    """What is drawn, in the order of the file."""
+def read_features(path: Path, bounds: Box) -> Iterator[Feature]:
+    """What is drawn, in the order of the file; the sea inside the bounds at the end."""
+    coast: list[list[Point]] = []
     for item in osmium.FileProcessor(str(path)).with_locations().with_areas():
         tags = dict(item.tags)
         if not tags:
@@ -110,8 +112,23 @@ def read_features(path: Path) -> Iterator[Feature]:
                 yield from _of_node(item, tags)
             case "w":
                 yield from _of_way(item, tags)
+                if tags.get("natural") == "coastline":
+                    coast += _known_parts(item)
             case "a":
                 yield from _of_area(item, tags)
+    for ring in sea_rings(coast, bounds):
+        yield "water", {"type": "Polygon", "coordinates": [ring]}, {"class": "sea"}
+
+
+def _known_parts(way: Any) -> list[list[Point]]:
+    """The runs of nodes that an extract didn't leave out."""
+    parts: list[list[Point]] = [[]]
+    for node in way.nodes:
+        if node.location.valid():
+            parts[-1].append((node.location.lon, node.location.lat))
+        elif parts[-1]:
+            parts.append([])
+    return [part for part in parts if len(part) > 1]
 
 
 def _of_node(item: Any, tags: Mapping[str, str]) -> Iterator[Feature]:
