@@ -1,0 +1,1 @@
+"""A place and a radius: what is live there, in words."""
