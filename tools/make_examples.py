@@ -12,6 +12,14 @@ from math import pi, sin
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
+
+from dongne.methods.windows import HOUR_US
+from dongne.model.times import to_us
+from dongne.runtime.job import JobInput, Series
+from dongne.services.footfall.jobs import FitForecast
+
 SERVICES = Path(__file__).parent.parent / "src/dongne/services"
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 
@@ -31,7 +39,7 @@ def write(service: str, things: list[Line], events: list[tuple[float, Line]]) ->
     lines = [*things, *({"at": at(hours), **body} for hours, body in events)]
     file = SERVICES / service / "example/records.jsonl"
     file.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    print(f"{file}: {len(lines)} lines")  # noqa: T201
+    print(f"{file}: {len(lines)} lines")
 
 
 def bin_readings(number: int, rate: float, emptied: list[float], hours: range) -> list[tuple[float, Line]]:
@@ -66,5 +74,55 @@ def smart_bins() -> None:
     write("smart_bins", things, events)
 
 
+def people(number: int, hour: int, chance: random.Random) -> float:
+    """Persons in an hour at a place with offices (1) or a promenade (2): more by day, another weekend."""
+    local = hour + 2  # Helsinki in winter
+    day, time = local // 24 % 7, local % 24
+    weekend = (0.4 if number == 1 else 1.8) if day >= 5 else 1.0
+    mean = 400 * weekend * max(0.03, sin(pi * (time - 5) / 18)) if 5 <= time < 23 else 12.0
+    return max(0.0, round(chance.gauss(mean, 0.08 * mean + mean**0.5)))
+
+
+def fitted(number: int) -> dict[str, Any]:
+    """What the job finds in twelve weeks of such a place."""
+    chance = random.Random(100 + number)
+    first = to_us(START) // HOUR_US - 84 * 24
+    hours = [(first + hour) * HOUR_US for hour in range(84 * 24)]
+    counts = [people(number, hour - 84 * 24, chance) for hour in range(84 * 24)]
+    series = Series(np.array(hours, np.int64), np.array(counts))
+    given = JobInput(number, to_us(START), "Europe/Helsinki", None, {"pedestrians": series})
+    outcome = msgspec.to_builtins(FitForecast().run(given))
+    model = outcome["model"]
+    rounded = {"profile": [round(v, 3) for v in model["profile"]],
+               "weights": [[round(v, 4) for v in row] for row in model["weights"]]}  # fmt: skip
+    return {**outcome, "model": {**model, **rounded}}
+
+
+def footfall() -> None:
+    things = [thing(1, "footway", "By the offices"), thing(2, "square", "Promenade")]
+    events: list[tuple[float, Line]] = []
+    for number in (1, 2):
+        chance = random.Random(number)
+        for hour in range(23 * 24):
+            count = people(number, hour, chance)
+            if number == 2 and 22 * 24 + 14 <= hour < 22 * 24 + 19:
+                count *= 3.0  # a festival
+            if number == 1 and 300 <= hour < 310:
+                continue  # the counter was off
+            if number == 2 and hour >= 21 * 24:  # from now on in half hours
+                parts = [(hour + 0.5, hour), (hour + 1.0, hour + 0.5)]
+            else:
+                parts = [(hour + 1.0, hour)]
+            for arrives, starts in parts:
+                events.append((arrives, {"observe": [[number, "pedestrians", count, at(starts)]]}))
+    events.append((21 * 24 + 0.1, {"setting": {"level": "thing:2", "values": {"part_min": 30}}}))
+    events += [(22 * 24.0 + 2.5, {"job": {"thing": n, "job": "fit", "outcome": fitted(n)}}) for n in (1, 2)]
+    late = [[1, "pedestrians", 333, at(22 * 24 + 8)], [1, "pedestrians", 9999, at(24)]]  # corrected; far too late
+    events.append((22 * 24 + 11.5, {"observe": late}))
+    events.append((23 * 24 + 4.0, {"wake": True}))
+    write("footfall", things, events)
+
+
 if __name__ == "__main__":
     smart_bins()
+    footfall()

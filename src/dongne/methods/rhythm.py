@@ -38,6 +38,14 @@ def hours_of_week(first: int, count: int, zone: ZoneInfo) -> NDArray[np.int64]:
     return np.array([hour_of_week(hour, zone) for hour in range(first, first + count)], np.int64)
 
 
+def week_until(last: int, zone: ZoneInfo) -> list[int]:
+    """`hour_of_week` of the 168 hours that end with `last`."""
+    first, final = hour_of_week(last - HOURS_OF_WEEK + 1, zone), hour_of_week(last, zone)
+    if (final + 1) % HOURS_OF_WEEK == first:  # no clock change lies between
+        return [(first + step) % HOURS_OF_WEEK for step in range(HOURS_OF_WEEK)]
+    return [hour_of_week(hour, zone) for hour in range(last - HOURS_OF_WEEK + 1, last + 1)]
+
+
 @dataclass(slots=True)
 class Rhythm:
     """The last values of each hour of the week (oldest first), as square roots; `pool_sd` is the place's scatter."""

@@ -27,6 +27,7 @@ FILL_LEVEL_FILTERED = ObservedProperty("fill_level_filtered", "%", 0.0, 100.0)
 FILL_RATE = ObservedProperty("fill_rate", "%/h", 0.0, 1000.0)
 HOURS_TO_FULL = ObservedProperty("hours_to_full", "h", 0.0, 720.0)
 
+CLOCKS_APART = timedelta(hours=1)  # a sensor whose clock was ahead by more once would make all later readings late
 ONE_IN_TEN = 1.2816  # the normal distribution's 90 % point: full earlier than said in one case of ten
 REPORTED_SD_PERCENT = 15.0  # how empty a bin is which somebody reports as emptied
 
@@ -92,12 +93,14 @@ class SmartBins(Service[Settings, Bin]):
             yield from self._speaks(obs.arrived, state)
         seen = state.seen
         if seen is None:
+            if obs.time > obs.arrived + CLOCKS_APART:
+                return
             state.seen, state.level = obs.time, self._filter.start(obs.result)
             yield from self._tell(state.level, state)
             yield from self._maybe_order(obs.time, state)
             return
         hours = (obs.time - seen).total_seconds() / 3600.0
-        if hours <= 0.0:
+        if hours <= 0.0 or obs.time > obs.arrived + CLOCKS_APART:
             return
         state.seen = obs.time
         level = state.level

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from math import pi, sin
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dongne.runtime.examples import read_example
+from dongne.runtime.examples import ListReader, read_example
 from dongne.runtime.facts import Fact
 from dongne.runtime.registry import LoadedService, load
 from dongne.runtime.replay import replay
-from dongne.runtime.examples import ListReader
 from dongne.services.smart_bins.say import say
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -188,7 +188,7 @@ class Score:
         self.noticed += sum(any(0 <= t - hour <= 8 for t in done) for hour, _ in truth.emptied)
         self.rounds += len(done)
         self.fillings += len(truth.emptied)
-        per_filling = [sum(a < t <= b for t in opened) for a, b in zip(edges[:-2], edges[1:-1], strict=True)]
+        per_filling = [sum(a < t <= b for t in opened) for a, b in pairwise(edges[:-1])]
         self.orders += sum(n == 1 for n in per_filling)
         self.overflows += len(truth.overflows)
         for hour in truth.overflows:
@@ -206,7 +206,7 @@ def score(tmp_path_factory: pytest.TempPathFactory) -> Score:
         truth = simulate(seed, rate, noise, gap)
         found = facts([reading(t, percent) for t, percent in truth.readings], tmp_path_factory.mktemp("bin"))
         total.add(truth, found, rate)
-    print(
+    print(  # noqa: T201  the figures on the page
         f"\nemptied {total.emptied}: noticed {total.noticed}; rounds closed {total.rounds}; "
         f"one order in {total.orders} of {total.fillings} fillings; "
         f"ordered before {total.overflows_ordered} of {total.overflows} overflows; "
