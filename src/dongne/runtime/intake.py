@@ -60,7 +60,8 @@ class Intake:
         self._high = np.zeros(0)
         self._seen = np.zeros(0, np.int64)  # the revision at which low and high were last looked up
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
+        self._latest_us = 0  # no phenomenonTime may be later; moves on with the clock, which never goes back
+        self.received = self.stored = self.duplicates = 0
         self._rejected: Counter[str] = Counter()
 
     # --- ranges
@@ -98,10 +99,14 @@ class Intake:
 
     def check_values(self, row: ObservationRow, allowed: Range) -> None:
         """The same for a Datastream that need not be stored yet. Raises BadInput."""
-        if row.time_us > self._clock.now_us() + self._future_us:
+        if row.time_us > self._latest_us and row.time_us > self._move_on():
             raise BadInput(self._future_message(row.time_us), reason="future")
         if not allowed.low <= row.result <= allowed.high:  # NaN lies nowhere
             _refuse_result(row, allowed)
+
+    def _move_on(self) -> int:
+        self._latest_us = self._clock.now_us() + self._future_us
+        return self._latest_us
 
     def _future_message(self, time_us: int) -> str:
         return (
@@ -121,7 +126,7 @@ class Intake:
         streams = rows.datastream
         low, high = self._bounds(streams)
         unknown = good & np.isnan(low)
-        late = good & ~unknown & (rows.time_us > self._clock.now_us() + self._future_us)
+        late = good & ~unknown & (rows.time_us > self._move_on())
         outside = good & ~unknown & ~late & ~((rows.result >= low) & (rows.result <= high))
         for row in np.flatnonzero(unknown).tolist():
             errors[row] = ("unknown_datastream", f"there is no Datastream {streams[row]}; create it first")
@@ -178,8 +183,8 @@ class Intake:
 
     def _count(self, received: int, duplicates: int, reasons: list[str]) -> None:
         with self._lock:
-            self._counts["received"] += received
-            self._counts["duplicate"] += duplicates
+            self.received += received
+            self.duplicates += duplicates
             self._rejected.update(reasons)
 
     def count_duplicate(self) -> None:
@@ -192,16 +197,20 @@ class Intake:
 
     def count_received(self, rows: int = 1) -> None:
         """So many passed the check."""
-        self._counts["received"] += rows
+        self.received += rows
 
     def count_stored(self, rows: int = 1) -> None:
         """So many are durable."""
-        self._counts["stored"] += rows
+        self.stored += rows
 
     def counts(self) -> dict[str, float]:
         """received, stored, duplicate, rejected, and rejected.<reason> for each reason there was."""
         with self._lock:
-            found: dict[str, float] = {name: self._counts[name] for name in ("received", "stored", "duplicate")}
+            found: dict[str, float] = {
+                "received": self.received,
+                "stored": self.stored,
+                "duplicate": self.duplicates,
+            }
             found["rejected"] = sum(self._rejected.values())
             found.update({f"rejected.{reason}": count for reason, count in sorted(self._rejected.items())})
         return found

@@ -120,7 +120,11 @@ class Api:
         creation = Creation(self._context.store, self._context.intake)
         made = creation.make(draft)
         self._context.intake.count_received(creation.observations)
-        receipt = await in_loop(self._context.store.submit(creation.transaction()))
+        try:
+            receipt = await in_loop(self._context.store.submit(creation.transaction()))
+        except DongneError as error:
+            self._context.intake.count_rejected(error.reason, creation.observations, received=False)
+            raise
         self._context.intake.count_stored(creation.observations)
         if target is OBSERVATIONS:
             made += receipt.numbers[-1]

@@ -78,7 +78,7 @@ class Ingest:
             datastream = sent.datastream.id
         elif datastream not in self._store.graph.datastreams:
             raise NotFound(f"there is no Datastream {datastream}", reason="unknown_datastream")
-        row = row_of(sent, datastream, self._clock.now_us())
+        row = row_of(sent, datastream, 0 if sent.phenomenon_time is not None else self._clock.now_us())
         if row.extra is not None and row.extra.feature_id is not None:
             self._check_feature(row.extra.feature_id)
         return row
@@ -96,7 +96,12 @@ class Ingest:
         return waiting
 
     def _observations(self, scope: Scope) -> bytes:
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        """The address of an Observation up to its number."""
+        host = b""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+                break
         found = self._roots.get(host)
         if found is None:
             if len(self._roots) >= _ROOTS:
