@@ -47,6 +47,7 @@ class ThingGraph:
         self._streams_of: dict[int, dict[int, Datastream]] = {}
         self._relations_from: dict[tuple[int, str], dict[int, Relation]] = {}
         self._by_source: dict[str, int] = {}
+        self._centres: dict[int, Point | None] = {}  # of Locations, found when first asked for
         self._index: tuple[int, PointIndex] | None = None
         for entity in entities:
             self._put(entity)
@@ -76,6 +77,7 @@ class ThingGraph:
                 self._relations_from.setdefault((entity.from_id, entity.kind), {})[entity.id] = entity
             case Location():
                 self.locations[entity.id] = entity
+                self._centres.pop(entity.id, None)
             case HistoricalLocation():
                 self.historical_locations[entity.id] = entity
             case Sensor():
@@ -92,6 +94,8 @@ class ThingGraph:
             self._forget_stream(gone)
         elif isinstance(gone, Relation):
             self._forget_relation(gone)
+        elif isinstance(gone, Location):
+            self._centres.pop(entity_id, None)
         elif isinstance(gone, Thing):
             self._by_source.pop(str(gone.properties.get("source_id")), None)
 
@@ -135,8 +139,10 @@ class ThingGraph:
         """Where a Thing is: the centre of its first Location that has one."""
         thing = self.things.get(thing_id)
         for location_id in thing.location_ids if thing else ():
-            location = self.locations.get(location_id)
-            if location and (point := find_centre(location.location)):
+            if location_id not in self._centres:
+                location = self.locations.get(location_id)
+                self._centres[location_id] = find_centre(location.location) if location else None
+            if point := self._centres[location_id]:
                 return point
         return None
 

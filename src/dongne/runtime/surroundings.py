@@ -1,7 +1,7 @@
 """What services may know of the city: the `city` of a handler, kept from the same records the handlers get."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ class Surroundings:
         self._latest: dict[str, dict[int, tuple[int, float]]] = {key: {} for key in needed}
         self._assets: dict[tuple[str, str, int], Any] = {}
         self._reach: dict[tuple[int, Neighbours], tuple[Neighbour, ...]] = {}
+        self._near: dict[tuple[int, Latest], tuple[tuple[int, int], list[tuple[int, float]]]] = {}
         self._revision = graph.revision
         self._changed: dict[int, None] = {}
 
@@ -95,15 +96,23 @@ class Surroundings:
         if need.within_m == 0:
             known = values.get(thing)
             return [] if known is None else [Reading(thing, 0.0, from_us(known[0]), known[1])]
+        near = self._near.get((thing, need))
+        if near is None or near[0] != (self.graph.revision, len(values)):
+            near = (self.graph.revision, len(values)), self._find_near(thing, need, values)
+            self._near[thing, need] = near
+        return [Reading(other, metres, from_us(values[other][0]), values[other][1]) for other, metres in near[1]]
+
+    def _find_near(self, thing: int, need: Latest, others: Iterable[int]) -> list[tuple[int, float]]:
+        """(Thing, metres) of those within the distance, nearest first."""
         here = self.graph.find_point(thing)
         if here is None:
             return []
         found = []
-        for other, (time_us, value) in values.items():
+        for other in others:
             there = self.graph.find_point(other)
             if there is not None and (metres := distance_m(here, there)) <= need.within_m:
-                found.append(Reading(other, metres, from_us(time_us), value))
-        return sorted(found, key=lambda r: (r.distance_m, r.thing))
+                found.append((other, metres))
+        return sorted(found, key=lambda pair: (pair[1], pair[0]))
 
 
 class KeyCity:
