@@ -12,6 +12,7 @@ examples:
 """
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from dongne.commands.places import add_city, data_folder
@@ -33,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--speed", type=float, default=1.0, help="how fast recorded series play, 1 to 1000 (%(default)s)"
     )
     parser.add_argument("--reset", action="store_true", help="forget all of this city's data first")
-    parser.add_argument("--open", action="store_true", help="writes need no token; for a bench you trust")
+    parser.add_argument(
+        "--open", action="store_true", help="whoever reaches it may write without the token; for a bench you trust"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -57,12 +60,12 @@ def execute(arguments: argparse.Namespace) -> int:
         reset=arguments.reset,
         open=arguments.open,
     )
-    preparing = bars()
-    report = preparing.__enter__()
+    with ExitStack() as preparing:
+        report = preparing.enter_context(bars())
 
-    def ready(url: str) -> None:
-        preparing.__exit__(None, None, None)
-        print(f"\n  {options.city} is live:  {url}\n  Ctrl-C stops it.\n", flush=True)
+        def ready(url: str) -> None:
+            preparing.close()
+            print(f"\n  {options.city} is live:  {url}\n  Ctrl-C stops it.\n", flush=True)
 
-    compose.run_city(options, report, ready)
+        compose.run_city(options, report, ready)
     return 0

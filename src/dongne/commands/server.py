@@ -1,5 +1,6 @@
 """The running city, asked over HTTP: DuckDB opens in one process only, so other commands go through the one that has it."""
 
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -54,10 +55,13 @@ class Server:
 
 
 def _message(body: str) -> str:
+    """What an answer says: the message of its JSON, or its first line; a page says it in its title."""
+    if title := re.search("<title>(.*?)</title>", body, re.DOTALL):
+        return title[1].strip()
     try:
         found = msgspec.json.decode(body)
     except msgspec.DecodeError:
-        return body.strip()[:300]
+        return body.strip().partition("\n")[0][:300]
     while isinstance(found, dict):
         found = found.get("message") or found.get("error") or next(iter(found.values()), "")
     return str(found)
@@ -71,7 +75,7 @@ def find_server(folder: Path) -> Server | None:
         return None
     server = Server(note.url, note.token)
     try:
-        server.get("/v1.1")
+        server.get("/status")
     except BadInput:
         return server  # it refuses, so it is there
     except RetryLater:

@@ -19,7 +19,7 @@ from dongne.commands.server import find_server
 if TYPE_CHECKING:
     from dongne.runtime.ports import ServiceStatus
 
-PATH = "/services"
+PATH = "/services.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,8 @@ examples:
 import argparse
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
+
 from dongne.commands.places import add_city, data_folder
 from dongne.commands.progress import bars
 from dongne.commands.server import find_server, refuse_if_running
@@ -38,11 +40,10 @@ def execute(arguments: argparse.Namespace) -> int:
     from dongne import compose
 
     if arguments.action == "status":
-        if server := find_server(folder):
-            print(server.get("/metrics", "text/plain").decode(), end="")
-            return 0
-        for name, value in sorted(compose.store_status(folder).items()):
-            print(f"{name:40} {value:,}" if isinstance(value, int | float) else f"{name:40} {value}")
+        server = find_server(folder)
+        counts = msgspec.json.decode(server.get("/status"))["store"] if server else compose.store_status(folder)
+        for name, value in sorted(counts.items()):
+            print(f"{name:24} {value:,}")
         return 0
     refuse_if_running(folder)
     with bars() as report:

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--value", metavar="COLUMN", help="the column with the value")
     parser.add_argument("--zone", type=_zone, metavar="ZONE", help="the time zone of times without an offset")
     parser.add_argument("--url", help="the running city (the one of --city)")
-    parser.add_argument("--token", default="", help="the token for writing, unless it runs with --open")
+    parser.add_argument("--token", default="", help="the token for writing at another machine")
     parser.add_argument(
         "--again", action="store_true", help="from the first row, also where an earlier try got further"
     )
