@@ -45,9 +45,9 @@ class Running:
             time.sleep(0.05)
         self.url = found[1]
 
-    def stop(self) -> int:
-        """As Ctrl-C does; the exit code."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, how: signal.Signals) -> int:
+        """The exit code after a signal."""
+        self.process.send_signal(how)
         return self.process.wait(timeout=WAIT_S)
 
     def command(self, *words: str) -> list[str]:
@@ -140,7 +140,7 @@ def test_a_second_city_in_the_same_folder_is_refused(running: Running) -> None:
 def test_it_stops_when_asked_and_goes_on_where_it_was(running: Running) -> None:
     """Last: what was imported is still there after a stop, a rebuild of history, and a second start."""
     things = running.get("/status")["entities"]
-    assert running.stop() == 0, running.log.read_text("utf-8")
+    assert running.stop(signal.SIGINT) == 0, running.log.read_text("utf-8")
     assert not (running.folder / "server.json").exists()
     code, said = running.dongne("store", "rebuild")
     assert code == 0, said
@@ -149,4 +149,5 @@ def test_it_stops_when_asked_and_goes_on_where_it_was(running: Running) -> None:
     running.start()
     assert running.get("/status")["entities"] == things
     assert running.get("/v1.1/Observations?$count=true&$top=1")["@iot.count"] == 2500
-    assert running.stop() == 0, running.log.read_text("utf-8")
+    assert running.stop(signal.SIGTERM) == 0, running.log.read_text("utf-8")
+    assert not (running.folder / "server.json").exists()

@@ -20,6 +20,8 @@ def bars() -> Iterator[Report]:
         known: dict[str, TaskID] = {}
 
         def report(what: str, done: int, total: int) -> None:
+            if not (done or total):
+                return
             if what not in known:
                 known[what] = progress.add_task(what, total=None)
             progress.update(known[what], completed=done, total=total or None)

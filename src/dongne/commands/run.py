@@ -12,7 +12,8 @@ examples:
 """
 
 import argparse
-from contextlib import ExitStack
+import signal
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from dongne.commands.places import add_city, data_folder
@@ -67,5 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
             preparing.close()
             print(f"\n  {options.city} is live:  {url}\n  Ctrl-C stops it.\n", flush=True)
 
-        compose.run_city(options, report, ready)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: everything is closed
+        with suppress(KeyboardInterrupt):
+            compose.run_city(options, report, ready)
     return 0
