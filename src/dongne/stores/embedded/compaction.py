@@ -2,18 +2,15 @@
 
 import duckdb
 
+from dongne.stores.embedded.tables import transaction
+
 RUN_ROWS = 1_000_000  # a run is made at the latest when `recent` has so many rows (about 0.3 s)
 IDLE_ROWS = 250_000  # and when it has so many and nothing else is to do
 
 
 def sort_recent(connection: duckdb.DuckDBPyConnection) -> None:
     """Moves all of `recent` to `hist` as one sorted run, in one transaction: a reader sees each row once."""
-    connection.execute("begin").fetchall()
-    try:
+    with transaction(connection):
         sql = "insert into hist select * from recent order by datastream_id, phenomenon_time, id"
         connection.execute(sql).fetchall()
         connection.execute("truncate recent").fetchall()
-        connection.execute("commit").fetchall()
-    except BaseException:
-        connection.rollback()
-        raise

@@ -28,7 +28,7 @@ from dongne.model.times import to_us
 from dongne.runtime.ports import LatestValue
 from dongne.stores.effects import Written, decode_written
 from dongne.stores.embedded import compaction
-from dongne.stores.embedded.tables import VERSION, columns_of, create_tables, empty_tables
+from dongne.stores.embedded.tables import VERSION, columns_of, create_tables, empty_tables, transaction
 from dongne.stores.embedded.tail import Tail
 from dongne.stores.embedded.truth import Truth
 from dongne.stores.embedded.turn import apply_turn
@@ -75,6 +75,7 @@ class History:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._position = 0
         self._recent_rows = 0
+        self._turn_rows = TURN_ROWS
         self.errors = self.turns = self.compactions = 0
         self.last_error = ""
         self._thread: threading.Thread | None = None
@@ -104,6 +105,8 @@ class History:
             try:
                 self._connection = self._connect()
             except duckdb.Error as error:
+                if "No space left" in str(error):
+                    raise  # nothing is wrong with the file
                 if "lock" in str(error).lower():
                     raise BadSetup(f"{self.file} is open in another program; close it there: {error}") from error
                 log.warning("%s can't be used and is made anew from the sequence: %s", self.file, error)
@@ -181,14 +184,15 @@ class History:
         """One turn; returns the position after it."""
         with self._turn_lock:
             connection = self._opened()
-            found = self._tail.take(self._position, TURN_ROWS)
+            found = self._tail.take(self._position, self._turn_rows)
             if not found and self._position < self._head():
-                records = self._truth.read(self._position, self._position + TURN_ROWS, TURN_ROWS)
+                records = self._truth.read(self._position, self._position + self._turn_rows, self._turn_rows)
                 found = [decode_written(record) for record in records]
             if found:
                 rows = apply_turn(connection, found)
                 self._recent_rows += rows
                 self.turns += 1
+                self._turn_rows = min(TURN_ROWS, 2 * self._turn_rows)
                 with self._moved:
                     self._position = found[-1].record.last
                     self._moved.notify_all()
@@ -229,18 +233,24 @@ class History:
             )
 
     def _recover(self, error: Exception) -> None:
+        """Smaller turns and a smaller WAL, where the disk is nearly full; a new connection, where the old one is lost."""
         self._tail.clear()
-        if isinstance(error, (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException)):
-            with self._turn_lock:
+        self._turn_rows = max(1000, self._turn_rows // 4)
+        with self._turn_lock:
+            try:
+                if isinstance(error, (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException)):
+                    self._release()
+                elif self._connection is not None:
+                    self._connection.execute("checkpoint").fetchall()
+            except duckdb.Error:  # a checkpoint that fails leaves the database unusable until it is opened again
                 self._release()
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
         """History made anew from the sequence. Killed in between, it goes on from where it was."""
         with self._turn_lock:
             connection = self._opened()
-            connection.execute("begin").fetchall()
-            empty_tables(connection)
-            connection.execute("commit").fetchall()
+            with transaction(connection):
+                empty_tables(connection)
             connection.execute("checkpoint").fetchall()
             self._position = self._recent_rows = 0
             self._tail.clear()

@@ -12,7 +12,8 @@
 `resultQuality`, `validTime` (["start", "end"], ISO 8601) and `parameters`, or NULL. Times are naive, in UTC.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, get_args
 
 import duckdb
@@ -82,6 +83,19 @@ def empty_tables(connection: duckdb.DuckDBPyConnection) -> None:
     for table in ("recent", "hist", *TABLES.values(), "thing_locations"):
         connection.execute(f"delete from {table}").fetchall()
     connection.execute("update follower set position = 0").fetchall()
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commits at the end; rolls back where something is raised, and passes that on."""
+    connection.execute("begin").fetchall()
+    try:
+        yield
+        connection.execute("commit").fetchall()
+    except BaseException:
+        with suppress(duckdb.Error):  # a commit that failed has ended the transaction already
+            connection.rollback()
+        raise
 
 
 # --- Observations -------------------------------------------------------------------------------------------------

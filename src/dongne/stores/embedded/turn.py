@@ -8,7 +8,13 @@ import msgspec
 from dongne.model.entities import EntityChange
 from dongne.model.records import RecordKind, Removal
 from dongne.stores.effects import Written
-from dongne.stores.embedded.tables import delete_datastream, delete_observations, insert_observations, mirror_entities
+from dongne.stores.embedded.tables import (
+    delete_datastream,
+    delete_observations,
+    insert_observations,
+    mirror_entities,
+    transaction,
+)
 
 _changes = msgspec.msgpack.Decoder(list[EntityChange])
 _removal = msgspec.msgpack.Decoder(Removal)
@@ -19,8 +25,7 @@ def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) 
 
     Removals come after the Observations of the turn: they name lower numbers only.
     """
-    connection.execute("begin").fetchall()
-    try:
+    with transaction(connection):
         rows = insert_observations(connection, [(w.record.number, w.batch) for w in found if w.batch is not None])
         changes: list[EntityChange] = []
         for written in found:
@@ -35,8 +40,4 @@ def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) 
         if changes:
             mirror_entities(connection, changes)
         connection.execute("update follower set position = ?", [found[-1].record.last]).fetchall()
-        connection.execute("commit").fetchall()
-    except BaseException:
-        connection.rollback()
-        raise
     return rows
