@@ -196,6 +196,7 @@ class Engine:
             return []
         if self._revision != self.around.graph.revision:
             self.rebind()
+        self.around.at_us = record.at_us
         out: list[Emitted] = []
         for runner in self.runners.values():
             for emitted in runner.fire(record.at_us, record.number):

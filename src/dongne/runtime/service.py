@@ -155,6 +155,10 @@ class City(Protocol):
         """The city's time zone."""
 
     @property
+    def now(self) -> datetime:
+        """The city's clock: when the record arrived that is handled now. A Wake may fire later than it was due."""
+
+    @property
     def thing(self) -> Thing:
         """The key."""
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ class Surroundings:
     def __init__(self, graph: ThingGraph, zone: ZoneInfo, needed: set[str]) -> None:
         self.graph = graph
         self.zone = zone
+        self.at_us = 0  # the city's clock, by the record being handled
         self.needed = needed
         self._latest: dict[str, dict[int, tuple[int, float]]] = {key: {} for key in needed}
         self._assets: dict[tuple[str, str, int], Any] = {}
@@ -127,6 +129,11 @@ class KeyCity:
     def zone(self) -> ZoneInfo:
         """The city's time zone."""
         return self._around.zone
+
+    @property
+    def now(self) -> datetime:
+        """The city's clock: when the record arrived that is handled now. A Wake may fire later than it was due."""
+        return from_us(self._around.at_us)
 
     @property
     def thing(self) -> Thing:

@@ -96,6 +96,7 @@ class LampAhead(Service[Settings, Lamp]):
     @wake("ahead")
     def expected(self, now: datetime, lamp: Lamp, city: City) -> Iterator[Emission]:
         """Somebody is about to come."""
+        now = city.now
         lamp.ahead_until_us = max(lamp.ahead_until_us, lamp.plan_until_us)
         lamp.plan_us = lamp.plan_until_us = 0
         yield from self._settle(lamp, now)
@@ -103,13 +104,14 @@ class LampAhead(Service[Settings, Lamp]):
     @wake("dim")
     def nobody(self, now: datetime, lamp: Lamp, city: City) -> Iterator[Emission]:
         """Nobody was noticed for a while."""
-        yield from self._settle(lamp, now)
+        yield from self._settle(lamp, city.now)
 
     # --- the sky -------------------------------------------------------------------------------------------------
 
     @wake("sky")
     def sky(self, now: datetime, lamp: Lamp, city: City) -> Iterator[Emission]:
-        """How dark and wet it is now."""
+        """How dark and wet it is now: by the city's clock, for what a late Wake has missed is over."""
+        now = city.now
         self._count(lamp, now)
         sky = look(lamp, self.settings, now, city.point, city.readings(LIGHT), city.readings(RAIN))
         if lamp.night and not sky.night:
@@ -196,6 +198,10 @@ class LampAhead(Service[Settings, Lamp]):
         """No answer: the order once more, then an alert and full light until it answers."""
         if lamp.answered or lamp.silent:
             return
+        if self._was_away(now, city):
+            yield Wake(city.now + timedelta(seconds=self.settings.confirm_s), "confirm")
+            return
+        now = city.now
         if lamp.tries < ORDERS_BEFORE_ALERT:
             lamp.tries += 1
             yield from self._order(lamp, self._wanted(lamp, to_us(now))[0], now)
@@ -204,6 +210,10 @@ class LampAhead(Service[Settings, Lamp]):
         values = {"level_percent": lamp.sent_percent, "orders": lamp.tries}
         yield Alert("lamp_silent", lamp.silence, values)
         yield from self._settle(lamp, now)
+
+    def _was_away(self, due: datetime, city: City) -> bool:
+        """Whether a Wake comes so late that the city was not listening: then silence proves nothing."""
+        return city.now - due > timedelta(seconds=self.settings.confirm_s)
 
     # --- a silent lamp beside ------------------------------------------------------------------------------------
 
@@ -228,6 +238,10 @@ class LampAhead(Service[Settings, Lamp]):
     @wake("beside")
     def beside_unheard(self, now: datetime, lamp: Lamp, city: City) -> Iterator[Emission]:
         """A lamp next to this one did not report in time: more light from this one."""
+        if self._was_away(now, city):
+            lamp.beside_doubt_us.clear()
+            return
+        now = city.now
         silent = [other for other, us in lamp.beside_doubt_us.items() if us + self._patience_us() <= to_us(now)]
         for other in silent:
             del lamp.beside_doubt_us[other]
@@ -244,7 +258,7 @@ class LampAhead(Service[Settings, Lamp]):
     @daily("12:00")
     def noon(self, now: datetime, lamp: Lamp, city: City) -> Iterator[Emission]:
         """What the night took, against full light all night."""
-        self._count(lamp, now)
+        self._count(lamp, city.now)
         if lamp.full_wh > 0:
             saved = ENERGY_SAVED.clip(round(lamp.full_wh - lamp.used_wh, 3))
             parameters = {"used_wh": round(lamp.used_wh, 3), "full_wh": round(lamp.full_wh, 3)}

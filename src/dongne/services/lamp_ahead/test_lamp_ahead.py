@@ -273,6 +273,18 @@ def test_a_lamp_which_answers_again_is_dimmed_and_its_alert_cleared(lamp_ahead: 
     assert levels.at(6, night.at(299)) == DIM
 
 
+def test_a_city_that_was_away_accuses_no_lamp(lamp_ahead: LoadedService) -> None:
+    """The city stops just after an order and comes back an hour later: nobody heard the answers."""
+    night = Night(lamp_ahead, STREET)
+    night.trial.run(night.start, night.at(1.1))
+    assert len(night.trial.orders) == len(STREET)
+    night.devices.silent = {lamp: (0, 3602) for lamp in STREET}
+    night.devices.say(3600, WEATHER, PRECIPITATION, 0.0)
+    night.trial.run(night.at(3600), night.at(3700))
+    assert night.alerts() == []
+    assert all(night.state(lamp).answered for lamp in STREET)
+
+
 def test_a_lamp_changed_by_hand_is_told_again(lamp_ahead: LoadedService) -> None:
     night = Night(lamp_ahead, STREET)
     night.devices.say(60, 6, LIGHT_LEVEL, 0.0)
