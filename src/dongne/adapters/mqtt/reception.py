@@ -1,0 +1,337 @@
+"""The way of a message: read, checked, put through the store's door, and acknowledged after the commit that holds it.
+
+Where the store asks to come again later (queue full, disk full) the message is held back with its acknowledgement, and
+tried again: the broker then sends no more than its window, and keeps the rest.
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from dongne.adapters.mqtt.config import MqttConfig
+from dongne.adapters.mqtt.known import StoredHours
+from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
+from dongne.adapters.mqtt.topics import Form, Topics
+from dongne.model.errors import BadInput, DongneError, RetryLater
+from dongne.model.records import ObservationExtra, RecordKind, encode_batch
+from dongne.runtime.intake import Checked, Intake
+from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
+from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
+
+RETRY_MIN_S, RETRY_MAX_S = 0.1, 2.0
+REDELIVERY_S = 60.0  # after a connection to a kept session, what comes may have come before, also without the mark
+MOST_TRIES = 20  # of what the store can't take for no known reason
+
+log = logging.getLogger(__name__)
+
+
+class Door(Protocol):
+    """The quick way in for single Observations."""
+
+    def append(
+        self, datastream: int, time_us: int, result: float, extra: ObservationExtra | None = None, token: Any = None
+    ) -> None:
+        """Queues it; the token comes back with the number. Raises RetryLater when the queue is full."""
+
+
+class DoorStore(Store, Protocol):
+    """A store with a quick way in."""
+
+    def open_door(self, on_commit: Callable[[list[Any], int, Exception | None], None], lane: Lane = ...) -> Door:
+        """`on_commit(tokens, first, error)` once per commit, in the writer's thread."""
+
+
+class Line(Protocol):
+    """The connection a message came by."""
+
+    is_up: bool
+
+    def acknowledge(self, mid: int) -> None:
+        """The broker need not send this one again."""
+
+
+class Reception:
+    """Belongs to the adapter's thread; `ring` wakes that thread, and `tell(topic, body, qos, correlation)` publishes."""
+
+    def __init__(
+        self,
+        store: DoorStore,
+        intake: Intake,
+        config: MqttConfig,
+        ring: Callable[[], None],
+        tell: Callable[[str, bytes, int, bytes | None], None],
+    ) -> None:
+        self._store, self._intake, self._config, self._ring, self._tell = store, intake, config, ring, tell
+        self.topics = Topics(config.root, config.short)
+        self._decoder = Decoder(store, config.max_body_bytes)
+        self._hours = StoredHours(store)
+        self._door = store.open_door(self._on_commit)
+        self._outcomes: deque[tuple[list[Parcel], int, Exception | None]] = deque()
+        self._part_outcomes: deque[tuple[Parcel, int, Receipt | Exception]] = deque()
+        self._held: deque[Parcel] = deque()
+        self._with_store = 0  # messages handed to the store and not yet back
+        self._of_before = 0  # those of them which came by an earlier connection
+        self._waiting_bytes = 0
+        self._retry_s, self._retry_at_s = RETRY_MIN_S, 0.0
+        self._line: Line | None = None
+        self._sent_again = False  # the broker sends again what this connection's predecessors left
+        self._redelivers_until_s = 0.0
+        self._errors_from_s, self._errors_told = 0.0, 0
+        self.received = self.acknowledged = self.let_go = self.most_waiting = self.stored = self.duplicates = 0
+        self.rejected: Counter[str] = Counter()
+
+    # --- connections
+
+    def begin(self, line: Line, *, session_kept: bool) -> None:
+        """A connection is up. Where the broker kept the session it sends again what was not acknowledged, so what is
+        held back of before is let go; else it exists nowhere but here, and is stored."""
+        self._line, self._sent_again = line, session_kept
+        self._of_before = self._with_store
+        self._hours.forget()
+        self._redelivers_until_s = time.monotonic() + REDELIVERY_S if session_kept else 0.0
+        held, self._held = self._held, deque()
+        for parcel in held:
+            self._hold(parcel)
+
+    @property
+    def may_read(self) -> bool:
+        """Whether there is room, and nothing of an earlier connection is still with the store: what comes could not
+        be compared with it."""
+        return self._waiting_bytes < self._config.max_waiting_bytes and not self._of_before
+
+    @property
+    def waiting(self) -> int:
+        """Messages without an outcome."""
+        return self._with_store + len(self._held)
+
+    @property
+    def held_back(self) -> int:
+        """Those of them which the store asked to bring later."""
+        return len(self._held)
+
+    def pause_s(self, longest_s: float) -> float:
+        """How long nothing is to do here."""
+        return min(longest_s, max(0.0, self._retry_at_s - time.monotonic())) if self._held else longest_s
+
+    # --- messages come
+
+    def take(self, line: Line, message: Any) -> None:
+        """A message as paho gives it. Never raises."""
+        self.received += 1
+        body: bytes = message.payload
+        parcel = Parcel(line, message.mid if message.qos else 0, "", len(body))
+        try:
+            parcel.topic = message.topic
+            said = message.properties
+            if said is not None:
+                parcel.answer_to = getattr(said, "ResponseTopic", "")
+                parcel.correlation = getattr(said, "CorrelationData", None)
+            self._decoder.check_size(body)
+            again = message.dup or (self._redelivers_until_s > 0.0 and time.monotonic() < self._redelivers_until_s)
+            form, datastream = self.topics.read(parcel.topic)
+            if form is Form.DATA_ARRAY:
+                self._take_array(parcel, body, again)
+                return
+            if form is Form.NUMBER:
+                row = self._decoder.number(body, datastream or 0, message.retain)
+            else:
+                row = self._decoder.observation(body, datastream, message.retain)
+            self._take_row(parcel, row, again)
+        except DongneError as error:
+            self._refuse(parcel, error)
+        except Exception as error:  # one message never stops the others
+            log.exception("a message on %r could not be read", parcel.topic)
+            self._refuse(parcel, BadInput(f"the message could not be read: {error!r}", reason="unreadable"))
+
+    def _take_row(self, parcel: Parcel, row: ObservationRow, again: bool) -> None:
+        number = self._intake.check(row)
+        is_number = row.result == row.result  # not NaN
+        if number or (again and is_number and self._hours.hold(row.datastream, row.time_us, row.result)):
+            self._intake.count_duplicate()
+            self.duplicates += 1
+            self._finish(parcel, number)
+            return
+        self._intake.count_received()
+        parcel.row = row
+        self._bring(parcel)
+
+    def _take_array(self, parcel: Parcel, body: bytes, again: bool) -> None:
+        rows = self._decoder.data_array(body)
+        known = self._known_rows(rows) if again else []
+        parcel.checked = self._check_array(rows, known)
+        self.duplicates += len(known) + len(parcel.checked.duplicates)
+        parcel.parts = slices(parcel.checked.batch)
+        if parcel.parts:
+            self._bring(parcel)
+        else:
+            self._finish(parcel, 0)
+
+    def _known_rows(self, rows: ArrayRows) -> list[int]:
+        there = self._store.graph.datastreams
+        found = zip(rows.datastream.tolist(), rows.time_us.tolist(), rows.result.tolist(), strict=True)
+        return [
+            at
+            for at, (stream, time_us, result) in enumerate(found)
+            if stream in there and at not in rows.errors and self._hours.hold(stream, time_us, result)
+        ]
+
+    def _check_array(self, rows: ArrayRows, known: list[int]) -> Checked:
+        if not known:
+            return self._intake.check_rows(rows)
+        kept = np.delete(np.arange(len(rows)), known)
+        places = {row: at for at, row in enumerate(kept.tolist())}
+        checked = self._intake.check_rows(
+            ArrayRows(
+                rows.datastream[kept],
+                rows.time_us[kept],
+                rows.result[kept],
+                {places[row]: extra for row, extra in rows.extras.items() if row in places},
+                {places[row]: text for row, text in rows.errors.items()},
+            )
+        )
+        for _ in known:
+            self._intake.count_duplicate()
+        errors = {int(kept[row]): text for row, text in checked.errors.items()} | dict.fromkeys(known, "stored before")
+        return Checked(
+            checked.batch, kept[checked.rows], {int(kept[r]): n for r, n in checked.duplicates.items()}, errors
+        )
+
+    # --- to the store
+
+    def _bring(self, parcel: Parcel) -> None:
+        self._waiting_bytes += parcel.size
+        self.most_waiting = max(self.most_waiting, self.waiting + 1)
+        if self._held:
+            self._held.append(parcel)  # behind those which came before
+        elif not self._hand(parcel):
+            self._hold(parcel)
+
+    def _hand(self, parcel: Parcel) -> bool:
+        """Whether the store has it now, or a part of it."""
+        row = parcel.row
+        try:
+            if row is not None:
+                self._door.append(row.datastream, row.time_us, row.result, row.extra, parcel)
+            for at, part in parcel.parts.items():
+                entry = Entry(RecordKind.OBSERVATIONS, encode_batch(part), len(part))
+                self._store.submit_soon(Transaction((entry,)), partial(self._on_part, parcel, at), Lane.BULK)
+                parcel.out += 1
+        except RetryLater:
+            if not parcel.out:
+                return False
+        except DongneError as error:
+            if not parcel.out:
+                self._waiting_bytes -= parcel.size
+                self._refuse(parcel, error, received=False)
+                return True
+        self._with_store += 1
+        return True
+
+    def _hold(self, parcel: Parcel) -> None:
+        if parcel.mid and parcel.connection is not self._line and self._sent_again:
+            self.let_go += 1
+            self._waiting_bytes -= parcel.size
+            self._intake.count_rejected("sent_again", parcel.rows, received=False)
+            return
+        self._held.append(parcel)
+        self._retry_at_s = time.monotonic() + self._retry_s
+
+    def retry(self) -> None:
+        """Brings what is held back, when its time has come."""
+        if not self._held or time.monotonic() < self._retry_at_s:
+            return
+        held = self._held
+        while held and self._hand(held[0]):
+            held.popleft()
+        self._retry_s = min(RETRY_MAX_S, 2 * self._retry_s)
+        if held:
+            self._retry_at_s = time.monotonic() + self._retry_s
+
+    # --- from the store: in the writer's thread
+
+    def _on_commit(self, parcels: list[Parcel], first: int, error: Exception | None) -> None:
+        self._outcomes.append((parcels, first, error))
+        self._ring()
+
+    def _on_part(self, parcel: Parcel, at: int, outcome: Receipt | Exception) -> None:
+        self._part_outcomes.append((parcel, at, outcome))
+        self._ring()
+
+    # --- and in the adapter's
+
+    def settle(self) -> None:
+        """Acknowledges what is durable; holds back or refuses what is not."""
+        while self._outcomes:
+            parcels, first, error = self._outcomes.popleft()
+            self._with_store -= len(parcels)
+            if error is None:
+                self._stored(len(parcels))
+            for number, parcel in enumerate(parcels, first):
+                self._back(parcel, number, error)
+        while self._part_outcomes:
+            parcel, at, outcome = self._part_outcomes.popleft()
+            parcel.out -= 1
+            if isinstance(outcome, Receipt):
+                parcel.numbers[at] = outcome.numbers[0]
+                self._stored(len(parcel.parts.pop(at)))
+            else:
+                parcel.trouble = outcome
+            if not parcel.out:
+                self._with_store -= 1
+                trouble = parcel.trouble or (RetryLater("the rest waits") if parcel.parts else None)
+                parcel.trouble = None
+                self._back(parcel, 0, trouble)
+
+    def _stored(self, rows: int) -> None:
+        self.stored += rows
+        self._intake.count_stored(rows)
+        self._retry_s, self._retry_at_s = RETRY_MIN_S, 0.0
+
+    def _back(self, parcel: Parcel, number: int, error: Exception | None) -> None:
+        if parcel.connection is not self._line:
+            self._of_before = max(0, self._of_before - 1)
+        if error is None:
+            self._waiting_bytes -= parcel.size
+            self._finish(parcel, number)
+            return
+        parcel.tries += 1
+        known = isinstance(error, RetryLater) and (error.reason != "store_error" or parcel.tries < MOST_TRIES)
+        if known:
+            self._hold(parcel)
+            return
+        self._waiting_bytes -= parcel.size
+        refusal = error if isinstance(error, DongneError) else BadInput(f"it can't be stored: {error!r}")
+        self._refuse(parcel, refusal, received=False)
+
+    def _finish(self, parcel: Parcel, number: int) -> None:
+        self._acknowledge(parcel)
+        if parcel.answer_to:
+            self._tell(parcel.answer_to, answer_of(parcel, number, self._config.root), 1, parcel.correlation)
+
+    def _acknowledge(self, parcel: Parcel) -> None:
+        line = self._line
+        if parcel.mid and line is not None and parcel.connection is line and line.is_up:
+            self.acknowledged += 1
+            line.acknowledge(parcel.mid)
+
+    def _refuse(self, parcel: Parcel, error: DongneError, *, received: bool = True) -> None:
+        """Counted, answered, and acknowledged: it would be refused for ever."""
+        self.rejected[error.reason] += 1
+        self._intake.count_rejected(error.reason, parcel.rows, received=received)
+        self._acknowledge(parcel)
+        if parcel.answer_to:
+            self._tell(parcel.answer_to, refusal_of(error, parcel.topic), 1, parcel.correlation)
+        elif self._may_tell():
+            self._tell(f"{self._config.errors_topic}/{parcel.topic}", refusal_of(error, parcel.topic), 0, None)
+
+    def _may_tell(self) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._errors_from_s >= 1.0:
+            self._errors_from_s, self._errors_told = now_s, 0
+        self._errors_told += 1
+        return self._errors_told <= self._config.errors_per_s

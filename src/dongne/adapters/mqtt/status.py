@@ -1,0 +1,52 @@
+"""How the adapter is doing, for pages, metrics and whoever operates the broker."""
+
+import msgspec
+
+OK, WRONG, UNKNOWN = "ok", "wrong", "unknown"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What was found about a setting of the broker: `state` is ok, wrong or unknown (cannot be seen from here);
+    docs/mqtt.md has a line on each name. `value` is what was measured or told, in the unit the name ends with."""
+
+    name: str
+    state: str
+    value: str = ""
+
+
+class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts are since the start, in messages unless the name says otherwise.
+
+    received = acknowledged + waiting + left with lost connections (`let_go`: the broker sends them again) + those of QoS 0.
+    `held_back` are those whose acknowledgement is held back because the store asked to come again later.
+    """
+
+    broker: str
+    protocol: str
+    connected: bool
+    trouble: str = ""  # why it isn't connected
+    connections: int = 0
+    session_kept: bool = False
+    received: int = 0
+    acknowledged: int = 0
+    waiting: int = 0
+    held_back: int = 0
+    let_go: int = 0
+    most_waiting: int = 0
+    observations_stored: int = 0
+    duplicates: int = 0
+    rejected: dict[str, int] = {}
+    answers: int = 0
+    answers_dropped: int = 0
+    tasks_sent: int = 0
+    tasks_skipped: int = 0
+    checks: tuple[Check, ...] = ()
+
+    def counts(self) -> dict[str, float]:
+        """Counters and gauges for the metrics page."""
+        names = (
+            "connected", "connections", "received", "acknowledged", "waiting", "held_back", "let_go", "most_waiting",
+            "observations_stored", "duplicates", "answers", "answers_dropped", "tasks_sent", "tasks_skipped",
+        )  # fmt: skip
+        found = {name: float(getattr(self, name)) for name in names}
+        return found | {f"rejected.{reason}": float(count) for reason, count in sorted(self.rejected.items())}
