@@ -22,10 +22,12 @@ from dongne.model.geometry import Point, PointIndex, find_centre
 
 
 class ThingGraph:
-    """The graph, kept by applying changes in order. `revision` grows with every change."""
+    """The graph, kept by applying changes in order. `revision` grows with every change, `shape_revision` with those of
+    Things, Locations and Relations."""
 
     def __init__(self, entities: Iterable[Entity] = ()) -> None:
         self.revision = 0
+        self.shape_revision = 0
         self.things: dict[int, Thing] = {}
         self.locations: dict[int, Location] = {}
         self.historical_locations: dict[int, HistoricalLocation] = {}
@@ -62,6 +64,7 @@ class ThingGraph:
 
     def _put(self, entity: Entity) -> None:
         self.revision += 1
+        self.shape_revision += isinstance(entity, Thing | Location | Relation)
         match entity:
             case Thing():
                 self.things[entity.id] = entity
@@ -89,6 +92,7 @@ class ThingGraph:
 
     def _remove(self, kind: EntityType, entity_id: int) -> None:
         self.revision += 1
+        self.shape_revision += kind in (EntityType.THING, EntityType.LOCATION, EntityType.RELATION)
         gone = self._by_type[kind].pop(entity_id, None)
         if isinstance(gone, Datastream):
             self._forget_stream(gone)
@@ -153,6 +157,6 @@ class ThingGraph:
 
     def within(self, centre: Point, radius_m: float) -> list[tuple[int, float]]:
         """(thing id, distance in m) of all Things within the radius, nearest first."""
-        if self._index is None or self._index[0] != self.revision:
-            self._index = (self.revision, PointIndex(self._points()))
+        if self._index is None or self._index[0] != self.shape_revision:
+            self._index = (self.shape_revision, PointIndex(self._points()))
         return self._index[1].within(centre, radius_m)

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from dongne.model.cases import CaseEvent
-from dongne.model.entities import EntityChange
+from dongne.model.entities import EntityChange, EntityType, Put
 from dongne.model.errors import BadInput
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import Observation, ObservedProperty
@@ -44,6 +44,10 @@ _resume = msgspec.msgpack.Decoder(Resume)
 MAX = float(np.finfo(np.float64).max)  # an infinite value is not in an unlimited range
 
 DERIVED = frozenset({RecordKind.OBSERVATIONS, RecordKind.CASE, RecordKind.TASK, RecordKind.START})
+
+
+class _HasId(msgspec.Struct):
+    id: int
 
 
 class _Route(msgspec.Struct, frozen=True, gc=False):
@@ -104,7 +108,7 @@ class Engine:
     def rebind(self) -> None:
         """Finds anew which Datastreams lead to which handlers."""
         graph = self.around.graph
-        self._revision = graph.revision
+        self._stale = False
         self.problems.clear()
         self._routes: dict[tuple[int, str], tuple[_Route, ...]] = {}
         self._streams: dict[int, _Stream] = {}
@@ -194,7 +198,7 @@ class Engine:
         again as a record and is passed over: it was handled with its cause."""
         if record.origin in self.runners and record.kind in DERIVED:
             return []
-        if self._revision != self.around.graph.revision:
+        if self._stale:
             self.rebind()
         self.around.at_us = record.at_us
         out: list[Emitted] = []
@@ -207,7 +211,18 @@ class Engine:
         return out
 
     def _entities(self, record: Record, out: list[Emitted]) -> None:
-        self.around.graph.apply(decode_changes(record.body))
+        changes = decode_changes(record.body)
+        self.around.graph.apply(changes)
+        self._stale = self._stale or any(map(self._is_binding, changes))
+
+    def _is_binding(self, change: EntityChange) -> bool:
+        """Whether a change may lead other Datastreams to handlers: not where a service of this engine made it."""
+        if isinstance(change, Put) and change.type in (EntityType.SENSOR, EntityType.OBSERVED_PROPERTY):
+            return False
+        if isinstance(change, Put) and change.type is EntityType.DATASTREAM:
+            stream = self.around.graph.datastreams.get(msgspec.json.decode(change.body, type=_HasId).id)
+            return stream is None or stream.properties.get("service") not in self.runners
+        return True
 
     def _setting(self, record: Record, out: list[Emitted]) -> None:
         change = _setting.decode(record.body)

@@ -28,7 +28,7 @@ class Surroundings:
         self._assets: dict[tuple[str, str, int], Any] = {}
         self._reach: dict[tuple[int, Neighbours], tuple[Neighbour, ...]] = {}
         self._near: dict[tuple[int, Latest], tuple[tuple[int, int], list[tuple[int, float]]]] = {}
-        self._revision = graph.revision
+        self._revision = graph.shape_revision
         self._changed: dict[int, None] = {}
 
     def observe(self, key: str, thing: int, time_us: int, value: float) -> None:
@@ -61,8 +61,8 @@ class Surroundings:
 
     def reach(self, thing: int, need: Neighbours) -> tuple[Neighbour, ...]:
         """All Things within the hops, breadth first; the shortest way in hops, then in metres."""
-        if self._revision != self.graph.revision:
-            self._revision = self.graph.revision
+        if self._revision != self.graph.shape_revision:
+            self._revision = self.graph.shape_revision
             self._reach.clear()
         found = self._reach.get((thing, need))
         if found is None:
@@ -99,8 +99,8 @@ class Surroundings:
             known = values.get(thing)
             return [] if known is None else [Reading(thing, 0.0, from_us(known[0]), known[1])]
         near = self._near.get((thing, need))
-        if near is None or near[0] != (self.graph.revision, len(values)):
-            near = (self.graph.revision, len(values)), self._find_near(thing, need, values)
+        if near is None or near[0] != (self.graph.shape_revision, len(values)):
+            near = (self.graph.shape_revision, len(values)), self._find_near(thing, need, values)
             self._near[thing, need] = near
         return [Reading(other, metres, from_us(values[other][0]), values[other][1]) for other, metres in near[1]]
 
