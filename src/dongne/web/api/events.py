@@ -163,6 +163,8 @@ class Events:
         feed = asyncio.ensure_future(self._feed(listener, after, send))
         try:
             await asyncio.wait((gone, feed), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            pass  # the server stops; there is nothing above this that wants to know
         finally:
             self._leave(listener)
             for task in (gone, feed):

@@ -113,10 +113,10 @@ class Ingest:
 
     async def data_array(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST to CreateObservations: the address of each Observation in the order sent, or "error: ..." in its place."""
+        rows = None
         try:
             check_write(self._context, scope)
             body = await read_body(scope, receive, self._context.max_body_bytes)
-            rows = None
             if len(body) <= THREAD_BYTES:
                 rows = self._take(body)
             else:
@@ -125,7 +125,8 @@ class Ingest:
         except Gone:
             return
         except DongneError as error:
-            self._intake.count_rejected(error.reason)
+            if rows is None:  # else its rows are in the ledger already
+                self._intake.count_rejected(error.reason)
             self._context.requests["data_array", error.status] += 1
             await send_error(send, error)
             return

@@ -1,0 +1,233 @@
+"""Reading through the real app: sets, options, expansion, pages, links, and attempts to get SQL through."""
+
+import itertools
+from typing import Any
+
+import pytest
+from tests.api.conftest import Client
+
+from dongne.stores.embedded import EmbeddedStore
+from dongne.stores.embedded.select import Limits, Selector
+from dongne.web.api import create_api
+
+
+def test_the_root_lists_the_eight_sets_and_claims_only_what_is_there(client: Client) -> None:
+    root = client.json("")
+    assert [one["name"] for one in root["value"]] == [
+        "Datastreams", "FeaturesOfInterest", "HistoricalLocations", "Locations", "Observations", "ObservedProperties",
+        "Sensors", "Things",
+    ]  # fmt: skip
+    claims = root["serverSettings"]["conformance"]
+    assert not [
+        claim for claim in claims if "update" in claim.rpartition("/")[2] or "mqtt" in claim or "batch" in claim
+    ]
+    assert client.get("/v1.1/").json() == root
+
+
+def test_every_link_of_every_entity_leads_somewhere(client: Client, lamp: int) -> None:
+    seen: set[str] = set()
+    waiting = [one["url"] for one in client.json("")["value"]]
+    while waiting:
+        url = waiting.pop()
+        if url in seen or len(seen) > 200:
+            continue
+        seen.add(url)
+        response = client.get(url)
+        if response.status_code == 404:
+            assert url.endswith("/FeatureOfInterest")  # these Observations have none
+            continue
+        assert response.status_code == 200, url
+        for entity in response.json().get("value", [response.json()]):
+            waiting += [link for name, link in entity.items() if name.endswith(("Link",)) and isinstance(link, str)]
+    assert len(seen) > 40
+
+
+def test_next_links_lead_through_all_once_and_in_order(client: Client, lamp: int) -> None:
+    rows = [[f"2026-04-01T{hour:02}:00:00Z", hour] for hour in range(23)]
+    group = {"Datastream": {"@iot.id": 2}, "components": ["phenomenonTime", "result"], "dataArray": rows}
+    assert client.post("/v1.1/CreateObservations", json=[group]).status_code == 201
+    url = "/v1.1/Datastreams(2)/Observations?$orderby=result desc&$top=5&$count=true&$filter=result ne 7 and not (result eq 8)"
+    results, pages = [], 0
+    while url:
+        page = client.get(url).json()
+        assert page["@iot.count"] == 21
+        results += [one["result"] for one in page["value"]]
+        url, pages = page.get("@iot.nextLink", ""), pages + 1
+    assert results == [hour for hour in range(22, -1, -1) if hour not in (7, 8)]
+    assert pages == 5
+
+
+def test_an_expanded_set_has_its_own_next_link(client: Client, lamp: int) -> None:
+    thing = client.json(f"Things({lamp})", expand="Datastreams($top=1;$select=name;$orderby=id desc)")
+    assert [one for one in thing["Datastreams"]] == [{"name": "Presence at lamp 7"}]
+    following = client.get(thing["Datastreams@iot.nextLink"]).json()
+    assert following["value"] == [{"name": "Light of lamp 7"}]
+    assert "@iot.nextLink" not in following
+
+
+def test_select_gives_what_was_selected_and_nothing_else(client: Client, lamp: int) -> None:
+    (one,) = client.json("Things", select="id,name,Datastreams")["value"]
+    assert set(one) == {"@iot.id", "name", "Datastreams@iot.navigationLink"}
+
+
+def test_single_properties_and_values_can_be_read(client: Client, lamp: int) -> None:
+    assert client.json("Things(1)/name") == {"name": "Lamp 7"}
+    assert client.get("/v1.1/Things(1)/name/$value").text == "Lamp 7"
+    assert client.json("Things(1)/properties/tags") == {"tags": {"owner": "city"}}
+    assert client.get("/v1.1/Things(1)/properties/height_m/$value").text == "6.5"
+    assert client.json("Datastreams(1)/unitOfMeasurement/symbol") == {"symbol": "%"}
+    assert client.get("/v1.1/Things(1)/properties/nothing").status_code == 404
+    assert client.get("/v1.1/Observations(2)/parameters").status_code == 204
+    assert client.json("Things(1)/Datastreams/$ref")["value"][1] == {
+        "@iot.selfLink": "http://city.test/v1.1/Datastreams(2)"
+    }
+
+
+def test_the_latest_is_the_newest_by_its_time_with_all_that_belongs_to_it(client: Client, lamp: int) -> None:
+    sent = {
+        "phenomenonTime": "2026-04-30T23:00:00Z/2026-04-30T23:10:00Z",
+        "resultTime": "2026-04-30T23:11:00Z",
+        "result": 12,
+        "parameters": {"raw": 3},
+        "resultQuality": "good",
+        "validTime": "2026-05-01T00:00:00Z/2026-05-02T00:00:00Z",
+    }
+    newest = client.create("Datastreams(1)/Observations", sent)
+    client.create("Datastreams(1)/Observations", {"phenomenonTime": "2026-04-29T23:00:00Z", "result": 1})
+    latest = {"top": "1", "orderby": "phenomenonTime desc"}
+    (one,) = client.json("Datastreams(1)/Observations", **latest)["value"]
+    assert {name: one[name] for name in sent} == sent
+    assert one["@iot.id"] == newest
+    from_history = client.json("Datastreams(1)/Observations", **latest, filter="id gt 0")["value"]
+    assert from_history == [one] == [client.json(f"Observations({newest})")]
+    found = client.json("Datastreams", expand="Observations($top=1;$orderby=phenomenonTime desc)")["value"]
+    assert [[inner["@iot.id"] for inner in stream["Observations"]] for stream in found] == [[newest], []]
+
+
+def test_memory_and_history_agree_after_a_restart(
+    client: Client, lamp: int, store: EmbeddedStore, make_context: Any
+) -> None:
+    client.create("Datastreams(2)/Observations", {"result": "wet", "phenomenonTime": "2026-04-30T23:00:00Z"})
+    late = Selector(store, store.history)  # it has not heard the commits before
+    reader = Client(create_api(make_context(select=late)))
+    try:
+        for asking in (client, reader):
+            (one,) = asking.json("Datastreams(2)/Observations", top="1", orderby="phenomenonTime desc")["value"]
+            assert one["result"] == "wet"
+    finally:
+        reader.close()
+        late.close()
+
+
+def test_results_of_any_sort_come_back_as_they_were_sent(client: Client, lamp: int) -> None:
+    sent = [1, 2.5, -0.001, 10**15, "text", "", True, None, [1, 2], {"a": {"b": "ㄱ"}}]
+    for at, result in enumerate(sent):
+        client.create("Datastreams(2)/Observations", {"result": result, "phenomenonTime": f"2026-04-30T00:00:{at:02}Z"})
+    found = client.json("Datastreams(2)/Observations", orderby="phenomenonTime")["value"]
+    assert [one["result"] for one in found] == sent
+    assert [client.json(f"Observations({one['@iot.id']})") for one in found] == found
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["Things(99)", "Observations(99)", "Observations(1)", "Things(1)/Datastreams(99)", "Datastreams(2)/Observations(2)",
+     "Things(9223372036854775807)", "Observations(9223372036854775807)", "Observations(2)/FeatureOfInterest", "Nothing"],
+)  # fmt: skip
+def test_what_is_not_there_is_not_found(client: Client, lamp: int, path: str) -> None:
+    response = client.get(f"/v1.1/{path}")
+    assert response.status_code == 404, response.text
+    assert response.json()["type"] == "error"
+
+
+ATTACKS = [
+    "' or 1=1 --",
+    "'; drop table things; --",
+    "1); delete from things; --",
+    "$p0",
+    "{}",
+    "%s",
+    "\\",
+    "\x00",
+    'name" from things; --',
+    "read_csv('/etc/passwd')",
+    "../../etc/passwd",
+]
+
+
+@pytest.mark.parametrize(
+    ("option", "attack"),
+    list(itertools.product(["$filter", "$orderby", "$select", "$expand", "$top", "$skip", "$count"], ATTACKS)),
+)
+def test_sql_in_an_option_is_refused(client: Client, lamp: int, option: str, attack: str) -> None:
+    response = client.get("/v1.1/Things", params={option: attack})
+    assert response.status_code == 400, response.text
+    assert client.json("Things", count="true")["@iot.count"] == 1
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_sql_in_a_quoted_text_is_only_a_text(client: Client, attack: str) -> None:
+    client.create("Things", {"name": attack, "properties": {"a": attack}})
+    quoted = "'" + attack.replace("'", "''") + "'"
+    for condition in (
+        f"name eq {quoted}",
+        f"properties/a eq {quoted}",
+        f"startswith(name,{quoted})",
+        f"name in ({quoted})",
+    ):
+        assert [one["name"] for one in client.json("Things", filter=condition)["value"]] == [attack]
+    assert client.get("/v1.1/Things(1)/" + "'; drop table things").status_code == 404
+
+
+def test_what_would_cost_too_much_is_bounded(
+    store: EmbeddedStore, make_context: Any, client: Client, lamp: int
+) -> None:
+    small = Selector(store, store.history, Limits(default_top=1, max_top=2, max_rows=3))
+    bounded = Client(create_api(make_context(select=small)))
+    try:
+        for number in range(4):
+            client.create("Things", {"name": f"t{number}"})
+        page = bounded.json("Things", top="1000000")
+        assert len(page["value"]) == 2
+        assert len(bounded.get(page["@iot.nextLink"]).json()["value"]) == 2
+        response = bounded.get(
+            "/v1.1/Datastreams?$expand=Observations($top=2),Thing($expand=Datastreams($top=2))&$top=2"
+        )
+        assert response.status_code == 400
+        assert "more than 3 entities" in response.json()["message"]
+    finally:
+        bounded.close()
+        small.close()
+
+
+def test_a_question_that_takes_too_long_is_stopped_and_said_so(
+    store: EmbeddedStore, make_context: Any, lamp: int, client: Client
+) -> None:
+    for _ in range(3):
+        rows = [[f"2026-04-01T00:00:{i % 60:02}.{i // 60:03}Z", i] for i in range(20_000)]
+        group = {"Datastream": {"@iot.id": 2}, "components": ["phenomenonTime", "result"], "dataArray": rows}
+        client.post("/v1.1/CreateObservations", json=[group])
+    hasty = Selector(store, store.history, Limits(slowest_s=0.02))
+    asking = Client(create_api(make_context(select=hasty)))
+    try:
+        steps = "Datastream/Thing/Datastreams/Observations"
+        response = asking.get(
+            "/v1.1/Observations", params={"$filter": f"{steps}/result mul {steps}/result lt -1", "$count": "true"}
+        )
+        assert response.status_code == 503, response.text
+        assert "takes longer than" in response.json()["message"]
+        assert response.headers["retry-after"] == "1"
+        assert asking.json("Things(1)")["@iot.id"] == 1
+    finally:
+        asking.close()
+        hasty.close()
+
+
+def test_get_is_open_to_pages_of_others(client: Client, lamp: int) -> None:
+    assert client.get("/v1.1/Things").headers["access-control-allow-origin"] == "*"
+    preflight = client.request("OPTIONS", "/v1.1/Things")
+    assert (preflight.status_code, preflight.headers["access-control-allow-methods"]) == (204, "GET, OPTIONS")
+
+
+def test_a_host_header_that_is_none_is_not_repeated(client: Client, lamp: int) -> None:
+    response = client.get("/v1.1/Things(1)", headers={"host": 'evil"<script>'})
+    assert "<script" not in response.text

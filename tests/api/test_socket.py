@@ -1,0 +1,277 @@
+"""Over a real socket: event streams with resume, a slow listener, half a request, a huge body, a third-party client."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import uvicorn
+from tests.api.conftest import LAMP, NOW, Client
+
+from dongne.model.cases import CaseEvent
+from dongne.model.records import RecordKind
+from dongne.runtime.ports import Entry, Transaction
+from dongne.stores.embedded import EmbeddedStore
+from dongne.web.api import ApiContext, create_api
+
+
+class Server:
+    """The app on a port of its own."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        config = uvicorn.Config(create_api(context), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.socket]}, daemon=True)
+        self._thread.start()
+        wait_for(lambda: self._server.started)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self.socket.close()
+
+
+def wait_for(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    until_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until_s, "waited in vain"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def serve(make_context: Callable[..., ApiContext]) -> Iterator[Callable[..., Server]]:
+    opened: list[Server] = []
+
+    def start(**rules: Any) -> Server:
+        opened.append(Server(make_context(**rules)))
+        return opened[-1]
+
+    yield start
+    for server in opened:
+        server.close()
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    found = serve()
+    assert httpx.post(f"{found.url}/v1.1/Things", json=LAMP).status_code == 201
+    return found
+
+
+class Listening:
+    """An open event stream: its events as they come."""
+
+    def __init__(self, url: str, last: int | None = None) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.comments: list[str] = []
+        self.ended = False
+        headers = {} if last is None else {"last-event-id": str(last)}
+        self._client = httpx.Client(timeout=10)
+        self._request = self._client.build_request("GET", url, headers=headers)
+        self.response = self._client.send(self._request, stream=True)
+        assert self.response.status_code == 200, self.response.read()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        wait_for(lambda: bool(self.comments))
+
+    def _read(self) -> None:
+        event: dict[str, Any] = {}
+        try:
+            for line in self.response.iter_lines():
+                if line.startswith(":"):
+                    self.comments.append(line)
+                elif line:
+                    name, _, value = line.partition(": ")
+                    event[name] = json.loads(value) if name == "data" else value
+                elif "data" in event:
+                    self.events.append(event)
+                    event = {}
+        except httpx.HTTPError:
+            pass
+        self.ended = True
+
+    def results(self) -> list[Any]:
+        return [event["data"]["result"] for event in self.events]
+
+    def close(self) -> None:
+        self.response.close()
+        self._client.close()
+
+
+def send(server: Server, stream: int, result: Any, second: int) -> None:
+    sent = {"result": result, "phenomenonTime": f"2026-05-01T11:{second // 60:02}:{second % 60:02}Z"}
+    assert httpx.post(f"{server.url}/v1.1/Datastreams({stream})/Observations", json=sent).status_code == 201
+
+
+def test_observations_are_told_as_they_are_stored_and_a_listener_can_resume(server: Server) -> None:
+    first = Listening(f"{server.url}/events/observations")
+    for second in range(5):
+        send(server, 1, second, second)
+    wait_for(lambda: len(first.events) == 5)
+    assert first.response.headers["content-type"] == "text/event-stream"
+    event = first.events[0]
+    assert event["event"] == "observation"
+    assert event["data"] == {
+        "@iot.id": int(event["id"]), "phenomenonTime": "2026-05-01T11:00:00Z", "result": 0,
+        "Datastream": {"@iot.id": 1}, "Thing": {"@iot.id": 1},
+    }  # fmt: skip
+    first.close()
+    group = {
+        "Datastream": {"@iot.id": 1},
+        "components": ["phenomenonTime", "result"],
+        "dataArray": [[f"2026-05-01T11:01:0{n}Z", 10 + n] for n in range(5)],
+    }
+    assert httpx.post(f"{server.url}/v1.1/CreateObservations", json=[group]).status_code == 201
+    inside_the_batch = int(first.events[-1]["id"]) + 2
+    again = Listening(f"{server.url}/events/observations", last=inside_the_batch)
+    send(server, 1, 99, 200)
+    wait_for(lambda: len(again.events) == 4)
+    assert again.results() == [12, 13, 14, 99]
+    everything = Listening(f"{server.url}/events/observations", last=0)
+    wait_for(lambda: len(everything.events) == 13)
+    assert everything.results() == [30, 80.5, 0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 99]
+    ids = [int(event["id"]) for event in everything.events]
+    assert ids == sorted(set(ids))
+    again.close()
+    everything.close()
+
+
+def test_a_listener_hears_only_what_it_asked_for(server: Server) -> None:
+    lines = {
+        chosen: Listening(f"{server.url}/events/observations?{chosen}")
+        for chosen in ("datastream=2", "thing=1", "thing=9", "property=light_level", "datastream=1,2&property=anything")
+    }
+    send(server, 1, 1, 1)
+    send(server, 2, 2, 2)
+    send(server, 2, 3, 3)
+    wait_for(lambda: len(lines["thing=1"].events) == 3 and len(lines["datastream=2"].events) == 2)
+    wait_for(lambda: len(lines["property=light_level"].events) == 1)
+    assert lines["datastream=1,2&property=anything"].results() == [2, 3]
+    assert not lines["thing=9"].events
+    for line in lines.values():
+        line.close()
+    for wrong in ("datastream=x", "nope=1"):
+        assert httpx.get(f"{server.url}/events/observations?{wrong}").status_code == 400
+    assert httpx.get(f"{server.url}/events/observations", headers={"last-event-id": "x"}).status_code == 400
+
+
+def test_cases_are_told_too(server: Server, store: EmbeddedStore) -> None:
+    line = Listening(f"{server.url}/events/cases?kind=alert")
+    for kind, key in [("work_order", "a"), ("alert", "b")]:
+        event = CaseEvent(key=key, kind=kind, action="open", name="test", time=NOW, thing=1, service="bins")
+        entry = Entry(RecordKind.CASE, msgspec.msgpack.encode(event))
+        store.submit(Transaction((entry,))).result(5)
+    wait_for(lambda: len(line.events) == 1)
+    (event,) = line.events
+    assert event["event"] == "case"
+    assert event["data"]["key"] == "b"
+    assert event["data"]["state"] == "new"
+    assert int(event["id"]) == event["data"]["number"] == store.head()
+    resumed = Listening(f"{server.url}/events/cases", last=0)
+    wait_for(lambda: len(resumed.events) == 2)
+    line.close()
+    resumed.close()
+
+
+def test_a_quiet_stream_is_kept_open(serve: Callable[..., Server]) -> None:
+    line = Listening(f"{serve(heartbeat_s=0.05).url}/events/observations")
+    wait_for(lambda: line.comments.count(": still here") >= 3)
+    line.close()
+
+
+def test_a_slow_listener_is_told_and_dropped_and_nobody_waits_for_it(
+    client: Client, lamp: int, store: EmbeddedStore, make_context: Callable[..., ApiContext]
+) -> None:
+    app = create_api(make_context(event_queue=50))
+    heard: list[bytes] = []
+
+    async def scenario() -> None:
+        reads, ended = asyncio.Event(), asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await ended.wait()
+            return {"type": "http.disconnect"}
+
+        async def slow(message: Any) -> None:
+            if len(heard) >= 2:
+                await reads.wait()  # as a socket whose buffers are full
+            heard.append(message.get("body", b""))
+
+        scope = {"type": "http", "method": "GET", "path": "/events/observations", "query_string": b"", "headers": []}
+        line = asyncio.create_task(app(scope, receive, slow))
+        while len(heard) < 2:
+            await asyncio.sleep(0.01)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as others:
+            for second in range(60):
+                sent = {"result": second, "phenomenonTime": f"2026-05-01T11:00:{second:02}Z"}
+                response = await asyncio.wait_for(others.post("/v1.1/Datastreams(1)/Observations", json=sent), 5)
+                assert response.status_code == 201
+            reads.set()
+            await asyncio.wait_for(line, 5)
+            assert "dongne_event_streams_dropped_total 1" in (await others.get("/metrics")).text
+            assert "dongne_event_streams 0" in (await others.get("/metrics")).text
+
+    asyncio.run(scenario())
+    last = heard[-2].decode()
+    assert last.startswith("event: dropped\ndata: ")
+    said = json.loads(last.partition("data: ")[2])
+    assert "Connect again with Last-Event-ID" in said["message"]
+    assert said["last"] < store.head()
+
+
+def test_half_a_request_does_no_harm(server: Server, store: EmbeddedStore) -> None:
+    head = store.head()
+    for path in (b"/v1.1/Observations", b"/v1.1/CreateObservations", b"/v1.1/Things"):
+        half = socket.create_connection(("127.0.0.1", server.port))
+        half.sendall(b'POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n{"result": 5, "Datast' % path)
+        half.close()
+    send(server, 1, 5, 1)
+    assert store.head() == head + 1
+    assert httpx.get(f"{server.url}/status").json()["observations"]["rejected"] == 0
+
+
+def test_a_body_of_200_megabytes_is_refused_at_once(server: Server) -> None:
+    big = socket.create_connection(("127.0.0.1", server.port))
+    big.sendall(b"POST /v1.1/Observations HTTP/1.1\r\nhost: x\r\ncontent-length: 209715200\r\n\r\n" + b" " * 100_000)
+    big.settimeout(5)
+    answer = b""
+    while b"}" not in answer:
+        part = big.recv(65_536)
+        assert part
+        answer += part
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"connection: close" in answer.lower()
+    big.close()
+
+
+def test_a_stream_without_length_is_cut_off_too(server: Server) -> None:
+    sent = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal sent
+        for _ in range(3_200):
+            sent += 1
+            yield b" " * 65_536
+
+    try:
+        response = httpx.post(f"{server.url}/v1.1/CreateObservations", content=chunks(), timeout=20)
+        assert response.status_code == 413
+    except httpx.WriteError:
+        pass  # the server answered and closed while we were still sending
+    assert sent < 3_200
+    send(server, 1, 5, 1)
+
+
+def test_a_listener_that_leaves_is_forgotten(server: Server) -> None:
+    line = Listening(f"{server.url}/events/observations")
+    line.close()
+    wait_for(lambda: "dongne_event_streams 0" in httpx.get(f"{server.url}/metrics").text)
