@@ -16,10 +16,13 @@ from dongne.model.errors import DongneError
 from dongne.web import assets, preferences
 from dongne.web.assess import Remembered
 from dongne.web.context import WebContext
+from dongne.web.control_room import cases, services
 from dongne.web.frame import open_page, render
-from dongne.web.resident import now
+from dongne.web.resident import map as map_page
+from dongne.web.resident import now, things
 
 log = logging.getLogger(__name__)
+LAYERS_FRESH_S = 3600.0  # they are remembered by the revision of the graph
 API_PATHS = ("/v1.1", "/events", "/metrics", "/status")
 
 
@@ -46,6 +49,10 @@ def create_pages(context: WebContext) -> Starlette:
         Route("/assets/{version}/{path:path}", assets.serve_own),
         *preferences.ROUTES,
         *now.ROUTES,
+        *things.ROUTES,
+        *map_page.ROUTES,
+        *cases.ROUTES,
+        *services.ROUTES,
     ]
     pages = Starlette(
         routes=routes,
@@ -54,6 +61,7 @@ def create_pages(context: WebContext) -> Starlette:
     )
     pages.state.context = context
     pages.state.remembered = Remembered()
+    pages.state.layers = Remembered(LAYERS_FRESH_S, 24)
     return pages
 
 

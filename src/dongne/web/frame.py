@@ -1,6 +1,7 @@
 """The page frame: who asks (language, theme), how a template becomes a response, and what every response forbids."""
 
 import html
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -23,6 +24,18 @@ from dongne.web.texts import Words
 
 THEMES = ("auto", "day", "dark", "contrast")
 MENU = (("/", "now"), ("/things", "things"), ("/cases", "cases"), ("/services", "services"), ("/data", "data"))
+SCRIPT_TEXTS = (
+    "copy.copy",
+    "copy.copied",
+    "chart.keys",
+    "cases.new",
+    "map.NavigationControl.ZoomIn",
+    "map.NavigationControl.ZoomOut",
+    "map.NavigationControl.ResetBearing",
+    "map.Map.Title",
+    "map.AttributionControl.ToggleAttribution",
+    "map.Popup.Close",
+)
 YEAR_S = 365 * 86_400
 SECURITY = {
     "content-security-policy": (
@@ -125,11 +138,12 @@ class Page:
         """Microseconds of an instant, for `age`."""
         return to_us(instant)
 
-    def age(self, time_us: int) -> Markup:
-        """How long ago, kept up to date by `live.js`."""
+    def age(self, time_us: int, stream: int = 0) -> Markup:
+        """How long ago, kept up to date by `live.js`; with a Datastream, newer values make it young again."""
         words = html.escape(self.words.age(time_us, self.now_us))
         title = html.escape(self.words.moment(time_us))
-        return Markup(f'<time data-age="{time_us // 1000}" title="{title}">{words}</time>')
+        of = f' data-of="{stream}"' if stream else ""
+        return Markup(f'<time data-age="{time_us // 1000}"{of} title="{title}">{words}</time>')
 
 
 def open_page(request: Request) -> Page:
@@ -147,7 +161,9 @@ def render(page: Page, template: str, status: int = 200, **values: Any) -> HTMLR
         "words": page.words,
         "asset": assets.own_url,
         "npm": assets.packages(page.context.node_modules),
+        "packages": json.dumps(assets.packages(page.context.node_modules)),
         "menu": MENU,
+        "script_texts": json.dumps({key: page.words.raw(key) for key in SCRIPT_TEXTS}, ensure_ascii=False),
         "themes": THEMES,
     }
     response = HTMLResponse(TEMPLATES.get_template(template).render({**globals_, **values}), status)

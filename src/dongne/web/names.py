@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from dongne.model.cases import Case
+from dongne.model.cases import Case, Task
 from dongne.model.entities import Datastream, Thing
 from dongne.model.graph import ThingGraph
+from dongne.model.properties import SHARED
 from dongne.runtime.manifest import list_manifests
+from dongne.runtime.ports import SettingInForce
 from dongne.web.texts import Words
 
 _INTEGER_UNITS = frozenset({"%", "lx", "{person}/h", "W", "s", "min", "m"})
+LARGE = 100.0  # from here on decimals say nothing
 _DEFINING = {key: m.id for m in list_manifests() for key in m.properties}  # property -> the service that defines it
 
 
@@ -43,19 +46,52 @@ class Names:
         """A UCUM code as people write it."""
         return self._words.find([f"unit.{code}"]) or code.replace("{", "").replace("}", "")
 
+    @staticmethod
+    def digits(value: float, unit: str) -> int:
+        """How many decimals of a value mean something."""
+        return 0 if unit in _INTEGER_UNITS or abs(value) >= LARGE else 1
+
+    def number(self, value: float, unit: str) -> str:
+        """The number alone."""
+        return self._words.number(value, self.digits(value, unit))
+
     def value(self, value: float, unit: str) -> str:
         """A number with its unit: 86 %, 12 명/시간."""
-        digits = 0 if unit in _INTEGER_UNITS or abs(value) >= 100 else 1
-        number, name = self._words.number(value, digits), self.unit(unit)
+        number, name = self.number(value, unit), self.unit(unit)
         if unit in {"1", ""}:
             return number
         return number + name if name.startswith("°") else f"{number} {name}"
+
+    def command(self, task: Task) -> str:
+        """What a Task is to bring its device to."""
+        return self.value(
+            float(task.parameters["value"]), SHARED[task.capability].unit if task.capability in SHARED else ""
+        )
+
+    def setting_value(self, setting: SettingInForce, value: Any = None) -> str:
+        """A setting's value (or another one) with its unit."""
+        value = setting.value if value is None else value
+        if isinstance(value, bool):
+            return self._words.say("setting.yes" if value else "setting.no")
+        if isinstance(value, int | float):
+            number, name = self._words.number(value, 3), self.unit(setting.unit)
+            return number if setting.unit in {"1", ""} else f"{number} {name}"
+        return str(value)
+
+    def level(self, level: str) -> str:
+        """Which level a setting comes from."""
+        kind, _, rest = level.partition(":")
+        return self._words.say(f"setting.level.{kind}", rest=rest)
 
     def case(self, case: Case, values: dict[str, Any] | None = None) -> str:
         """What a Case is about, in words."""
         keys = [f"{case.service}.case.{case.name}", f"{case.service}.{case.name}"]
         given = {"thing": self.thing(case.thing), **case.values, **(values or {})}
         return self._words.find(keys, **given) or plain(case.name)
+
+    def param(self, name: str) -> str:
+        """A value that came with a Case: "level_percent" gives "level (%)" where nobody has words for it."""
+        return self._words.find([f"param.{name}"]) or plain(name)
 
     def setting(self, service: str, name: str) -> str:
         """A service's setting."""

@@ -105,6 +105,10 @@ class Words:
                 return self.say(key, **values)
         return None
 
+    def raw(self, key: str) -> str:
+        """The text as it is written, for scripts that fill it in themselves."""
+        return self._forms(key)[-1]
+
     def _forms(self, key: str) -> tuple[str, ...]:
         found = self._catalogue.forms.get(key)
         if found is None:

@@ -47,7 +47,7 @@ function show(stream, time, value) {
 /** Calls back with each Observation of these Datastreams, until the page goes. */
 export function onObservations(streams, callback) {
   if (!streams.length) return;
-  const source = new EventSource(`/events/observations?datastreams=${streams.join(",")}`);
+  const source = new EventSource(`/events/observations?datastream=${streams.join(",")}`);
   source.addEventListener("observation", (event) => {
     const said = JSON.parse(event.data);
     callback(said.Datastream["@iot.id"], Date.parse(String(said.phenomenonTime).split("/")[0]), said.result);

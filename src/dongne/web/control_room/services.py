@@ -1,0 +1,189 @@
+"""/services: what feeds what, and how each is doing; /services/<id>: its words, settings and parked keys."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from dongne.model.errors import BadInput, NotFound
+from dongne.model.records import RecordKind, Resume, SettingChange
+from dongne.runtime.manifest import SERVICES, read_manifest
+from dongne.runtime.ports import CaseFilter, Entry, ServiceStatus, SettingInForce, Transaction
+from dongne.runtime.settings import CITY, thing_level
+from dongne.web.control_room.feeding import draw_feeding
+from dongne.web.frame import Page, check_writer, open_page, render
+
+APPLY_WITHIN_S = 2.0
+LOOK_EVERY_S = 0.02
+LAG_FINE = 5_000  # numbers behind the sequence; more is shown as behind
+
+
+def list_services(request: Request) -> Response:
+    """GET /services."""
+    page = open_page(request)
+    statuses = page.context.runtime.statuses()
+    return render(
+        page, "services.html", statuses=statuses, drawing=draw_feeding(page, statuses), state=state_of,
+        names=lambda keys: [name_of(page, key) for key in keys],
+    )  # fmt: skip
+
+
+def state_of(status: ServiceStatus) -> tuple[str, str]:
+    """(state, key of its word): stopped, parked keys, behind, or running."""
+    if not status.running:
+        return "alarm", "service.stopped"
+    if status.parked:
+        return "crowded", "service.parked"
+    if status.lag > LAG_FINE:
+        return "busy", "service.behind"
+    return "calm", "service.running"
+
+
+def name_of(page: Page, key: str) -> str:
+    """A property or a kind of case."""
+    words = page.words
+    return words.say(f"case.kind.{key}") if f"case.kind.{key}" in words else page.names.property(key)
+
+
+def _get_status(page: Page, service: str) -> ServiceStatus:
+    statuses = page.context.runtime.statuses()
+    for status in statuses:
+        if status.id == service:
+            return status
+    raise NotFound(f"there is no service {service!r} here; services: {', '.join(s.id for s in statuses)}")
+
+
+def show_service(request: Request) -> Response:
+    """GET /services/<id>; with `thing`, the settings are those of one Thing."""
+    page = open_page(request)
+    return _service_page(page, request.path_params["id"], _thing(page, request.query_params.get("thing", "")))
+
+
+def _thing(page: Page, text: str) -> int | None:
+    if not text:
+        return None
+    return page.context.store.graph.get_thing(int(text) if text.isdigit() else -1).id
+
+
+def _service_page(
+    page: Page, service: str, thing: int | None, status: int = 200,
+    typed: dict[str, str] | None = None, errors: dict[str, str] | None = None,
+) -> Response:  # fmt: skip
+    found = _get_status(page, service)
+    manifest = read_manifest(SERVICES / service) if (SERVICES / service / "service.toml").exists() else None
+    return render(
+        page, "service.html", status, service=found, manifest=manifest, thing=thing,
+        settings=page.context.runtime.settings_in_force(service, thing) if found.shape == "service" else [],
+        typed=typed or {}, errors=errors or {}, state=state_of(found), names=lambda keys: [name_of(page, k) for k in keys],
+        saved=page.request.query_params.get("saved", ""), here=f"thing:{thing}" if thing is not None else CITY,
+        plain=plain_value, say_range=lambda s: say_range(page, s),
+        cases=page.context.store.list_cases(CaseFilter(service=service, is_open=True, limit=5)),
+    )  # fmt: skip
+
+
+def plain_value(value: Any) -> str:
+    """A setting's value as its input field holds it."""
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def say_range(page: Page, setting: SettingInForce) -> str:
+    """What may be entered, in words; empty where there is no limit."""
+    low, high = setting.low, setting.high
+    if low == float("-inf") or high == float("inf"):
+        return ""
+    return page.words.say(
+        "setting.range", low=page.names.setting_value(setting, low), high=page.names.setting_value(setting, high)
+    )
+
+
+async def change_settings(request: Request) -> Response:
+    """POST /services/<id>/settings: the fields that differ become a record; `back` takes one setting back to its level above."""
+    page = open_page(request)
+    check_writer(page)
+    service = request.path_params["id"]
+    form = {key: str(value) for key, value in (await request.form()).items()}
+    thing = _thing(page, form.get("thing", ""))
+    level = thing_level(thing) if thing is not None else CITY
+    in_force = page.context.runtime.settings_in_force(service, thing)
+    if form.get("back"):
+        values: dict[str, Any] = {form["back"]: None}
+        errors: dict[str, str] = {}
+    else:
+        values, errors = read_values(page, service, form, in_force)
+    if errors:
+        return _service_page(page, service, thing, 400, form, errors)
+    if values:
+        change = SettingChange(
+            service, level, page.context.runtime.check_settings(service, values), form.get("who", "")[:80]
+        )
+        entry = Entry(RecordKind.SETTING, msgspec.msgpack.encode(change))
+        await asyncio.wrap_future(page.context.store.submit(Transaction([entry])))
+        await _applied(page, service, thing, values)
+    query = f"saved={len(values)}" + (f"&thing={thing}" if thing is not None else "")
+    return RedirectResponse(f"/services/{service}?{query}#settings", 303)
+
+
+def read_values(
+    page: Page, service: str, form: dict[str, str], in_force: list[SettingInForce]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that differ from those in force, and what is wrong, by setting."""
+    values: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for setting in in_force:
+        text = form.get(setting.name, "").strip()
+        if setting.name not in form or text == plain_value(setting.value):
+            continue
+        try:
+            values |= page.context.runtime.check_settings(service, {setting.name: _typed(setting, text)})
+        except (BadInput, ValueError):
+            errors[setting.name] = page.words.say("setting.wrong", range=say_range(page, setting))
+    return values, errors
+
+
+def _typed(setting: SettingInForce, text: str) -> Any:
+    if isinstance(setting.default, bool):
+        return text == "True"
+    if isinstance(setting.default, int | float):
+        return float(text.replace(",", ".")) if not text.lstrip("-").isdigit() else int(text)
+    return text
+
+
+async def _applied(page: Page, service: str, thing: int | None, values: dict[str, Any]) -> None:
+    """Waits until the services have taken the change in, so that the next page shows it."""
+    for _ in range(int(APPLY_WITHIN_S / LOOK_EVERY_S)):
+        now = {s.name: s.value for s in page.context.runtime.settings_in_force(service, thing)}
+        if all(value is None or now.get(name) == value for name, value in values.items()):
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def resume(request: Request) -> Response:
+    """POST /services/<id>/resume: thing, reset, who."""
+    page = open_page(request)
+    check_writer(page)
+    service = request.path_params["id"]
+    form = await request.form()
+    text = str(form.get("thing", ""))
+    parked = {key for key, _ in _get_status(page, service).parked}
+    if not text.isdigit() or int(text) not in parked:
+        raise BadInput(f"Thing {text[:40]!r} is not parked by {service}")
+    body = Resume(service, int(text), reset=form.get("reset") == "1", by=str(form.get("who", ""))[:80])
+    await asyncio.wrap_future(
+        page.context.store.submit(Transaction([Entry(RecordKind.RESUME, msgspec.msgpack.encode(body))]))
+    )
+    for _ in range(int(APPLY_WITHIN_S / LOOK_EVERY_S)):
+        if int(text) not in {key for key, _ in _get_status(page, service).parked}:
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+    return RedirectResponse(f"/services/{service}?saved=resumed", 303)
+
+
+ROUTES = [
+    Route("/services", list_services),
+    Route("/services/{id}", show_service),
+    Route("/services/{id}/settings", change_settings, methods=["POST"]),
+    Route("/services/{id}/resume", resume, methods=["POST"]),
+]

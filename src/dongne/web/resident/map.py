@@ -1,0 +1,118 @@
+"""/map: the city drawn from its own layers. Without script a drawing; with it, on demand, a map to move in."""
+
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dongne.adapters.layers import map_layers
+from dongne.model.errors import NotFound
+from dongne.web.assess import WORST_FIRST, assess_city
+from dongne.web.district import state_word
+from dongne.web.drawing import Projection, draw_base, draw_marker
+from dongne.web.frame import Page, open_page, render
+
+BASE = ("building", "footway", "steps", "pedestrian_street", "street", "park", "water")
+MOST_MARKERS = 400  # on the drawn map; the rest is in the list
+_encode = msgspec.json.Encoder().encode
+
+
+def find_markers(request: Request, page: Page) -> list[dict[str, Any]]:
+    """The Things somebody says something of, each with its worst state and its place, worst last so that it lies on top."""
+    context = page.context
+    groups = request.app.state.remembered.get(
+        "groups", lambda: assess_city(context.store, context.runtime, page.now_us)
+    )
+    found: dict[int, dict[str, Any]] = {}
+    for group in groups:
+        for one in group.things:
+            point = context.store.graph.find_point(one.thing)
+            if point is None:
+                continue
+            marker = {
+                "id": one.thing, "name": page.thing_name(one.thing), "state": one.state, "point": point,
+                "word": state_word(page, group.service, one.state), "kind": context.store.graph.things[one.thing].kind,
+            }  # fmt: skip
+            before = found.get(one.thing)
+            if before is None or WORST_FIRST.index(one.state) < WORST_FIRST.index(before["state"]):
+                found[one.thing] = marker
+    return sorted(found.values(), key=lambda m: (-WORST_FIRST.index(m["state"]), m["id"]))
+
+
+def show(request: Request) -> Response:
+    """GET /map."""
+    page = open_page(request)
+    projection = Projection(page.context.config.bounds)
+    markers = find_markers(request, page)
+    chosen = request.query_params.get("thing", "")
+    inside = [m for m in markers if projection.holds(m["point"])]
+    notable = [m for m in inside if m["state"] in ("alarm", "crowded", "busy")]
+    others = [m for m in inside if m not in notable][: max(0, MOST_MARKERS - len(notable))]
+    drawn = Markup("").join(draw_marker(projection, m, str(m["id"]) == chosen) for m in [*others, *notable])
+    counts = {state: sum(m["state"] == state for m in inside) for state in WORST_FIRST}
+    focus = page.context.store.graph.find_point(int(chosen)) if chosen.isdigit() else None
+    return render(
+        page, "map.html", projection=projection, markers=drawn, notable=notable[::-1][:20], counts=counts, focus=focus,
+        chosen=int(chosen) if focus else None, total=len(inside), drawn=len(others) + len(notable),
+    )  # fmt: skip
+
+
+def get_base(request: Request) -> Response:
+    """GET /map/base.svg: buildings and ways."""
+    page = open_page(request)
+    graph = page.context.store.graph
+    svg = request.app.state.layers.get(
+        ("svg", graph.revision),
+        lambda: draw_base(Projection(page.context.config.bounds), map_layers(graph, frozenset(BASE))),
+    )
+    return Response(svg, media_type="image/svg+xml", headers={"cache-control": "no-cache"})
+
+
+def get_layers(request: Request) -> Response:
+    """GET /map/layers.json: what the map is made of."""
+    page = open_page(request)
+    context = page.context
+    kinds = {t.kind for t in list(context.store.graph.things.values())}
+    west, south, east, north = context.config.bounds
+    content = {
+        "bounds": [[west, south], [east, north]],
+        "base": [f"/map/{kind}.json" for kind in BASE if kind in kinds],
+        "things": "/map/things.json",
+        "attribution": context.config.attribution,
+    }
+    return _json(_encode(content))
+
+
+def get_layer(request: Request) -> Response:
+    """GET /map/<kind>.json: one layer as GeoJSON; `things` are those with values, with their state."""
+    page = open_page(request)
+    name = request.path_params["layer"]
+    if name == "things":
+        features = [
+            {
+                "type": "Feature", "id": m["id"], "geometry": {"type": "Point", "coordinates": m["point"]},
+                "properties": {key: m[key] for key in ("id", "name", "state", "word", "kind")},
+            }
+            for m in find_markers(request, page)
+        ]  # fmt: skip
+        return _json(_encode({"type": "FeatureCollection", "features": features}))
+    graph = page.context.store.graph
+    layers = request.app.state.layers.get((name, graph.revision), lambda: map_layers(graph, frozenset({name})))
+    if name not in layers:
+        raise NotFound(f"there is no layer {name!r}; /map/layers.json lists them")
+    return _json(_encode(layers[name]))
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/geo+json", headers={"cache-control": "no-cache"})
+
+
+ROUTES = [
+    Route("/map", show),
+    Route("/map/base.svg", get_base),
+    Route("/map/layers.json", get_layers),
+    Route("/map/{layer}.json", get_layer),
+]

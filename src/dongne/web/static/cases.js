@@ -1,0 +1,28 @@
+// The list of cases, live: fetched anew when one opens or changes, and said aloud when one is new.
+import { refresh } from "./live.js";
+import { text } from "./texts.js";
+
+const list = document.querySelector("#cases");
+const regions = [list, document.querySelector("#cases-count")];
+const announce = document.querySelector("[data-announce]");
+const sign = document.querySelector("[data-live]");
+const source = new EventSource("/events/cases");
+let planned = 0;
+
+async function renew(opened) {
+  planned = 0;
+  const known = new Set([...list.querySelectorAll("a[href^='/cases/']")].map((link) => link.href));
+  await refresh(regions);
+  const fresh = [...list.querySelectorAll("a[href^='/cases/']")].find((link) => !known.has(link.href));
+  if (opened && fresh) announce.textContent = text("cases.new", { what: fresh.textContent });
+  if (fresh) fresh.closest("li")?.classList.add("fresh");
+}
+
+source.addEventListener("open", () => { sign.hidden = false; });
+source.addEventListener("error", () => { sign.hidden = true; });
+source.addEventListener("case", (event) => {
+  if ("older" in list.dataset) return;
+  const opened = JSON.parse(event.data).action === "open";
+  planned ||= setTimeout(() => renew(opened), 400); // several at once are one refresh
+});
+addEventListener("pagehide", () => source.close(), { once: true });
