@@ -7,17 +7,18 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dongne.model.cases import CaseEvent
+from dongne.model.cases import OPEN, Case, CaseEvent
 from dongne.model.city import CityConfig
 from dongne.model.errors import DongneError, NotFound
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.live import Live
 from dongne.runtime.pool import JobPool
-from dongne.runtime.ports import ServiceStatus, SettingInForce, Store
+from dongne.runtime.ports import CaseFilter, ServiceStatus, SettingInForce, Store
 from dongne.runtime.registry import LoadedAnswer, LoadedService
 from dongne.runtime.settings import SettingsBook
 
 log = logging.getLogger("dongne.answers")
+OPEN_CASES = 100_000  # that an answer takes in at the start
 
 
 class AnswerHost:
@@ -34,6 +35,8 @@ class AnswerHost:
         self._view: Any = self._answer.start(store.graph)
         self._wanted: set[int] | None = None
         self._answer.update(self._view, self._latest())
+        for case in reversed(store.list_cases(CaseFilter(is_open=True, limit=OPEN_CASES))):
+            self._answer.update(self._view, _as_opened(case))
 
     def _latest(self) -> ObservationBatch:
         """The city as it is: the newest value of each Datastream, as one batch."""
@@ -84,6 +87,14 @@ class AnswerHost:
         with self._lock:
             self._catch_up()
             return self._answer.answer(question, self._view, self._store.clock.now_us())
+
+
+def _as_opened(case: Case) -> CaseEvent:
+    """An open Case as one event: opened when it was, with what is known of it now."""
+    return CaseEvent(
+        key=case.key, kind=case.kind, action=OPEN, name=case.name, time=case.opened, thing=case.thing, service=case.service,
+        state=case.state, values=case.values, due=case.due, severity=case.severity,
+    )  # fmt: skip
 
 
 class RuntimeHost:

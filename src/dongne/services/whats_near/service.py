@@ -12,7 +12,7 @@ from dongne.model.records import ObservationBatch
 from dongne.model.times import to_us
 from dongne.runtime.answer import Answer, Change
 from dongne.services.whats_near.near import Item, LiveValue, Near, OpenCase, Place
-from dongne.services.whats_near.places import direction, find_bounds, is_inside
+from dongne.services.whats_near.places import Bounds, direction, is_inside
 from dongne.services.whats_near.view import View
 from dongne.services.whats_near.words import nothing_near, sentences
 
@@ -35,12 +35,12 @@ class WhatsNear(Answer[View, Place, Near]):
             case ThingGraph():
                 view.graph = change
             case CaseEvent():
-                view.take_case(change, to_us(change.time))
+                view.take_case(change)
 
     def answer(self, question: Place, view: View, now_us: int) -> Near:
         """What is live there at `now_us`. Raises NotFound with the city's bounds for a place outside."""
         place = (question.lon, question.lat)
-        _check_inside(view.graph, place)
+        _check_inside(view.bounds(), place)
         found = view.graph.within(place, question.radius_m)
         live = [(thing, metres) for thing, metres in found if view.is_live(thing)]
         items = tuple(_item(view, thing, metres, place, now_us) for thing, metres in live[:LISTED])
@@ -56,8 +56,7 @@ class WhatsNear(Answer[View, Place, Near]):
         )  # fmt: skip
 
 
-def _check_inside(graph: ThingGraph, place: Point) -> None:
-    bounds = find_bounds(graph)
+def _check_inside(bounds: Bounds | None, place: Point) -> None:
     if bounds is None:
         raise NotFound("the city has no Things with a place yet; import it first")
     if not is_inside(bounds, place):
@@ -91,9 +90,9 @@ def _item(view: View, thing_id: int, metres: float, place: Point, now_us: int) -
     cases = tuple(
         OpenCase(
             kind=event.kind, case_key=f"{event.service}.case.{event.name}", state=event.state,
-            age_s=max(0.0, (now_us - view.opened_us[key]) / 1e6), values=event.values,
+            age_s=max(0.0, (now_us - to_us(event.time)) / 1e6), values=event.values,
         )
-        for key, event in sorted(view.cases.get(thing_id, {}).items())
+        for _, event in sorted(view.cases.get(thing_id, {}).items())
     )  # fmt: skip
     return Item(
         thing=thing_id, name=thing.name or f"{thing.kind} {thing_id}", kind=thing.kind, distance_m=round(metres, 1),

@@ -19,6 +19,8 @@ from dongne.model.records import ObservationBatch, ObservationExtra, RecordKind,
 from dongne.model.times import to_us
 from dongne.runtime.engine import decode_changes
 from dongne.runtime.examples import read_example
+from dongne.runtime.host import AnswerHost
+from dongne.runtime.ports import Entry, Transaction
 from dongne.runtime.registry import LoadedAnswer, load
 from dongne.runtime.words import read_words
 from dongne.services.whats_near.near import Near, Place
@@ -26,7 +28,9 @@ from dongne.services.whats_near.places import bearing_deg, direction
 from dongne.services.whats_near.service import WhatsNear
 from dongne.services.whats_near.view import View
 from dongne.services.whats_near.words import tell
+from dongne.stores.embedded import EmbeddedStore
 
+replace_fields = msgspec.structs.replace
 FOLDER = Path(__file__).parent
 ANSWER = WhatsNear()
 NOW = datetime.fromisoformat("2026-11-22T18:15:00+00:00")
@@ -107,6 +111,10 @@ def test_an_open_case_is_told_until_it_is_closed(view: View) -> None:
     assert "Please note. Lamp at the corner: The lamp does not answer. It was asked 2 times. (2 h ago)" in text(
         ask(view), "en", words
     )
+    acknowledged = replace_fields(alert("acknowledged"), thing=None, service="", time=NOW, by="operator")
+    ANSWER.update(view, acknowledged)
+    [case] = ask(view).items[1].cases
+    assert (case.state, case.age_s, case.values) == ("acknowledged", 7200.0, {"orders": 2})
     ANSWER.update(view, alert("cleared"))
     assert ask(view).items[1].cases == ()
 
@@ -200,6 +208,31 @@ def test_the_answer_is_json(view: View) -> None:
 def test_the_example_gives_its_recorded_answer(view: View) -> None:
     wanted = msgspec.json.decode((FOLDER / "example/expected.json").read_bytes())
     assert msgspec.json.decode(msgspec.json.encode(ask(view))) == wanted
+
+
+class StoppedClock:
+    """A clock that stands at NOW."""
+
+    def now_us(self) -> int:
+        return to_us(NOW)
+
+
+def test_a_city_started_anew_knows_values_and_open_cases_of_before(tmp_path: Path) -> None:
+    store = EmbeddedStore.open(tmp_path / "city", StoppedClock())
+    for record in read_example(FOLDER / "example/records.jsonl", "whats_near", ()):
+        store.submit(Transaction([Entry(record.kind, record.body, record.count)])).result()
+    opened = replace_fields(alert("", orders=2), action="open")
+    store.submit(Transaction([Entry(RecordKind.CASE, msgspec.msgpack.encode(opened))])).result()
+    loaded = load("whats_near")
+    assert isinstance(loaded, LoadedAnswer)
+    host = AnswerHost(store, loaded)
+    near = host.ask(CHURCH)
+    assert [item.thing for item in near.items] == [1, 2, 3, 4]
+    assert [(c.state, c.values) for c in near.items[1].cases] == [("new", {"orders": 2})]
+    closed = replace_fields(alert(""), action="clear", thing=None)
+    store.submit(Transaction([Entry(RecordKind.CASE, msgspec.msgpack.encode(closed))])).result()
+    assert host.ask(CHURCH).items[1].cases == ()
+    store.close()
 
 
 def _stream(properties: dict[str, Any]) -> Datastream:

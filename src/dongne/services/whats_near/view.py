@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import isnan
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +12,7 @@ from dongne.model.cases import CASE_KINDS, CaseEvent
 from dongne.model.entities import Datastream
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch
+from dongne.services.whats_near.places import Bounds, find_bounds
 
 NEVER = np.iinfo(np.int64).min
 HIDDEN = frozenset({"personal", "internal"})
@@ -24,8 +26,9 @@ class View:
         self.time_us: NDArray[np.int64] = np.full(64, NEVER, np.int64)
         self.result: NDArray[np.float64] = np.full(64, np.nan)
         self.other: dict[int, Any] = {}  # newest results that are not numbers
-        self.cases: dict[int, dict[str, CaseEvent]] = {}  # open ones: Thing -> key -> newest event
-        self.opened_us: dict[str, int] = {}
+        self.cases: dict[int, dict[str, CaseEvent]] = {}  # open ones: Thing -> key -> as opened, with the newest state
+        self._bounds: tuple[int, Bounds | None] | None = None
+        self.thing_of: dict[str, int] = {}  # of open Cases, by key
 
     def take_batch(self, batch: ObservationBatch) -> None:
         """The newest by phenomenonTime stays; of equal ones the later row."""
@@ -49,19 +52,20 @@ class View:
             self.time_us = np.append(self.time_us, np.full(more, NEVER, np.int64))
             self.result = np.append(self.result, np.full(more, np.nan))
 
-    def take_case(self, event: CaseEvent, time_us: int) -> None:
-        """A Case was opened, changed or closed."""
-        if event.thing is None:
+    def take_case(self, event: CaseEvent) -> None:
+        """A Case was opened, changed or closed. A later event may leave out Thing, service and values."""
+        thing = self.thing_of.get(event.key, event.thing)
+        if thing is None:
             return
-        at_thing = self.cases.setdefault(event.thing, {})
+        at_thing = self.cases.setdefault(thing, {})
         if event.state in CASE_KINDS[event.kind].closed:
             at_thing.pop(event.key, None)
-            self.opened_us.pop(event.key, None)
+            self.thing_of.pop(event.key, None)
             return
-        self.opened_us.setdefault(event.key, time_us)
-        before = at_thing.get(event.key)
-        values = {**before.values, **event.values} if before else event.values
-        at_thing[event.key] = event if values == event.values else _with_values(event, values)
+        self.thing_of[event.key] = thing
+        first = at_thing.get(event.key, event)
+        values = {**first.values, **event.values}
+        at_thing[event.key] = msgspec.structs.replace(first, state=event.state, values=values)
 
     def live_streams(self, thing: int) -> Iterator[tuple[Datastream, int, Any]]:
         """The Datastreams of a Thing that everybody may see and that have a value: (Datastream, time, result)."""
@@ -75,10 +79,12 @@ class View:
             if told is not None:
                 yield stream, time_us, told
 
+    def bounds(self) -> Bounds | None:
+        """West, south, east and north of all Things that have a place; found anew after a change of the graph."""
+        if self._bounds is None or self._bounds[0] != self.graph.revision:
+            self._bounds = (self.graph.revision, find_bounds(self.graph))
+        return self._bounds[1]
+
     def is_live(self, thing: int) -> bool:
         """Whether it has a value or an open Case."""
         return bool(self.cases.get(thing)) or next(self.live_streams(thing), None) is not None
-
-
-def _with_values(event: CaseEvent, values: dict[str, Any]) -> CaseEvent:
-    return CaseEvent(**{name: getattr(event, name) for name in CaseEvent.__struct_fields__} | {"values": values})
