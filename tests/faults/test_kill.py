@@ -10,8 +10,12 @@ import pytest
 SCRIPT = Path(__file__).with_name("kill.py")
 
 
-def kill(kills: int, seed: int, folder: Path, timeout_s: float) -> None:
+SERVICES = f"{Path(__file__).with_name('services.py')}:RunningServices"
+
+
+def kill(kills: int, seed: int, folder: Path, timeout_s: float, workload: str = "") -> None:
     command = [sys.executable, str(SCRIPT), "--kills", str(kills), "--seed", str(seed), "--folder", str(folder)]
+    command += ["--workload", workload]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
     assert done.returncode == 0, f"seed {seed}\n{done.stdout}\n{done.stderr[-3000:]}"
     assert f"{kills} kills, nothing lost, nothing doubled" in done.stdout
@@ -24,3 +28,12 @@ def test_nothing_acknowledged_is_lost_and_nothing_emitted_twice_by_kills(tmp_pat
 @pytest.mark.full
 def test_nothing_acknowledged_is_lost_and_nothing_emitted_twice_by_many_kills(tmp_path: Path) -> None:
     kill(60, random.randrange(10**6), tmp_path, 1200)
+
+
+def test_running_services_emit_what_a_run_without_kills_emits(tmp_path: Path) -> None:
+    kill(3, 12, tmp_path, 120, SERVICES)
+
+
+@pytest.mark.full
+def test_running_services_emit_what_a_run_without_many_kills_emits(tmp_path: Path) -> None:
+    kill(60, random.randrange(10**6), tmp_path, 1800, SERVICES)
