@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -235,19 +236,29 @@ class Streams:
         """The ObservedProperty of this key."""
         if observed.key not in self._properties:
             found = self._properties[observed.key] = self.new_id(EntityType.OBSERVED_PROPERTY)
-            self._add(Property(id=found, name=observed.key, definition=observed.definition))
+            bounds = {"low": observed.low, "high": observed.high}
+            properties = {"unit": observed.unit, **{key: value for key, value in bounds.items() if isfinite(value)}}
+            self._add(Property(id=found, name=observed.key, definition=observed.definition, properties=properties))
         return self._properties[observed.key]
 
     def find(
-        self, thing: Thing, observed: ObservedProperty, name: str, sensor: int, properties: Mapping[str, Any]
+        self,
+        thing: Thing,
+        observed: ObservedProperty,
+        name: str,
+        sensor: int,
+        properties: Mapping[str, Any],
+        unit: str = "",
     ) -> int:
-        """The Thing's Datastream with this `source_id`, planned where it is missing or changed."""
+        """The Thing's Datastream with this `source_id`, planned where it is missing or changed; in `unit`, the
+        property's where none is given."""
+        unit = unit or observed.unit
         known = next(self._known(thing.id, properties["source_id"]), None)
         stream = Datastream(
             id=known.id if known else self.new_id(EntityType.DATASTREAM),
             name=name,
             description=f"{name}, {thing.name}",
-            unit_of_measurement=Unit(name=observed.unit, symbol=observed.unit, definition=f"ucum:{observed.unit}"),
+            unit_of_measurement=Unit(name=unit, symbol=unit, definition=f"ucum:{unit}"),
             thing_id=thing.id,
             sensor_id=sensor,
             observed_property_id=self.property(observed),
