@@ -25,6 +25,14 @@ def test_nothing_acknowledged_is_lost_and_nothing_emitted_twice_by_kills(tmp_pat
     kill(3, 11, tmp_path, 120)
 
 
+def test_the_check_notices_a_reader_that_stores_emissions_and_position_apart(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), "--kills", "30", "--seed", "5", "--folder", str(tmp_path)]
+    workload = ["--workload", f"{SCRIPT}:Careless"]
+    done = subprocess.run([*command, *workload], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "was derived" in done.stdout
+
+
 @pytest.mark.full
 def test_nothing_acknowledged_is_lost_and_nothing_emitted_twice_by_many_kills(tmp_path: Path) -> None:
     kill(60, random.randrange(10**6), tmp_path, 1200)

@@ -256,7 +256,6 @@ def test_queries_are_right_while_history_is_sorted(
     embedded: EmbeddedStore, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "RUN_ROWS", 500)
-    monkeypatch.setattr(compaction, "IDLE_ROWS", 50)
     stop = threading.Event()
     wrong: list[Any] = []
     sql = "select count(*), count(distinct id), coalesce(sum(id), 0) from (from recent union all from hist)"

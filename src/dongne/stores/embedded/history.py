@@ -212,9 +212,6 @@ class History:
                 if self.lag():
                     self._advance()
                     self.last_error, pause_s = "", 0.05
-                elif self._recent_rows >= compaction.IDLE_ROWS:
-                    with self._turn_lock:
-                        self._compact(self._opened())
                 self._rest()
             except Exception as error:  # it must never die unheard: count, say, try again
                 self.errors += 1
