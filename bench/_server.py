@@ -18,7 +18,7 @@ from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Lane, Transaction
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.select import Selector
-from dongne.web.api import ApiContext, create_api
+from dongne.web.api import ApiContext, append_protocol, create_api
 
 CITY = CityConfig(id="bench", name={"en": "Bench"}, zone="UTC", bounds=(24.0, 60.0, 25.0, 61.0))
 STREAMS_PER_THING = 10
@@ -91,7 +91,7 @@ def main() -> None:
     app = create_api(ApiContext(store, CITY, Intake(store), selector))
     config = uvicorn.Config(
         app, host="127.0.0.1", port=given.port, log_level="warning", access_log=False, proxy_headers=False,
-        server_header=False, date_header=False, lifespan="off",
+        http=append_protocol(app), server_header=False, date_header=False, lifespan="off",
     )  # fmt: skip
     try:
         uvicorn.Server(config).run()

@@ -18,7 +18,7 @@ from dongne.model.cases import CaseEvent
 from dongne.model.records import RecordKind
 from dongne.runtime.ports import Entry, Transaction
 from dongne.stores.embedded import EmbeddedStore
-from dongne.web.api import ApiContext, create_api
+from dongne.web.api import ApiContext, append_protocol, create_api
 
 
 class Server:
@@ -28,7 +28,10 @@ class Server:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        config = uvicorn.Config(create_api(context), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+        api = create_api(context)
+        config = uvicorn.Config(
+            api, http=append_protocol(api), log_level="error", lifespan="off", timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self._thread.start()
@@ -275,3 +278,118 @@ def test_a_listener_that_leaves_is_forgotten(server: Server) -> None:
     line = Listening(f"{server.url}/events/observations")
     line.close()
     wait_for(lambda: "dongne_event_streams 0" in httpx.get(f"{server.url}/metrics").text)
+
+
+def talk(server: Server, sent: bytes, answers: int = 1) -> list[tuple[bytes, bytes]]:
+    """The heads and bodies of so many answers to these bytes, on one connection."""
+    found = []
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
+        line.sendall(sent)
+        read = b""
+        while len(found) < answers:
+            while b"\r\n\r\n" not in read:
+                part = line.recv(65_536)
+                assert part, found
+                read += part
+            head, _, read = read.partition(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split()[0])
+            while len(read) < length:
+                read += line.recv(65_536)
+            found.append((head.lower(), read[:length]))
+            read = read[length:]
+    return found
+
+
+def request(body: bytes, path: bytes = b"/v1.1/Datastreams(1)/Observations", more: bytes = b"") -> bytes:
+    return b"POST %b HTTP/1.1\r\nhost: city.test\r\n%bcontent-length: %d\r\n\r\n%b" % (path, more, len(body), body)
+
+
+def a_value(result: int) -> bytes:
+    return b'{"phenomenonTime":"2026-05-01T11:00:%02dZ","result":%d}' % (result, result)
+
+
+def test_requests_sent_in_one_go_are_answered_in_order_whichever_way_they_take(
+    server: Server, store: EmbeddedStore
+) -> None:
+    read = b"GET /v1.1/Things(1)/name HTTP/1.1\r\nhost: city.test\r\n\r\n"
+    sent = request(a_value(1)) + read + request(a_value(2)) + request(b"{") + request(a_value(3)) + read
+    answers = talk(server, sent, 6)
+    assert [head.split()[1] for head, _ in answers] == [b"201", b"200", b"201", b"400", b"201", b"200"]
+    head = store.head()
+    assert [int(answers[at][0].partition(b"observations(")[2].split(b")")[0]) for at in (0, 2, 4)] == [
+        head - 2,
+        head - 1,
+        head,
+    ]
+
+
+def test_the_quick_way_says_the_same_as_the_long_one(server: Server) -> None:
+    longer = b"/v1.1/Datastreams(1)/Observations?"  # takes the long way
+    for body, status in [(b'{"result": 101}', b"400"), (b"{", b"400"), (b'{"result": "NaN"}', b"400"), (b"[]", b"400")]:
+        quick, long = talk(server, request(body))[0], talk(server, request(body, longer))[0]
+        assert quick[0].split()[1] == status
+        assert quick[1] == long[1]
+        assert set(quick[0].split(b"\r\n")) == {line for line in long[0].split(b"\r\n") if b"date" not in line} | {
+            line for line in quick[0].split(b"\r\n") if b"date" in line
+        }
+    (first,) = talk(server, request(a_value(7)))
+    (again,) = talk(server, request(a_value(7)))
+    (long_again,) = talk(server, request(a_value(7), longer))
+    assert [answer[0].split()[1] for answer in (first, again, long_again)] == [b"201", b"200", b"200"]
+    places = {line for head, _ in (first, again, long_again) for line in head.split(b"\r\n") if b"location" in line}
+    assert len(places) == 1
+
+
+def test_a_body_in_pieces_a_closed_line_and_the_end_of_keep_alive(server: Server, store: EmbeddedStore) -> None:
+    body = a_value(9)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
+        sent = request(body, more=b"connection: close\r\n")
+        for at in range(0, len(sent), 7):
+            line.sendall(sent[at : at + 7])
+        answer = b""
+        while part := line.recv(4_096):
+            answer += part  # until the server closes
+    assert answer.startswith(b"HTTP/1.1 201")
+    assert b"connection: close" in answer
+    chunked = b"POST /v1.1/Observations HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    whole = b'{"result":3,"phenomenonTime":"2026-05-01T11:30:00Z","Datastream":{"@iot.id":1}}'
+    parts = b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in (whole[:10], whole[10:])) + b"0\r\n\r\n"
+    assert talk(server, chunked + parts)[0][0].startswith(b"http/1.1 201")
+    head = store.head()
+    gone = socket.create_connection(("127.0.0.1", server.port))
+    gone.sendall(request(a_value(11)))
+    gone.close()  # before the answer; the Observation may be stored all the same
+    wait_for(lambda: store.head() == head + 1)
+    send(server, 1, 5, 700)
+
+
+def test_the_quick_way_asks_for_the_token_too(serve: Callable[..., Server]) -> None:
+    server = serve(may_write=lambda token: token == "letmein")
+    assert talk(server, request(a_value(1)))[0][0].startswith(b"http/1.1 403")
+    assert talk(server, request(a_value(1), more=b"authorization: Bearer letmein\r\n"))[0][0].startswith(
+        b"http/1.1 404"
+    )
+
+
+def test_many_at_once_are_all_stored_once_and_told_their_own_number(server: Server, store: EmbeddedStore) -> None:
+    head = store.head()
+    found: dict[int, int] = {}
+
+    def work(worker: int) -> None:
+        with httpx.Client() as client:
+            for n in range(60):
+                value = worker * 100 + n
+                sent = {"result": value, "phenomenonTime": f"2026-05-01T11:{worker:02}:{n:02}Z"}
+                response = client.post(f"{server.url}/v1.1/Datastreams(2)/Observations", json=sent)
+                assert response.status_code == 201
+                found[int(response.headers["location"].rpartition("(")[2].rstrip(")"))] = value
+
+    workers = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
+    for thread in workers:
+        thread.start()
+    for thread in workers:
+        thread.join(30)
+    assert sorted(found) == list(range(head + 1, head + 481))
+    with httpx.Client() as client:
+        stored = client.get(f"{server.url}/v1.1/Datastreams(2)/Observations?$top=1000").json()["value"]
+    assert {one["@iot.id"]: one["result"] for one in stored} == found

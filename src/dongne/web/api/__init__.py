@@ -2,5 +2,6 @@
 
 from dongne.web.api.app import API_PREFIXES, create_api, with_api
 from dongne.web.api.context import ApiContext
+from dongne.web.api.protocol import append_protocol
 
-__all__ = ["API_PREFIXES", "ApiContext", "create_api", "with_api"]
+__all__ = ["API_PREFIXES", "ApiContext", "append_protocol", "create_api", "with_api"]

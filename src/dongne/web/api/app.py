@@ -26,7 +26,7 @@ _PREFLIGHT = [
 ]
 
 
-def create_api(context: ApiContext) -> Asgi:
+def create_api(context: ApiContext) -> "Api":
     """The app. It answers /v1.1, /events/observations, /events/cases, /metrics and /status, and 404 elsewhere."""
     return Api(context)
 
@@ -47,8 +47,8 @@ class Api:
     """See create_api."""
 
     def __init__(self, context: ApiContext) -> None:
-        self._context = context
-        self._ingest = Ingest(context)
+        self.context = context
+        self.ingest = Ingest(context)
         self._reads = Reads(context)
         self._events = Events(context)
 
@@ -60,21 +60,21 @@ class Api:
         if scope["method"] == "POST":
             path = scope["path"]
             if path == "/v1.1/Observations":
-                await self._ingest.single(scope, receive, send)
+                await self.ingest.single(scope, receive, send)
                 return
             if found := SINGLE_PATH.fullmatch(path):
-                await self._ingest.single(scope, receive, send, int(found[1]))
+                await self.ingest.single(scope, receive, send, int(found[1]))
                 return
         try:
             await self._route(scope, receive, send)
         except DongneError as error:
-            self._context.requests["other", error.status] += 1
+            self.context.requests["other", error.status] += 1
             await send_error(send, error)
         except Gone:
             return
         except Exception:
             log.exception("the API failed at %s %s", scope["method"], scope["path"][:200])
-            self._context.requests["other", 500] += 1
+            self.context.requests["other", 500] += 1
             await send_error(send, DongneError("something went wrong here; it is in the log"))
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,9 +88,9 @@ class Api:
         elif path in ("/events/observations", "/events/cases"):
             await self._events.stream(scope, receive, send, path.rpartition("/")[2])
         elif path == "/metrics":
-            await send_metrics(self._context, send, self._events.listeners, self._events.dropped)
+            await send_metrics(self.context, send, self._events.listeners, self._events.dropped)
         elif path == "/status":
-            await send_status(self._context, send, self._events.listeners)
+            await send_status(self.context, send, self._events.listeners)
         else:
             raise NotFound(f"there is nothing at {path[:100]!r}; the sets are listed at {ROOT}")
 
@@ -101,35 +101,35 @@ class Api:
         elif method != "POST":
             await _not_allowed(send, "GET, POST", method)
         elif rest in ("CreateObservations", "$CreateObservations"):
-            await self._ingest.data_array(scope, receive, send)
+            await self.ingest.data_array(scope, receive, send)
         else:
             await self._create(scope, receive, send, parse_path(rest) if rest else None)
 
     async def _create(self, scope: Scope, receive: Receive, send: Send, path: ResourcePath | None) -> None:
         if path is None or is_single(path) or path.want is not Want.ENTITIES:
             raise BadInput("POST goes to a set, such as /v1.1/Things or /v1.1/Things(1)/Datastreams", reason="path")
-        check_write(self._context, scope)
+        check_write(self.context, scope)
         target = set_of(path)
-        body = await read_body(scope, receive, self._context.max_body_bytes)
+        body = await read_body(scope, receive, self.context.max_body_bytes)
         draft = decode_draft(body, target)
         if len(path.steps) > 1:
             before = ResourcePath(path.steps[:-1])
-            parent = self._context.select.select(before, Query())
+            parent = self.context.select.select(before, Query())
             assert isinstance(parent, Row)
             draft.links[_way_back(set_of(before), target, path.steps[-1].name)] = [parent.id]
-        creation = Creation(self._context.store, self._context.intake)
+        creation = Creation(self.context.store, self.context.intake)
         made = creation.make(draft)
-        self._context.intake.count_received(creation.observations)
+        self.context.intake.count_received(creation.observations)
         try:
-            receipt = await in_loop(self._context.store.submit(creation.transaction()))
+            receipt = await in_loop(self.context.store.submit(creation.transaction()))
         except DongneError as error:
-            self._context.intake.count_rejected(error.reason, creation.observations, received=False)
+            self.context.intake.count_rejected(error.reason, creation.observations, received=False)
             raise
-        self._context.intake.count_stored(creation.observations)
+        self.context.intake.count_stored(creation.observations)
         if target is OBSERVATIONS:
             made += receipt.numbers[-1]
-        location = f"{self._context.public_url(scope)}{ROOT}/{target.name}({made})"
-        self._context.requests["create", 201] += 1
+        location = f"{self.context.public_url(scope)}{ROOT}/{target.name}({made})"
+        self.context.requests["create", 201] += 1
         await send_bytes(send, 201, b"", [(b"location", location.encode()), OPEN])
 
 

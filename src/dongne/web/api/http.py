@@ -28,28 +28,29 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
         if len(body) > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise too_large(limit_bytes)
         return body
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise too_large(limit_bytes)
     parts, size = [body], len(body)
     while message.get("more_body", False):
         if size > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise too_large(limit_bytes)
         message = await receive()
         if message["type"] != "http.request":
             raise Gone
         parts.append(message.get("body", b""))
         size += len(parts[-1])
     if size > limit_bytes:
-        raise _too_large(limit_bytes)
+        raise too_large(limit_bytes)
     return b"".join(parts)
 
 
-def _too_large(limit_bytes: int) -> TooLarge:
+def too_large(limit_bytes: int) -> TooLarge:
+    """What to say to a body longer than this."""
     return TooLarge(
-        f"the body is longer than {limit_bytes / _MIB:g} MiB; send it in several requests", reason="body_too_large"
+        f"the body is longer than {limit_bytes / _MIB:g} MiB; send it in several requests", reason="bodytoo_large"
     )
 
 

@@ -41,30 +41,38 @@ class Ingest:
         try:
             check_write(self._context, scope)
             body = await read_body(scope, receive, self._context.max_body_bytes)
-            row = self._decode(body, datastream)
-            number = self._intake.check(row)
-            if number:
-                self._intake.count_duplicate()
-                status = 200
-            else:
-                self._intake.count_received()
+            row, number = self.take_one(body, datastream)
+            status = 200
+            if not number:
                 number = await self._store_one(row)
                 self._intake.count_stored()
                 status = 201
         except Gone:
             return
         except DongneError as error:
-            await self._refuse(send, error)
+            self.count_refused(error)
+            await send_error(send, error)
             return
         self._context.requests["observation", status] += 1
-        headers = [(b"location", b"%b%d)" % (self._observations(scope), number)), _NO_LENGTH]
+        headers = [(b"location", b"%b%d)" % (self.observations_at(scope), number)), _NO_LENGTH]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _refuse(self, send: Send, error: DongneError) -> None:
+    def take_one(self, body: bytes, datastream: int | None) -> tuple[ObservationRow, int]:
+        """A checked row, and the number of the Observation that says the same already; 0 where it is to be stored, and
+        then it is in the ledger as received. Raises BadInput, NotFound."""
+        row = self._decode(body, datastream)
+        number = self._intake.check(row)
+        if number:
+            self._intake.count_duplicate()
+        else:
+            self._intake.count_received()
+        return row, number
+
+    def count_refused(self, error: DongneError) -> None:
+        """A single Observation was turned away."""
         self._intake.count_rejected(error.reason, received=not isinstance(error, RetryLater))
         self._context.requests["observation", error.status] += 1
-        await send_error(send, error)
 
     def _decode(self, body: bytes, datastream: int | None) -> ObservationRow:
         sent = decode_observation(body)
@@ -95,7 +103,7 @@ class Ingest:
         self._door.append(row.datastream, row.time_us, row.result, row.extra, waiting)
         return waiting
 
-    def _observations(self, scope: Scope) -> bytes:
+    def observations_at(self, scope: Scope) -> bytes:
         """The address of an Observation up to its number."""
         host = b""
         for name, value in scope["headers"]:
@@ -141,7 +149,7 @@ class Ingest:
         return self._intake.check_rows(rows)
 
     async def _store_many(self, checked: Checked, scope: Scope) -> tuple[bytes, int]:
-        prefix = self._observations(scope).decode()
+        prefix = self.observations_at(scope).decode()
         count = len(checked.batch)
         numbers: list[int] = []
         failed: dict[int, str] = {}

@@ -1,0 +1,198 @@
+"""The quickest way from the socket to the store: single Observations answered by the HTTP protocol itself.
+
+uvicorn makes a scope, a task and a cycle of messages for each request, which costs more than storing the Observation.
+Here a POST of one Observation is recognised when its headers are complete, handed to the store when its body is, and
+answered after the commit. Everything else goes uvicorn's way; so do requests sent before the last one was answered.
+
+    uvicorn.Config(app, http=append_protocol(api))
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from dongne.model.errors import DongneError, NotAllowed, RetryLater
+from dongne.web.api.app import Api
+from dongne.web.api.context import Door
+from dongne.web.api.http import check_write, too_large
+
+_PATH = re.compile(rb"/v1\.1/(?:Observations|Datastreams\((\d{1,9})\)/Observations)")
+_CREATED, _THERE = b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 200 OK\r\n"
+_NO_BODY = b")\r\ncontent-length: 0\r\n"
+_encode = msgspec.json.Encoder().encode
+
+
+class _Nothing:
+    """Stands where uvicorn's cycle has an event nobody waits for."""
+
+    def set(self) -> None:
+        """Nothing."""
+
+
+class Append:
+    """One request of this kind, in the place of uvicorn's cycle."""
+
+    __slots__ = ("body", "datastream", "disconnected", "keep_alive", "protocol", "response_complete", "root")
+    message_event = _Nothing()
+
+    def __init__(self, protocol: "AppendProtocol", datastream: int | None, root: bytes, keep_alive: bool) -> None:
+        self.protocol, self.datastream, self.root, self.keep_alive = protocol, datastream, root, keep_alive
+        self.body = b""
+        self.response_complete = self.disconnected = False
+
+    def finish(self, head: bytes, body: bytes = b"") -> None:
+        """Send the answer; `head` ends behind its last header."""
+        if self.response_complete or self.disconnected:
+            return
+        self.response_complete = True
+        protocol = self.protocol
+        if self.keep_alive:
+            protocol.transport.write(head + protocol.default_head + b"\r\n" + body)
+        else:
+            protocol.transport.write(head + protocol.default_head + b"connection: close\r\n\r\n" + body)
+            protocol.transport.close()
+        protocol.on_response_complete()
+
+    def refuse(self, error: DongneError) -> None:
+        """Send an error as the rest of the API does."""
+        document = {"code": error.status, "type": "error", "message": error.message}
+        body = _encode(document)
+        head = (
+            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
+            f"access-control-allow-origin: *\r\ncontent-length: {len(body)}\r\n"
+        )
+        if isinstance(error, RetryLater):
+            head += "retry-after: 1\r\n"
+        if isinstance(error, NotAllowed):
+            head += "www-authenticate: Bearer\r\n"
+        self.finish(head.encode(), body)
+
+
+class AppendProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with the short way; `api` is set by append_protocol."""
+
+    api: Api
+    _door: tuple[asyncio.AbstractEventLoop, Door] | None = None
+
+    def on_message_begin(self) -> None:
+        """The scope is made only for requests that need one."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        """Whose request is this?"""
+        found = _PATH.fullmatch(self.url) if self.parser.get_method() == b"POST" else None
+        if found is None or self.expect_100_continue or self.root_path or self._is_busy():
+            self._go_the_long_way()
+            return
+        scope: dict[str, Any] = {"headers": self.headers, "scheme": self.scheme, "server": self.server}
+        stream = found[1]
+        root = self.api.ingest.observations_at(scope)
+        self.cycle = Append(  # type: ignore[assignment]  # it has what uvicorn asks of a cycle
+            self, None if stream is None else int(stream), root, self.parser.should_keep_alive()
+        )
+        try:
+            check_write(self.api.context, scope)
+            self._check_length()
+        except DongneError as error:
+            self._refuse_early(error)
+
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _go_the_long_way(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)  # the scope has this list
+        super().on_headers_complete()
+
+    def _check_length(self) -> None:
+        limit_bytes = self.api.context.max_body_bytes
+        for name, value in self.headers:
+            if name == b"content-length" and len(value) > 6 and value.isdigit() and int(value) > limit_bytes:
+                raise too_large(limit_bytes)
+
+    def _refuse_early(self, error: DongneError) -> None:
+        """Before the body is read: it is not, and the connection ends."""
+        append = self.cycle
+        assert isinstance(append, Append)
+        append.keep_alive = False
+        self.api.ingest.count_refused(error)
+        append.refuse(error)
+
+    def on_body(self, body: bytes) -> None:
+        """A part of it."""
+        append = self.cycle
+        if not isinstance(append, Append):
+            super().on_body(body)
+        elif not append.response_complete:
+            append.body += body
+            if len(append.body) > self.api.context.max_body_bytes:
+                self._refuse_early(too_large(self.api.context.max_body_bytes))
+
+    def on_message_complete(self) -> None:
+        """The whole request is here."""
+        append = self.cycle
+        if not isinstance(append, Append):
+            super().on_message_complete()
+            return
+        if append.response_complete:
+            return
+        ingest = self.api.ingest
+        try:
+            row, number = ingest.take_one(append.body, append.datastream)
+            if number:
+                self.api.context.requests["observation", 200] += 1
+                append.finish(b"%blocation: %b%d%b" % (_THERE, append.root, number, _NO_BODY))
+                return
+            append.body = b""
+            self._open_door().append(row.datastream, row.time_us, row.result, row.extra, append)
+        except DongneError as error:
+            ingest.count_refused(error)
+            append.refuse(error)
+
+    def _open_door(self) -> Door:
+        door = type(self)._door
+        if door is None or door[0] is not self.loop:
+            opened = self.api.context.store.open_door(_answer_in(self.loop, self.api))
+            door = type(self)._door = (self.loop, opened)
+        return door[1]
+
+    @property
+    def default_head(self) -> bytes:
+        """The headers that uvicorn adds to every answer."""
+        return b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+
+
+def _answer_in(loop: asyncio.AbstractEventLoop, api: Api) -> Callable[[list[Any], int, Exception | None], None]:
+    def on_commit(tokens: list[Any], first: int, error: Exception | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_answer, api, tokens, first, error)
+
+    return on_commit
+
+
+def _answer(api: Api, tokens: Sequence[Append], first: int, error: Exception | None) -> None:
+    """In the loop, once per commit."""
+    if error is None:
+        api.context.intake.count_stored(len(tokens))
+        api.context.requests["observation", 201] += len(tokens)
+        for number, append in enumerate(tokens, first):
+            append.finish(b"%blocation: %b%d%b" % (_CREATED, append.root, number, _NO_BODY))
+        return
+    refusal = error if isinstance(error, DongneError) else RetryLater(f"nothing was stored: {error!r}")
+    for append in tokens:
+        api.ingest.count_refused(refusal)
+        append.refuse(refusal)
+
+
+def append_protocol(api: Api) -> type[HttpToolsProtocol]:
+    """The protocol class for `uvicorn.Config(http=...)` which takes single Observations for this API."""
+    return type("AppendProtocolOfCity", (AppendProtocol,), {"api": api, "_door": None})
