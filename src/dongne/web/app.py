@@ -18,8 +18,8 @@ from dongne.web.assess import Remembered
 from dongne.web.context import WebContext
 from dongne.web.control_room import cases, services
 from dongne.web.frame import open_page, render
+from dongne.web.resident import answers, data, now, things
 from dongne.web.resident import map as map_page
-from dongne.web.resident import now, things
 
 log = logging.getLogger(__name__)
 LAYERS_FRESH_S = 3600.0  # they are remembered by the revision of the graph
@@ -51,6 +51,8 @@ def create_pages(context: WebContext) -> Starlette:
         *now.ROUTES,
         *things.ROUTES,
         *map_page.ROUTES,
+        *answers.ROUTES,
+        *data.ROUTES,
         *cases.ROUTES,
         *services.ROUTES,
     ]

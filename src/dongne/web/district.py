@@ -23,7 +23,7 @@ AREA_ICONS = {
     "lighting": "lighting",
     "waste": "waste",
     "mobility": "people",
-    "people": "people",
+    "public space": "people",
     "parking_occupancy": "parking",
 }
 SERIOUS = frozenset({"severe", "extreme"})
@@ -151,13 +151,20 @@ def _card(page: Page, group: Group) -> Card:
     assert leader is not None
     main, words = leader.main, page.words
     total = len(group.things)
-    title = page.names.service(group.service) if group.service else page.names.property(group.area)
+    area = f"area.{group.area.replace(' ', '_')}"
+    title = (
+        words.find([area]) or page.names.service(group.service) if group.service else page.names.property(group.area)
+    )
     if group.service:
         sentence = sentence_of(page, leader)
         place = page.thing_name(leader.thing)
         place = "" if place in sentence else place
-        if group.state == "calm" and total > 1 and f"{group.service}.card.calm" in words:
-            sentence, place = words.count(f"{group.service}.card.calm", total, **leader.params), ""
+        whole = f"{group.service}.card.{group.state}"
+        if total > 1 and whole in words:
+            sentence, place = (
+                words.count(whole, total, **{**leader.params, "count": dict(group.tally)[group.state]}),
+                "",
+            )
     else:
         sentence, place = _say_property(page, group), page.thing_name(leader.thing) if total == 1 else ""
     query = f"service={group.service}" if group.service else f"property={group.area}"

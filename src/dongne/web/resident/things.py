@@ -1,5 +1,6 @@
 """/things: search the city's things; /things/<id>: everything about one."""
 
+import dataclasses
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -98,16 +99,16 @@ def find_rows(page: Page, groups: list[Group], search: Search) -> list[Row]:
     nobody: tuple[str, Assessment | None] = ("", None)
     rows = []
     for thing in list(graph.things.values()):
-        service, one = known.get(thing.id, nobody)
+        service, doing = known.get(thing.id, nobody)
         if (
-            (only_known and one is None)
+            (only_known and doing is None)
             or (search.kind and thing.kind != search.kind)
-            or (search.state and (one is None or one.state != search.state))
+            or (search.state and (doing is None or doing.state != search.state))
             or (distances is not None and thing.id not in distances)
             or (text and not _matches(thing, text))
         ):
             continue
-        rows.append(Row(thing, service, one, distances[thing.id] if distances else None))
+        rows.append(Row(thing, service, doing, distances[thing.id] if distances else None))
     return sorted(rows, key=lambda r: (r.distance_m or 0.0, r.one is None, page.thing_name(r.thing), r.thing.id))
 
 
@@ -202,6 +203,7 @@ def show_thing(request: Request) -> Response:
         settings=[(s, page.context.runtime.settings_in_force(s, thing.id)) for s in services],
         sending=how_to_send(page, chosen) if chosen else None,
         sources=_sources(readings),
+        answers=_place_answers(page, point),
         nearby=_nearby(page, thing, point),
         facts=_facts(page, thing),
     )
@@ -232,6 +234,18 @@ def _nearby(page: Page, thing: Thing, point: Point | None) -> list[tuple[Thing, 
         return []
     near = [(graph.things[i], d) for i, d in graph.within(point, 150.0) if i != thing.id and graph.list_datastreams(i)]
     return near[:MORE_NEAR]
+
+
+def _place_answers(page: Page, point: Point | None) -> list[tuple[str, str]]:
+    """(title, address) of the answers that can be asked about this place."""
+    runtime = page.context.runtime
+    ids = [s.id for s in runtime.statuses() if s.shape == "answer"] if point else []
+    fields = {i: {f.name for f in dataclasses.fields(runtime.question_class(i))} for i in ids}
+    return [
+        (page.names.service(i), f"/answers/{i}?lon={point[0]:.6f}&lat={point[1]:.6f}")
+        for i, names in fields.items()
+        if point and {"lon", "lat"} <= names
+    ]
 
 
 def _facts(page: Page, thing: Thing) -> list[tuple[str, str]]:

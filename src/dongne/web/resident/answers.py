@@ -1,0 +1,129 @@
+"""/answers/<id>: a question as a form, its answer in words; the same address gives JSON."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dongne.model.errors import BadInput, DongneError
+from dongne.web.frame import Page, open_page, render
+from dongne.web.names import plain
+from dongne.web.telling import tell
+
+NOT_ASKED = frozenset({"lang", "format"})
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of the form."""
+
+    name: str
+    label: str
+    value: str
+    is_number: bool
+    is_flag: bool
+
+
+def show(request: Request) -> Response:
+    """GET /answers/<id>: the form; with the question's fields in the address, the answer too."""
+    page = open_page(request)
+    answer = request.path_params["id"]
+    question_class = page.context.runtime.question_class(answer)
+    given = {key: value for key, value in request.query_params.items() if key not in NOT_ASKED}
+    if wants_json(request):
+        return _json_answer(page, answer, question_class, given)
+    fields = list_fields(page, answer, question_class, given)
+    said, error, status, found = [], "", 200, None
+    if given:
+        try:
+            found = page.context.runtime.ask(answer, make_question(question_class, given))
+            said = say_answer(page, found)
+        except DongneError as caught:
+            error, status = caught.message, caught.status
+    return render(
+        page, "answer.html", status, answer=answer, fields=fields, said=said, error=error,
+        asked=bool(given), items=list_items(page, found), rest=plain_answer(found) if found and not said else "",
+        json_link=page.link(format="json"), curl=f"curl -H 'Accept: application/json' '{page.base_url}{page.link()}'",
+        place={f.name for f in fields} >= {"lon", "lat"},
+    )  # fmt: skip
+
+
+def wants_json(request: Request) -> bool:
+    """Whether JSON is asked for rather than a page."""
+    accept = request.headers.get("accept", "")
+    return request.query_params.get("format") == "json" or ("application/json" in accept and "text/html" not in accept)
+
+
+def _json_answer(page: Page, answer: str, question_class: type, given: Mapping[str, str]) -> Response:
+    try:
+        found = page.context.runtime.ask(answer, make_question(question_class, given))
+        body, status = found, 200
+    except DongneError as error:
+        body, status = {"code": error.status, "type": "error", "message": error.message}, error.status
+    return Response(msgspec.json.encode(body), status, media_type="application/json", headers={"vary": "Accept"})
+
+
+def make_question(question_class: type, given: Mapping[str, str]) -> Any:
+    """The question of the address. Raises BadInput naming the field and what it must be."""
+    known = {field.name for field in dataclasses.fields(question_class)}
+    if unknown := set(given) - known:
+        raise BadInput(f"the question has no field {min(unknown)[:40]!r}; its fields: {', '.join(sorted(known))}")
+    try:
+        return msgspec.convert(dict(given), question_class, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"{error}; fields: {', '.join(sorted(known))}") from error
+
+
+def list_fields(page: Page, answer: str, question_class: type, given: Mapping[str, str]) -> list[Field]:
+    """The form's fields: what was given, else the default, else for a place the city's middle."""
+    lon, lat = page.context.config.centre
+    middle = {"lon": f"{lon:.5f}", "lat": f"{lat:.5f}"}
+    fields = []
+    for field in dataclasses.fields(question_class):
+        default = (
+            ""
+            if field.default is dataclasses.MISSING
+            else f"{field.default:g}"
+            if isinstance(field.default, float)
+            else str(field.default)
+        )
+        kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+        label = page.words.find([f"{answer}.question.{field.name}"]) or plain(field.name)
+        fields.append(
+            Field(
+                field.name,
+                label,
+                given.get(field.name, default or middle.get(field.name, "")),
+                kind in {"float", "int"},
+                kind == "bool",
+            )
+        )
+    return fields
+
+
+def say_answer(page: Page, found: Any) -> list[str]:
+    """The answer in words, where it has `sentences`."""
+    things = {item.name: page.thing_name(item.thing) for item in getattr(found, "items", ()) if hasattr(item, "thing")}
+    return tell(page.words, page.names, getattr(found, "sentences", ()), things)
+
+
+def list_items(page: Page, found: Any) -> list[tuple[int, str, str]]:
+    """(id, name, distance) of the Things the answer speaks of."""
+    return [
+        (item.thing, page.thing_name(item.thing), f"{item.distance_m:.0f} m" if hasattr(item, "distance_m") else "")
+        for item in getattr(found, "items", ())
+        if hasattr(item, "thing")
+    ]
+
+
+def plain_answer(found: Any) -> str:
+    """The answer as JSON to read, where it has no words."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+
+
+ROUTES = [Route("/answers/{id}", show)]

@@ -1,0 +1,49 @@
+"""/data: how to use the open data, and whose data it is."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dongne.web.frame import Page, open_page, render
+from dongne.web.readings import Origin, origin_of, say_origin
+
+LINKS = (
+    ("things", "/v1.1/Things?$top=10&$expand=Locations"),
+    ("latest", "/v1.1/Datastreams?$top=10&$expand=Observations($top=1;$orderby=phenomenonTime desc)"),
+    ("observations", "/v1.1/Observations?$top=10&$orderby=phenomenonTime desc"),
+    ("events", "/events/observations"),
+    ("cases", "/events/cases"),
+    ("layers", "/map/layers.json"),
+    ("metrics", "/metrics"),
+)
+
+
+def show(request: Request) -> Response:
+    """GET /data."""
+    page = open_page(request)
+    counts = page.context.store.counts()
+    graph = page.context.store.graph
+    return render(
+        page, "data.html", links=LINKS, origins=list_origins(page), sources=page.context.sources,
+        things=len(graph.things), streams=len(graph.datastreams), head=page.context.store.head(), counts=counts,
+        say=lambda origin: say_origin(origin, page.words, page.names.service(origin.service)),
+    )  # fmt: skip
+
+
+def list_origins(page: Page) -> list[tuple[Origin, str, int]]:
+    """(origin without what is particular to one series, property, number of Datastreams)."""
+    graph = page.context.store.graph
+    found: dict[tuple[Origin, str], int] = {}
+    for stream in list(graph.datastreams.values()):
+        origin = origin_of(stream)
+        key = (
+            Origin(origin.kind, origin.where, "", origin.service, origin.licence, origin.attribution),
+            graph.property_key(stream),
+        )
+        found[key] = found.get(key, 0) + 1
+    order = ("measured", "rehomed", "simulated", "derived")
+    rows = [(origin, key, count) for (origin, key), count in found.items()]
+    return sorted(rows, key=lambda r: (order.index(r[0].kind), r[1]))
+
+
+ROUTES = [Route("/data", show)]

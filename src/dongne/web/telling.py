@@ -1,0 +1,47 @@
+"""How an answer is told: its `sentences` are catalogue keys with values, and some of the values are keys themselves.
+
+A value named `<x>_key` is a catalogue key: its text fills in `{<x>}`, with `<x>_values` for the gaps of its own. A key
+nobody has words for is told by its last word.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from dongne.web.names import Names, plain
+from dongne.web.texts import Words
+
+
+class Sentence(Protocol):
+    """What an answer's `sentences` are made of."""
+
+    @property
+    def key(self) -> str:
+        """The key of its text."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What fills it in."""
+
+
+def tell(words: Words, names: Names, sentences: Iterable[Sentence], things: Mapping[str, str]) -> list[str]:
+    """The sentences as text. `things` are names of Things as they are in this language, by their own name."""
+
+    def text(key: str, values: Mapping[str, Any]) -> str:
+        room, _, rest = key.partition(".")
+        if room == "unit":
+            return names.unit(rest)
+        if room == "where":
+            return words.find([key]) or rest
+        return words.find([key], **local(values)) or plain(key.rpartition(".")[2])
+
+    def local(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: things.get(v, v) if isinstance(v, str) else v for k, v in values.items()}
+
+    told = []
+    for sentence in sentences:
+        values = local(sentence.values)
+        for name in [n for n in values if n.endswith("_key")]:
+            stem = name.removesuffix("_key")
+            values[stem] = text(str(values.pop(name)), values.pop(f"{stem}_values", {}))
+        told.append(words.find([sentence.key], **values) or plain(sentence.key.rpartition(".")[2]))
+    return told
