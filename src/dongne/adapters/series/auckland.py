@@ -2,10 +2,10 @@
 
 import csv
 import gzip
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from dongne.adapters.series.recording import HOUR_US, Recording, naive_us, recording
+from dongne.adapters.series.recording import HOUR_US, NAIVE_EPOCH, Recording, naive_us, recording
 from dongne.model.errors import BadSetup
 
 FIXED = ("date", "hour", "year")
@@ -21,7 +21,8 @@ def read(path: Path, since_us: int | None = None) -> dict[str, Recording]:
             raise BadSetup(f"{path}: the columns are {head[:3]}, not {list(FIXED)} and counters")
         counters = [(index, columns.setdefault(name, [])) for index, name in enumerate(head) if name not in FIXED]
         days: dict[str, int] = {}
-        for row in table:
+        since = "" if since_us is None else (NAIVE_EPOCH + timedelta(microseconds=since_us)).date().isoformat()
+        for row in csv.reader(line for line in file if line >= since):  # a line begins with its ISO date
             if (day := days.get(row[0])) is None:
                 day = days[row[0]] = naive_us(datetime.fromisoformat(row[0]))
             local_us = day + int(row[1].split(":", 1)[0]) * HOUR_US
