@@ -21,6 +21,7 @@ from starlette.requests import Request
 from dongne import __version__
 from dongne.adapters.cityfile import plan_city
 from dongne.adapters.clock import CityClock, wall_us
+from dongne.adapters.mqtt import MqttAdapter, MqttConfig, parse_address
 from dongne.adapters.places import get_city_folder
 from dongne.adapters.replayer import Replayer
 from dongne.adapters.sources import load_city, load_sources
@@ -56,6 +57,7 @@ class RunOptions:
     speed: float = 1.0
     reset: bool = False
     open: bool = False
+    mqtt: str = "auto"  # an address, "off", or "auto": the broker of this machine if one answers
 
 
 class OpenCity:
@@ -125,6 +127,7 @@ class RunningCity:
         self.intake = Intake(self.store)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self.mqtt: MqttAdapter | None = None
         try:
             self._prepare(report)
         except BaseException:
@@ -150,6 +153,8 @@ class RunningCity:
         self._let_services_catch_up(report)
         self.clock.release()
         self.runtime.open()
+        broker = find_broker(self.options, self.config.id)
+        self.mqtt = MqttAdapter(self.store, self.intake, broker) if broker else None
 
     def _let_services_catch_up(self, report: Report) -> None:
         total = self.runtime.live.lag
@@ -162,6 +167,8 @@ class RunningCity:
         """What streams in is written from here on."""
         self._thread = threading.Thread(target=self._stream, name="streams", daemon=True)
         self._thread.start()
+        if self.mqtt is not None:
+            self.mqtt.start()
 
     def _stream(self) -> None:
         while not self._stopping.is_set():
@@ -176,10 +183,27 @@ class RunningCity:
     def close(self) -> None:
         """Stops everything; nothing acknowledged is lost."""
         self._stopping.set()
+        if self.mqtt is not None:
+            self.mqtt.close()
         if self._thread is not None:
             self._thread.join(timeout=10)
         self.runtime.close()
         self.store.close()
+
+
+def find_broker(options: RunOptions, city: str) -> MqttConfig | None:
+    """The broker to take messages in from. One session for each data folder, so that two cities never share one."""
+    if options.mqtt == "off":
+        return None
+    client_id = f"dongne-{city}-{sha256(str(options.folder.absolute()).encode()).hexdigest()[:8]}"
+    if options.mqtt != "auto":
+        return parse_address(options.mqtt, client_id)
+    config = MqttConfig(client_id=client_id)
+    try:
+        socket.create_connection((config.host, config.port), timeout=0.3).close()
+    except OSError:
+        return None
+    return config
 
 
 def run_city(options: RunOptions, report: Report, ready: Callable[[str], None]) -> None:
@@ -228,6 +252,7 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
         city.config,
         texts,
         speed=options.speed,
+        mqtt=address_of(city.mqtt),
         sources=sources,
         may_write=guard.request_may_write,
     )
@@ -243,6 +268,11 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
     finally:
         note.unlink(missing_ok=True)
         selector.close()
+
+
+def address_of(mqtt: MqttAdapter | None) -> str:
+    """host:port of the broker; empty where there is none."""
+    return f"{mqtt.config.host}:{mqtt.config.port}" if mqtt else ""
 
 
 class Server(uvicorn.Server):

@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--open", action="store_true", help="whoever reaches it may write without the token; for a bench you trust"
     )
+    parser.add_argument(
+        "--mqtt",
+        default="auto",
+        metavar="ADDRESS",
+        help="the broker whose messages are taken in, as mqtt://host:1883; off; or auto: this machine's, if it answers",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -60,6 +66,7 @@ def execute(arguments: argparse.Namespace) -> int:
         speed=arguments.speed,
         reset=arguments.reset,
         open=arguments.open,
+        mqtt=arguments.mqtt,
     )
     with ExitStack() as preparing:
         report = preparing.enter_context(bars())
