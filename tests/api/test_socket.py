@@ -275,8 +275,10 @@ def test_a_stream_without_length_is_cut_off_too(server: Server) -> None:
 
 
 def test_a_listener_that_leaves_is_forgotten(server: Server) -> None:
-    line = Listening(f"{server.url}/events/observations")
-    line.close()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
+        line.sendall(b"GET /events/observations HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert b"200 OK" in line.recv(4_096)
+        assert "dongne_event_streams 1" in httpx.get(f"{server.url}/metrics").text
     wait_for(lambda: "dongne_event_streams 0" in httpx.get(f"{server.url}/metrics").text)
 
 
