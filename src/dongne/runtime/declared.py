@@ -17,6 +17,7 @@ from dongne.runtime.service import (
     Alert,
     Asset,
     City,
+    Command,
     Emission,
     Handler,
     Latest,
@@ -57,9 +58,9 @@ class Declared:
 
     @property
     def emits(self) -> tuple[str, ...]:
-        """The keys of derived properties, then the kinds of Case, then "command" and "job"."""
-        words: dict[type, str] = {Alert: "alert", WorkOrder: "work_order"}
-        return (*self.results, *(words.get(c, c.__name__.lower()) for c in sorted(self.emission_classes, key=str)))
+        """The keys of derived properties, the kinds of Case it opens, and "command" where it commands devices."""
+        words: dict[type, str] = {Alert: "alert", WorkOrder: "work_order", Command: "command"}
+        return (*self.results, *(word for cls, word in words.items() if cls in self.emission_classes))
 
 
 def _parameters(cls: type) -> tuple[type, type]:
