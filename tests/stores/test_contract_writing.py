@@ -10,7 +10,7 @@ import pytest
 from dongne.model.cases import chain_hash
 from dongne.model.entities import EntityType, Location, Remove, Thing
 from dongne.model.errors import BadInput, Conflict, NotFound
-from dongne.model.records import JobResult, Record, RecordKind, decode_batch
+from dongne.model.records import JobResult, Record, RecordKind, Removal, decode_batch
 from dongne.runtime.ports import CaseFilter, Entry, Lane, Receipt, StateRow, Store, Transaction
 
 Open = Callable[[], Store]
@@ -151,6 +151,7 @@ def test_a_refused_transaction_leaves_nothing_and_fails_alone(store: Store, make
         Entry(RecordKind.SETTING, b"", 1),
         Entry(RecordKind.WAKE, b"", 2),
         Entry(RecordKind.TASK, b"\xc0"),
+        Entry(RecordKind.REMOVAL, msgspec.msgpack.encode(Removal((1,)))),  # not there yet
     ],
 )
 def test_a_body_that_cannot_be_read_is_bad_input(store: Store, entry: Entry) -> None:

@@ -172,8 +172,16 @@ class Draft:
                 if not result.error:  # an error leaves the asset before it in use
                     self.assets[result.service, result.job, result.thing] = (self.next, entry.body)
             case RecordKind.REMOVAL:
-                self.removals.append((self.next, _decoded(_removal.decode, entry)))
+                self._take_removal(_decoded(_removal.decode, entry))
         return self.write(entry.kind, entry.body, entry)
+
+    def _take_removal(self, removal: Removal) -> None:
+        for number in removal.numbers:
+            if not 0 < number < self.next:
+                raise BadInput(
+                    f"there is no Observation {number} to remove; the last number is {self.next - 1}", reason="id"
+                )
+        self.removals.append((self.next, removal))
 
     def _take_entities(self, changes: list[EntityChange]) -> None:
         for change in changes:

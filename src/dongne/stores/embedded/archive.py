@@ -6,6 +6,7 @@ what the manifest does not name does not count and is overwritten.
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -50,6 +51,7 @@ class Archive:
 
     def __init__(self, folder: Path, history: History) -> None:
         self.folder, self._history = folder, history
+        self._lock = threading.Lock()  # one sealing at a time
 
     def manifest(self) -> Manifest:
         """What is sealed; empty where nothing is."""
@@ -65,7 +67,7 @@ class Archive:
         end = datetime.combine(before.astimezone(UTC).date(), time(), UTC)
         self.folder.mkdir(exist_ok=True)
         new: list[str] = []
-        with self._history.reading() as cursor:
+        with self._lock, self._history.reading() as cursor:
             ((position,),) = cursor.execute("select position from follower").fetchall()
             for day in self._days(cursor, end):
                 old = [file for file in self.manifest().files if file.day == day]

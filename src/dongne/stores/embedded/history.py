@@ -271,6 +271,10 @@ class History:
         self._own.inside = True
         try:
             yield cursor
+        except (duckdb.ConnectionException, duckdb.FatalException) as error:
+            raise RetryLater(
+                f"history had to be opened again: {error}; ask again", reason="history_reopened"
+            ) from error
         finally:
             self._own.inside = False
             try:
@@ -282,9 +286,12 @@ class History:
         """This thread's cursor, outside of any transaction; without catching up."""
         found: duckdb.DuckDBPyConnection | None = getattr(self._own, "cursor", None)
         if found is None:
-            with self._turn_lock:
-                found = self._own.cursor = self._opened().cursor()
-                self._cursors.append(found)
+            connection = self._connection
+            if connection is None:
+                with self._turn_lock:
+                    connection = self._opened()
+            found = self._own.cursor = connection.cursor()
+            self._cursors.append(found)
         return found
 
     def series(self, datastream: int, start: datetime, end: datetime) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

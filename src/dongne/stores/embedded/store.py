@@ -1,6 +1,5 @@
 """The embedded store as the rest of Dongne sees it (`runtime.ports.Store`)."""
 
-import fcntl
 import logging
 import os
 import threading
@@ -16,13 +15,14 @@ from numpy.typing import NDArray
 
 from dongne.model.cases import Case, CaseEvent, Task
 from dongne.model.entities import EntityType
-from dongne.model.errors import BadSetup, DongneError, NotFound
+from dongne.model.errors import DongneError, NotFound
 from dongne.model.graph import ThingGraph
 from dongne.model.records import JobResult, ObservationExtra, Record, RecordKind, decode_batch
 from dongne.runtime.ports import CaseFilter, Clock, Lane, LatestValue, Receipt, StateRow, Transaction
 from dongne.stores.effects import Draft
 from dongne.stores.embedded.archive import Archive
 from dongne.stores.embedded.history import History
+from dongne.stores.embedded.hold import hold_folder
 from dongne.stores.embedded.lanes import MAX_WAITING_ROWS, Door, OnCommit
 from dongne.stores.embedded.latest import LatestValues
 from dongne.stores.embedded.removals import Removals
@@ -48,7 +48,7 @@ class EmbeddedStore:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.clock = folder, clock
-        self._lock_file = _lock(folder)
+        self._lock_file = hold_folder(folder)
         self._truth = Truth(folder / "truth.db")
         self.graph = ThingGraph(self._truth.list_entities())
         self._last_ids = self._truth.last_ids()
@@ -159,6 +159,21 @@ class EmbeddedStore:
 
     # the writer's thread, after a commit
     def _committed(self, draft: Draft) -> None:
+        try:
+            self._take_in(draft)
+        finally:  # whatever happens in memory: it is in the file, so the head moves and history gets it
+            if draft.written:
+                self.history.put(draft.written)
+                with self._moved:
+                    self._head = draft.next - 1
+                    self._moved.notify_all()
+        if draft.removals:
+            self._recompute_latest(draft)
+        if draft.written:
+            self._tell([written.record for written in draft.written])
+
+    def _take_in(self, draft: Draft) -> None:
+        """What is kept in memory."""
         self._removals.add(draft.removals)
         for written in draft.written:
             if written.batch is not None:
@@ -168,14 +183,6 @@ class EmbeddedStore:
             with self._ids_lock:
                 for kind, last in draft.ids.items():
                     self._last_ids[kind] = max(last, self._last_ids.get(kind, 0))
-        if draft.written:
-            self.history.put(draft.written)
-            with self._moved:
-                self._head = draft.next - 1
-                self._moved.notify_all()
-            if draft.removals:
-                self._recompute_latest(draft)
-            self._tell([written.record for written in draft.written])
 
     def _tell(self, records: list[Record]) -> None:
         for listener in tuple(self._listeners):
@@ -388,14 +395,3 @@ class EmbeddedStore:
 
 def _stream_at(record: Record, row: int) -> int:
     return int(decode_batch(record.body, record.count).datastream[row])
-
-
-def _lock(folder: Path) -> int:
-    """Holds the folder for this process. Raises BadSetup where another has it."""
-    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        raise BadSetup(f"{folder} is open in another process; stop that one, or ask it instead of the files") from None
-    return file

@@ -110,7 +110,7 @@ class Writer:
             if not self._waits():
                 self._wakeup.sleep(self._waits, max(0.01, self._kept_at_s + self._keep_every_s - time.monotonic()))
             if any(queue.waits() for queue in self._lanes):
-                self._commit(self._take())
+                self._call(self._commit, self._take())
             elif self._closing:
                 break
             if time.monotonic() - self._kept_at_s >= self._keep_every_s:
@@ -204,9 +204,9 @@ class Writer:
     def _call(self, what: Callable[..., None], *values: Any) -> None:
         try:
             what(*values)
-        except Exception:  # a client's callback never stops the writer
+        except Exception:  # nothing, least of all a client's callback, ever stops the writer
             self.callback_errors += 1
-            log.exception("a callback after a commit raised")
+            log.exception("%r raised in the writer's thread, which goes on", what)
 
 
 class Group(msgspec.Struct, frozen=True):
