@@ -1,6 +1,6 @@
 """A simulated night of lamp_ahead: the energy it takes against full light all night, and whether anybody walked in the dark.
 
-    python bench/lamps.py --lamps 200 --hours 16
+    dongne bench lamps --lamps 100 --hours 20.1
 
 A made-up district (streets of 20 lamps 30 m apart, joined at both ends) with the service's own simulator: nothing in it is measured.
 """

@@ -57,10 +57,11 @@ class OpenCase(msgspec.Struct, frozen=True, kw_only=True):
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """A Thing that is live: it has values or open Cases. `direction` is one of eight words ("north_east"), seen from the
-    place asked about."""
+    place asked about; `names` are its names by language, where it has any."""
 
     thing: int
     name: str
+    names: dict[str, str] = {}
     kind: str
     distance_m: float
     direction: str
@@ -70,7 +71,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 class Sentence(msgspec.Struct, frozen=True):
     """A sentence by its catalogue key. A value named `<x>_key` is itself a catalogue key: its text fills in `{<x>}`; where
-    the text has gaps of its own, they are in `<x>_values`. `tell` does this."""
+    the text has gaps of its own, they are in `<x>_values`. `names` holds `{name}` by language. `tell` does this."""
 
     key: str
     values: dict[str, Any] = {}

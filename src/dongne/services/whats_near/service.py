@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dongne.model.cases import CaseEvent
-from dongne.model.entities import Datastream
+from dongne.model.entities import Datastream, Thing
 from dongne.model.errors import NotFound
 from dongne.model.geometry import Point
 from dongne.model.graph import ThingGraph
@@ -95,9 +95,15 @@ def _item(view: View, thing_id: int, metres: float, place: Point, now_us: int) -
         for _, event in sorted(view.cases.get(thing_id, {}).items())
     )  # fmt: skip
     return Item(
-        thing=thing_id, name=thing.name or f"{thing.kind} {thing_id}", kind=thing.kind, distance_m=round(metres, 1),
+        thing=thing_id, name=thing.name or f"{thing.kind} {thing_id}", names=_names(thing), kind=thing.kind, distance_m=round(metres, 1),
         direction=direction(place, point or place, metres), values=values, cases=cases,
     )  # fmt: skip
+
+
+def _names(thing: Thing) -> dict[str, str]:
+    """Its names by language: `properties.name_ko` and the like."""
+    named = {k.removeprefix("name_"): str(v) for k, v in thing.properties.items() if k.startswith("name_")}
+    return dict(sorted(named.items()))
 
 
 def _live_value(graph: ThingGraph, stream: Datastream, age_s: float, result: Any) -> LiveValue:

@@ -59,7 +59,7 @@ def ask(view: View, place: Place = CHURCH, now: datetime = NOW) -> Near:
 def text(near: Near, language: str = "en", further: dict[str, str] | None = None) -> list[str]:
     words = {**read_words(FOLDER / f"texts/{language}.po"), **(further or {})}
     fill: Callable[..., str] = lambda key, **values: words[key].format(**values)  # noqa: E731
-    return tell(near.sentences, words.get, fill)
+    return tell(near.sentences, words.get, fill, language)
 
 
 def alert(state: str, name: str = "lamp_silent", **values: Any) -> CaseEvent:
@@ -100,7 +100,8 @@ def test_the_answer_is_told_in_plain_words(view: View) -> None:
 def test_korean_says_the_same_in_polite_words(view: View) -> None:
     said = text(ask(view), "ko", {"kind.street_lamp": "가로등", "property.light_level": "밝기", "unit.%": "%"})
     assert said[0] == "둘레 250 m 안에 지금 값을 알려 주는 곳이 4곳 있습니다. 가까운 곳부터 말씀드릴게요."
-    assert "Lamp at the church: 밝기 35 % (4분 전)" in said
+    assert "교회 앞 가로등: 밝기 35 % (4분 전)" in said
+    assert "Lamp at the corner: 사람이 있습니다. (5분 전)" in said  # it has no Korean name
 
 
 def test_an_open_case_is_told_until_it_is_closed(view: View) -> None:

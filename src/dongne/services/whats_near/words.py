@@ -51,18 +51,19 @@ def _of_kind(kind: str, group: list[Item]) -> Iterator[Sentence]:
 def _where(item: Item) -> dict[str, Any]:
     metres = item.distance_m if item.distance_m < ROUND_M else round(item.distance_m / ROUND_M) * ROUND_M
     key = f"whats_near.direction.{item.direction}"
-    return {"name": item.name, "way_key": key, "way_values": {"distance_m": round(metres)}}
+    return _named(item) | {"way_key": key, "way_values": {"distance_m": round(metres)}}
+
+
+def _named(item: Item) -> dict[str, Any]:
+    return {"name": item.name, "names": item.names} if item.names else {"name": item.name}
 
 
 def _about(item: Item) -> Iterator[Sentence]:
     for case in item.cases:
-        yield Sentence(
-            "whats_near.case",
-            {"name": item.name, "case_key": case.case_key, "case_values": {"thing": item.name, **case.values}}
-            | _age(case),
-        )
+        given = {"case_key": case.case_key, "case_values": {"thing": item.name, **case.values}}
+        yield Sentence("whats_near.case", _named(item) | given | _age(case))
     for value in item.values:
-        yield _value(item.name, value)
+        yield _value(_named(item), value)
 
 
 def _age(told: LiveValue | OpenCase) -> dict[str, Any]:
@@ -73,8 +74,8 @@ def _age(told: LiveValue | OpenCase) -> dict[str, Any]:
     return {"age_key": "whats_near.age.days", "age_values": {"n": int(age_s // DAY_S)}}
 
 
-def _value(name: str, value: LiveValue) -> Sentence:
-    values = {"name": name, "property_key": value.property_key} | _age(value)
+def _value(named: dict[str, Any], value: LiveValue) -> Sentence:
+    values = named | {"property_key": value.property_key} | _age(value)
     result = value.result
     if isinstance(result, float) and value.property in (PRESENCE.key, PRECIPITATION.key):
         word = (
@@ -98,8 +99,10 @@ def _kind_key(kind: str) -> str:
     return f"kind.{kind or 'none'}"
 
 
-def tell(said: Sequence[Sentence], find: Callable[[str], str | None], fill: Callable[..., str]) -> list[str]:
-    """The sentences as text. `find(key)` gives a catalogue's text or None, `fill(key, **values)` a filled-in one; a key
+def tell(
+    said: Sequence[Sentence], find: Callable[[str], str | None], fill: Callable[..., str], language: str = ""
+) -> list[str]:
+    """The sentences as text, with names in the language where Things have them. `find(key)` gives a catalogue's text or None, `fill(key, **values)` a filled-in one; a key
     without a text is told by its own word ("kind.car_park": car park)."""
 
     def text(key: str, values: Mapping[str, Any]) -> str:
@@ -111,6 +114,8 @@ def tell(said: Sequence[Sentence], find: Callable[[str], str | None], fill: Call
     told = []
     for sentence in said:
         values = dict(sentence.values)
+        values |= {"name": values.pop("names")[language]} if language in values.get("names", {}) else {}
+        values.pop("names", None)
         for name in [name for name in values if name.endswith("_key")]:
             stem = name.removesuffix("_key")
             values[stem] = text(values.pop(name), values.pop(f"{stem}_values", {}))
