@@ -46,6 +46,7 @@ SAYS_UNREACHABLE = (
     "ECONNREFUSED",
     "ETIMEDOUT",
     "EAI_AGAIN",
+    "SELF_SIGNED_CERT_IN_CHAIN",
 )
 
 
@@ -175,7 +176,8 @@ def set_up_pages() -> None:
     if npm is None:
         install("requirements-node.lock")
         npm = str(BIN / "npm")
-    work("packages of the pages", [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+    os.environ.setdefault("NODE_USE_SYSTEM_CA", "1")  # the machine's certificates, as pip takes them
+    work("packages of the pages", [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"])
     stamp.parent.mkdir(exist_ok=True)
     stamp.write_text(wanted)
 
