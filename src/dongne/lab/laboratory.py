@@ -1,0 +1,66 @@
+"""What-ifs of a running city: replayed in a process of their own, beside the live services, and remembered."""
+
+import multiprocessing
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from dongne.model.city import CityConfig
+from dongne.model.errors import RetryLater
+from dongne.runtime.ports import RecordReader
+from dongne.runtime.what_if import WhatIf, compare
+
+REMEMBERED = 32
+WAITING = 4
+
+
+def run(open_records: Callable[[], RecordReader], *question: Any) -> WhatIf:
+    """One comparison, in the worker process."""
+    return compare(open_records(), *question)
+
+
+class Laboratory:
+    """Answers what-ifs one after the other. `open_records` opens the sequence for reading and must be picklable, since
+    it is called in another process."""
+
+    def __init__(self, config: CityConfig, open_records: Callable[[], RecordReader]) -> None:
+        self._config = config
+        self._open_records = open_records
+        self._asked: OrderedDict[bytes, Future[WhatIf]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def ask(
+        self, service: str, city: dict[str, Any], values: dict[str, Any], since: datetime, until: datetime, number: int
+    ) -> Future[WhatIf]:
+        """The comparison of the settings as they are (`city`: the city's own over the defaults) with `values` on top,
+        over facts of [since, until) up to the record `number`; the same Future when asked the same again.
+
+        Raises RetryLater when too many wait.
+        """
+        key = msgspec.json.encode([service, city, values, since, until], order="sorted")
+        with self._lock:
+            found = self._asked.get(key)
+            if found is not None and not (found.done() and found.exception()):
+                self._asked.move_to_end(key)
+                return found
+            if sum(not future.done() for future in self._asked.values()) >= WAITING:
+                raise RetryLater(f"{WAITING} comparisons are being worked out; ask again when one is done")
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+            question = (service, self._config.zone, city, values, since, until, number)
+            future = self._pool.submit(run, self._open_records, *question)
+            self._asked[key] = future
+            while len(self._asked) > REMEMBERED:
+                self._asked.popitem(last=False)
+            return future
+
+    def close(self) -> None:
+        """Gives up what is being worked out."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
