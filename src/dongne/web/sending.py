@@ -24,9 +24,10 @@ def how_to_send(page: Page, reading: Reading) -> Sending:
     example = f"{reading.value:g}" if reading.is_there else "1"
     payload = f'{{"result": {example}}}'
     topic = MQTT_TOPIC.format(id=reading.stream.id)
-    curl = f"curl -X POST {page.base_url}/{topic} -H 'Content-Type: application/json' -d {shlex.quote(payload)}"
+    address = shlex.quote(f"{page.base_url}/{topic}")
+    curl = f"curl {address} \\\n  -H 'Content-Type: application/json' \\\n  -d {shlex.quote(payload)}"
     host, port = find_broker(page)
-    mqtt = f"mosquitto_pub -h {host} -p {port} -q 1 -t {shlex.quote(topic)} -m {shlex.quote(payload)}"
+    mqtt = f"mosquitto_pub -h {host} -p {port} -q 1 \\\n  -t {shlex.quote(topic)} \\\n  -m {shlex.quote(payload)}"
     return Sending(curl, mqtt, page.names.unit(reading.unit))
 
 

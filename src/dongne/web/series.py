@@ -21,7 +21,7 @@ SPANS = {"6h": 6, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 @dataclass(frozen=True)
 class Band:
-    """Hours (microseconds at their middle) and the range in which most values of that hour of the week lay."""
+    """Hours (microseconds at their start, as values have it) and the range in which most values of that hour of the week lay."""
 
     time_us: NDArray[np.int64]
     low: NDArray[np.float64]
@@ -78,7 +78,7 @@ def get_usual(store: Store, stream: Datastream, start_us: int, end_us: int) -> B
     for hour in range(start_us // HOUR_US, end_us // HOUR_US + 1):
         same = values[slots == hour % (7 * 24)]
         if len(same) >= LEAST_FOR_USUAL:
-            hours.append(hour * HOUR_US + HOUR_US // 2)
+            hours.append(hour * HOUR_US)
             low.append(np.percentile(same, USUAL[0]))
             high.append(np.percentile(same, USUAL[1]))
     if not hours:

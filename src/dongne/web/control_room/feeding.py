@@ -7,8 +7,8 @@ from markupsafe import Markup, escape
 from dongne.runtime.ports import ServiceStatus
 from dongne.web.frame import Page
 
-BOX = (190, 46)
-GAP = (74, 16)
+BOX = (228, 38)
+GAP = (84, 12)
 EDGE = 2
 
 
@@ -72,20 +72,34 @@ def order_columns(columns: list[list[str]], arrows: list[tuple[str, str]]) -> li
     return ordered
 
 
+def place_columns(columns: list[list[str]], arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
+    """The corner of each box: the tallest column is spread evenly, every other box lies beside what it is joined to."""
+    step = BOX[1] + GAP[1]
+    tallest = max(range(len(columns)), key=lambda i: len(columns[i]))
+    rows = {name: EDGE + float(row * step) for row, name in enumerate(columns[tallest])}
+    for i in sorted(set(range(len(columns))) - {tallest}, key=lambda i: abs(i - tallest)):
+        wished: list[tuple[float, str]] = []
+        for name in columns[i]:
+            joined = [
+                rows[b if a == name else a] for a, b in arrows if name in (a, b) and (b if a == name else a) in rows
+            ]
+            wished.append((sum(joined) / len(joined) if joined else len(columns[tallest]) * step, name))
+        least = float(EDGE)
+        for row, name in sorted(wished):
+            rows[name] = max(row, least)
+            least = rows[name] + step
+    return {name: (EDGE + i * (BOX[0] + GAP[0]), rows[name]) for i, column in enumerate(columns) for name in column}
+
+
 def draw_feeding(page: Page, statuses: list[ServiceStatus]) -> Markup:
     """The drawing; empty where nothing runs. The same is in the list below it."""
     nodes, arrows = find_nodes(page, statuses)
     columns = order_columns(find_columns(nodes, arrows), arrows)
     if not columns:
         return Markup("")
-    tallest = max(len(column) for column in columns)
-    height = tallest * (BOX[1] + GAP[1]) - GAP[1] + 2 * EDGE
+    places = place_columns(columns, arrows)
+    height = max(y for _, y in places.values()) + BOX[1] + EDGE
     width = len(columns) * (BOX[0] + GAP[0]) - GAP[0] + 2 * EDGE
-    places: dict[str, tuple[float, float]] = {}
-    for i, column in enumerate(columns):
-        top = (height - (len(column) * (BOX[1] + GAP[1]) - GAP[1])) / 2
-        for row, name in enumerate(column):
-            places[name] = (EDGE + i * (BOX[0] + GAP[0]), top + row * (BOX[1] + GAP[1]))
     lines = "".join(_arrow(places[begin], places[end]) for begin, end in arrows)
     boxes = "".join(_box(nodes[name], place) for name, place in places.items())
     label = escape(page.words.say("services.drawing"))
@@ -110,12 +124,12 @@ def _box(node: Node, place: tuple[float, float]) -> str:
     radius = 12 if node.kind == "service" else BOX[1] / 2 if node.kind == "property" else 3
     return (
         f'<a class="box {node.kind}" href="{escape(node.link)}"><rect x="{x:g}" y="{y:g}" width="{BOX[0]}" height="{BOX[1]}" '
-        f'rx="{radius:g}"/><text x="{x + BOX[0] / 2:g}" y="{y + BOX[1] / 2 + 5:g}" text-anchor="middle">'
+        f'rx="{radius:g}"/><title>{escape(node.label)}</title><text x="{x + BOX[0] / 2:g}" y="{y + BOX[1] / 2 + 5:g}" text-anchor="middle">'
         f"{escape(_short(node.label))}</text></a>"
     )
 
 
-def _short(label: str, most: float = 24.0) -> str:
+def _short(label: str, most: float = 29.0) -> str:
     """The label as far as it fits: Hangul takes about twice the width of Latin."""
     width, kept = 0.0, ""
     for character in label:

@@ -15,7 +15,7 @@ from dongne.model.errors import BadInput, NotFound
 from dongne.model.geometry import Point
 from dongne.model.times import format_instant, from_us
 from dongne.runtime.ports import CaseFilter
-from dongne.web.assess import Assessment, Group, assess_city
+from dongne.web.assess import WORST_FIRST, Assessment, Group, assess_city
 from dongne.web.charts import draw_chart
 from dongne.web.district import sentence_of, state_word
 from dongne.web.frame import Page, open_page, render
@@ -28,6 +28,7 @@ from dongne.web.shapes import STATES
 PER_PAGE = 40
 NEAR_M = 300.0
 MORE_NEAR = 6
+LEAST_STRETCH_US = 900_000_000
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def read_point(text: str) -> Point:
 
 
 def find_rows(page: Page, groups: list[Group], search: Search) -> list[Row]:
-    """The Things that match: nearest first where a place was given, else those with values first, then by name."""
+    """The Things that match: nearest first where a place was given, else worst state first, then by name."""
     graph = page.context.store.graph
     known: dict[int, tuple[str, Assessment | None]] = {}
     for group in groups:
@@ -109,7 +110,12 @@ def find_rows(page: Page, groups: list[Group], search: Search) -> list[Row]:
         ):
             continue
         rows.append(Row(thing, service, doing, distances[thing.id] if distances else None))
-    return sorted(rows, key=lambda r: (r.distance_m or 0.0, r.one is None, page.thing_name(r.thing), r.thing.id))
+
+    def order(row: Row) -> tuple[float, int, str, int]:
+        rank = len(WORST_FIRST) if row.one is None else WORST_FIRST.index(row.one.state)
+        return row.distance_m or 0.0, rank, page.thing_name(row.thing), row.thing.id
+
+    return sorted(rows, key=order)
 
 
 def _matches(thing: Thing, text: str) -> bool:
@@ -206,6 +212,8 @@ def show_thing(request: Request) -> Response:
         answers=_place_answers(page, point),
         nearby=_nearby(page, thing, point),
         facts=_facts(page, thing),
+        own_name=_own_name(page, thing),
+        covers=lambda r: _covers(page, r),
     )
 
 
@@ -246,6 +254,21 @@ def _place_answers(page: Page, point: Point | None) -> list[tuple[str, str]]:
         for i, names in fields.items()
         if point and {"lon", "lat"} <= names
     ]
+
+
+def _own_name(page: Page, thing: Thing) -> str:
+    """The name at its origin, where that says more than the one in this language."""
+    shown = page.thing_name(thing)
+    return "" if thing.name.rpartition(", ")[2] in shown else thing.name
+
+
+def _covers(page: Page, reading: Reading) -> str:
+    """The time a value stands for, where it stands for a stretch of time: "22:00 to 23:00"."""
+    length_us = int(float(reading.stream.properties.get("interval_s") or 0) * 1e6)
+    if not reading.is_there or length_us < LEAST_STRETCH_US or reading.origin.kind == "derived":
+        return ""
+    start, end = page.words.clock(reading.time_us), page.words.clock(reading.time_us + length_us)
+    return page.words.say("value.covers", start=start, end=end)
 
 
 def _facts(page: Page, thing: Thing) -> list[tuple[str, str]]:
