@@ -36,7 +36,12 @@ def thing(number: int, kind: str, name: str) -> Line:
 
 def write(service: str, things: list[Line], events: list[tuple[float, Line]]) -> None:
     events.sort(key=lambda event: event[0])
-    lines = [*things, *({"at": at(hours), **body} for hours, body in events)]
+    lines = [*things]
+    for hours, body in events:
+        if "observe" in body and "observe" in lines[-1] and lines[-1]["at"] == at(hours):
+            lines[-1]["observe"] += body["observe"]
+        else:
+            lines.append({"at": at(hours), **body})
     file = SERVICES / service / "example/records.jsonl"
     file.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     print(f"{file}: {len(lines)} lines")

@@ -8,6 +8,7 @@ has 0.5). As eight values say little of a scatter, it is shrunk to that of the w
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import sqrt
 from zoneinfo import ZoneInfo
 
@@ -24,9 +25,11 @@ POISSON_SD = 0.5
 POOL_WEIGHT = 8.0  # the place's scatter counts like so many values of the hour
 POOL_LEARN = 0.01
 FIRST_POOL = 1.5  # of a place nobody knows yet; in square roots of persons an hour
+TWO_WEEKS = [*range(HOURS_OF_WEEK)] * 2
 DAY_CLASSES = ((0, 1, 2, 3, 4), (5,), (6,))
 
 
+@lru_cache(maxsize=8192)  # pure; every place of a city asks for the same hours
 def hour_of_week(hour: int, zone: ZoneInfo) -> int:
     """0..167 from Monday 0 h, in local time, of an hour numbered since 1970."""
     local = from_us(hour * HOUR_US).astimezone(zone)
@@ -42,7 +45,7 @@ def week_until(last: int, zone: ZoneInfo) -> list[int]:
     """`hour_of_week` of the 168 hours that end with `last`."""
     first, final = hour_of_week(last - HOURS_OF_WEEK + 1, zone), hour_of_week(last, zone)
     if (final + 1) % HOURS_OF_WEEK == first:  # no clock change lies between
-        return [(first + step) % HOURS_OF_WEEK for step in range(HOURS_OF_WEEK)]
+        return TWO_WEEKS[first : first + HOURS_OF_WEEK]
     return [hour_of_week(hour, zone) for hour in range(last - HOURS_OF_WEEK + 1, last + 1)]
 
 
@@ -69,8 +72,8 @@ class Usual:
 
 def _middle(values: list[float]) -> float:
     ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    half, odd = divmod(len(ordered), 2)
+    return ordered[half] if odd else (ordered[half - 1] + ordered[half]) / 2
 
 
 def learn(rhythm: Rhythm, slot: int, value: float) -> None:
@@ -97,6 +100,6 @@ def find_usual(rhythm: Rhythm, slot: int) -> Usual | None:
             return None
     root = _middle(values)
     own_sd = 1.4826 * _middle([abs(v - root) for v in values])
-    count = len(values)
-    variance = (own_sd * own_sd * count + rhythm.pool_sd * rhythm.pool_sd * POOL_WEIGHT) / (count + POOL_WEIGHT)
+    count, pool_sd = len(values), rhythm.pool_sd
+    variance = (own_sd * own_sd * count + pool_sd * pool_sd * POOL_WEIGHT) / (count + POOL_WEIGHT)
     return Usual(root * root, root, max(sqrt(variance), POISSON_SD))

@@ -61,9 +61,9 @@ class Tumbling:
 
     def close(self, windows: list[Window]) -> list[Window]:
         """Takes out the windows that nothing can change any more, in order."""
-        if not windows:
+        first_open = windows[-1].number - self.keep + 1 if windows else 0
+        if not windows or windows[0].number >= first_open:
             return []
-        first_open = windows[-1].number - self.keep + 1
         closed = [w for w in windows if w.number < first_open]
         del windows[: len(closed)]
         return closed

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from dongne.methods.forecasts import HORIZONS, METHOD, WEEK, predict
@@ -43,6 +44,12 @@ LEAST_RECENT = WEEK // 2  # hours known of the last week, for a forecast
 CLOCKS_APART = timedelta(hours=1)  # a counter whose clock is ahead by more would make all others late
 REST = timedelta(hours=20)  # between two requests for a fit
 QUIET_H = 3  # an alert without new counts for so long is over
+
+
+@cache
+def hours_of_parts(part_min: int) -> Tumbling:
+    """Hours that are counted in parts of so many minutes."""
+    return Tumbling(part_us=part_min * 60_000_000, keep=OPEN_HOURS)
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ class Footfall(Service[Settings, Place]):
         """One count. Late and corrected ones revise their hour; those of a closed hour change nothing."""
         if obs.time > obs.arrived + CLOCKS_APART:
             return
-        tumbling = Tumbling(part_us=self.settings.part_min * 60_000_000, keep=OPEN_HOURS)
+        tumbling = hours_of_parts(self.settings.part_min)
         window = tumbling.add(state.windows, to_us(obs.time), obs.result)
         if window is None:
             return
@@ -191,8 +198,9 @@ class Footfall(Service[Settings, Place]):
         last = state.newest
         if fitted is None or fitted.model.method != METHOD or state.forecast_from >= last:
             return
-        recent = [state.recent[hour % WEEK] for hour in range(last - WEEK + 1, last + 1)]
-        if recent[-1] is None or sum(count is not None for count in recent) < LEAST_RECENT:
+        oldest = (last + 1) % WEEK
+        recent = state.recent[oldest:] + state.recent[:oldest]
+        if recent[-1] is None or recent.count(None) > WEEK - LEAST_RECENT:
             return
         state.forecast_from = last
         # hour by hour, as a clock change may lie between
