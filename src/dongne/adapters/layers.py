@@ -14,7 +14,7 @@ def map_layers(graph: ThingGraph, kinds: frozenset[str] = frozenset()) -> dict[s
     """A FeatureCollection per kind of Thing (of `kinds`, or of all): id, name, kind, near, and for buildings
     `render_height` in metres. A Thing without a place is on no layer."""
     layers: dict[str, Layer] = {}
-    for thing in graph.things.values():
+    for thing in list(graph.things.values()):
         kind = thing.kind or "other"
         if kinds and kind not in kinds:
             continue
@@ -56,7 +56,7 @@ def find_geometry(graph: ThingGraph, thing: Thing) -> Layer | None:
 def _links(graph: ThingGraph, kind: str) -> Layer:
     """A relation drawn as straight lines between the Things, once for both directions."""
     features = []
-    for relation in graph.relations.values():
+    for relation in list(graph.relations.values()):
         a, b = graph.find_point(relation.from_id), graph.find_point(relation.to_id)
         if relation.kind == kind and relation.from_id < relation.to_id and a and b:
             line = {"type": "LineString", "coordinates": [list(a), list(b)]}

@@ -108,7 +108,7 @@ def find_thing(graph: ThingGraph, name: str) -> Thing | None:
     found = graph.find_by_source(name) or graph.find_by_source(f"table:{name}")
     if found is not None:
         return found
-    named = [thing for thing in graph.things.values() if thing.name == name]
+    named = [thing for thing in list(graph.things.values()) if thing.name == name]
     return named[0] if len(named) == 1 else None
 
 

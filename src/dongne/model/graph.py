@@ -23,7 +23,11 @@ from dongne.model.geometry import Point, PointIndex, find_centre
 
 class ThingGraph:
     """The graph, kept by applying changes in order. `revision` grows with every change, `shape_revision` with those of
-    Things, Locations and Relations."""
+    Things, Locations and Relations.
+
+    A store's graph changes in its writer's thread: whoever else walks over one of its dicts takes `list(...)` of it first
+    (one step, which no other thread comes into), as the methods here do.
+    """
 
     def __init__(self, entities: Iterable[Entity] = ()) -> None:
         self.revision = 0
@@ -151,7 +155,7 @@ class ThingGraph:
         return None
 
     def _points(self) -> Iterator[tuple[int, Point]]:
-        for thing_id in self.things:
+        for thing_id in list(self.things):
             if point := self.find_point(thing_id):
                 yield thing_id, point
 

@@ -40,7 +40,7 @@ class AnswerHost:
 
     def _latest(self) -> ObservationBatch:
         """The city as it is: the newest value of each Datastream, as one batch."""
-        streams = np.array(sorted(i for i in self._store.graph.datastreams if self._is_read(i)), np.int64)
+        streams = np.array(sorted(i for i in list(self._store.graph.datastreams) if self._is_read(i)), np.int64)
         numbers, times, results = self._store.latest_of(streams)
         there = numbers > 0
         return ObservationBatch(streams[there].astype(np.int32), times[there], results[there])
