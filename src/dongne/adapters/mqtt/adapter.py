@@ -87,7 +87,13 @@ class MqttAdapter:
             tasks_sent=tasks.sent,
             tasks_skipped=tasks.skipped,
             checks=tuple(
-                self._checks.found(self.config.protocol, self._granted, took.most_waiting, self.config.receive_maximum)
+                self._checks.found(
+                    self.config.protocol,
+                    self._granted,
+                    took.most_waiting,
+                    self.config.receive_maximum,
+                    self._session_kept if self._connections > 1 else None,
+                )
             ),
         )
 

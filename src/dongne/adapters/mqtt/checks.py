@@ -85,15 +85,23 @@ class BrokerChecks:
                 publish(self.probe_topic, b"probe", 0)
         return False
 
-    def found(self, protocol: int, granted: dict[str, Any], most_waiting: int, wanted_waiting: int) -> list[Check]:
-        """What is known so far."""
+    def found(
+        self,
+        protocol: int,
+        granted: dict[str, Any],
+        most_waiting: int,
+        wanted_waiting: int,
+        session_kept: bool | None,
+    ) -> list[Check]:
+        """What is known so far. `session_kept`: whether the session outlived the last loss of the connection; None
+        where none was lost yet."""
         return [
             Check("broker_version", OK if self._version else UNKNOWN, self._version),
             self._nodelay(),
             self._dropping(),
             self._inflight(most_waiting, wanted_waiting),
             Check("max_queued_messages", UNKNOWN),
-            Check("persistence", UNKNOWN),
+            Check("session_kept", UNKNOWN if session_kept is None else OK if session_kept else WRONG),
             *(self._told(granted) if protocol == V5 else []),
         ]
 

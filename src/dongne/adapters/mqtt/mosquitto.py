@@ -1,5 +1,6 @@
 """Mosquitto beside Dongne, with the settings it needs. docs/mqtt.md says why each is there."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -26,15 +27,18 @@ persistence_location {folder}/
 autosave_interval 60
 sys_interval 5
 """
+# Started as root it turns into the user "mosquitto", who may not write here: at its end it would lose all sessions.
+_AS_ROOT = "user root\n"
 
 
 def mosquitto_conf(folder: Path, port: int = 1883, host: str = "127.0.0.1") -> str:
     """The settings for a broker that devices on the same machine or a closed network reach. Beyond that it needs
     `allow_anonymous false`, a `password_file`, TLS and an `acl_file`: docs/mqtt.md."""
-    return _CONF.format(
+    conf = _CONF.format(
         port=port, host=host, folder=folder, inflight=MAX_INFLIGHT, queued_bytes=MAX_QUEUED_BYTES,
         packet_bytes=MAX_PACKET_BYTES,
     )  # fmt: skip
+    return conf + (_AS_ROOT if os.geteuid() == 0 else "")
 
 
 def find_mosquitto() -> str | None:
