@@ -100,7 +100,7 @@ class SmartBins(Service[Settings, Bin]):
             yield from self._maybe_order(obs.time, state)
             return
         hours = (obs.time - seen).total_seconds() / 3600.0
-        if hours <= 0.0 or obs.time > obs.arrived + CLOCKS_APART:
+        if hours <= 0.0 or (hours > 1.0 and obs.time > obs.arrived + CLOCKS_APART):
             return
         state.seen = obs.time
         level = state.level
