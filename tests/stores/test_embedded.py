@@ -272,7 +272,7 @@ def test_queries_are_right_while_history_is_sorted(
         reader.start()
     for i in range(120):
         submit(embedded, make.observations(*[(1 + j % 5, i * 50 + j, i * 50 + j) for j in range(50)]))
-    until(lambda: embedded.counts()["history_compactions"] > 5)
+    until(lambda: where_rows_are(embedded)[1] > 5000)
     stop.set()
     for reader in readers:
         reader.join(20)

@@ -34,7 +34,8 @@ from dongne.stores.embedded.truth import Truth
 from dongne.stores.embedded.turn import apply_turn
 
 log = logging.getLogger(__name__)
-TURN_ROWS = 100_000  # in one DuckDB transaction
+TURN_ROWS = 1_000_000  # in one DuckDB transaction
+TURN_RECORDS = 100_000  # read from the file at once
 ENOUGH_ROWS = 10_000  # that many waiting are worth a turn at once
 CATCH_UP_S = 10.0
 
@@ -186,7 +187,7 @@ class History:
             connection = self._opened()
             found = self._tail.take(self._position, self._turn_rows)
             if not found and self._position < self._head():
-                records = self._truth.read(self._position, self._position + self._turn_rows, self._turn_rows)
+                records = self._truth.read(self._position, self._position + self._turn_rows, TURN_RECORDS)
                 found = [decode_written(record) for record in records]
             if found:
                 rows = apply_turn(connection, found)

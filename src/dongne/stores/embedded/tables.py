@@ -102,9 +102,9 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def insert_observations(
-    connection: duckdb.DuckDBPyConnection, batches: Sequence[tuple[int, ObservationBatch]], into: str = "recent"
+    connection: duckdb.DuckDBPyConnection, batches: Sequence[tuple[int, ObservationBatch]], *, sort: bool = False
 ) -> int:
-    """Appends batches (with the number of their first row); returns how many rows."""
+    """Appends batches (with the number of their first row) to `recent`, or sorted to `hist`; returns how many rows."""
     if not batches:
         return 0
     ids = np.concatenate([np.arange(first, first + len(batch)) for first, batch in batches])
@@ -117,7 +117,10 @@ def insert_observations(
     }
     if any(batch.extras for _, batch in batches):
         columns |= _extra_columns(batches, len(ids))
-    insert(connection, into, pa.table(columns))
+    if sort:
+        insert(connection, "hist", pa.table(columns), "order by datastream_id, phenomenon_time, id")
+    else:
+        insert(connection, "recent", pa.table(columns))
     return len(ids)
 
 
@@ -231,11 +234,11 @@ class _registered:  # noqa: N801  reads as a word after `with`
         self._connection.unregister("incoming")
 
 
-def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, order: str = "") -> None:
     """Appends an Arrow table by the names of its columns; the others are NULL."""
     names = ", ".join(rows.column_names)
     with _registered(connection, rows) as name:
-        connection.execute(f"insert into {table} ({names}) select {names} from {name}").fetchall()
+        connection.execute(f"insert into {table} ({names}) select {names} from {name} {order}").fetchall()
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> dict[str, NDArray[Any]]:

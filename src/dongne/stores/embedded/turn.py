@@ -8,6 +8,7 @@ import msgspec
 from dongne.model.entities import EntityChange
 from dongne.model.records import RecordKind, Removal
 from dongne.stores.effects import Written
+from dongne.stores.embedded import compaction
 from dongne.stores.embedded.tables import (
     delete_datastream,
     delete_observations,
@@ -21,12 +22,15 @@ _removal = msgspec.msgpack.Decoder(Removal)
 
 
 def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) -> int:
-    """Applies records which follow on the position; returns how many Observations were among them.
+    """Applies records which follow on the position; returns how many Observations went to `recent`: a turn which is
+    long enough for a run of its own goes sorted to `hist` at once.
 
     Removals come after the Observations of the turn: they name lower numbers only.
     """
+    batches = [(w.record.number, w.batch) for w in found if w.batch is not None]
+    is_run = sum([len(batch) for _, batch in batches]) >= compaction.RUN_ROWS
     with transaction(connection):
-        rows = insert_observations(connection, [(w.record.number, w.batch) for w in found if w.batch is not None])
+        rows = insert_observations(connection, batches, sort=is_run)
         changes: list[EntityChange] = []
         for written in found:
             if written.record.kind is RecordKind.ENTITIES:
@@ -40,4 +44,4 @@ def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) 
         if changes:
             mirror_entities(connection, changes)
         connection.execute("update follower set position = ?", [found[-1].record.last]).fetchall()
-    return rows
+    return 0 if is_run else rows
