@@ -9,11 +9,12 @@ from typing import Any
 
 from dongne.adapters.mqtt.bell import Bell
 from dongne.adapters.mqtt.checks import BrokerChecks
-from dongne.adapters.mqtt.config import V5, MqttConfig
+from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.connection import Connection
 from dongne.adapters.mqtt.reception import DoorStore, Reception
 from dongne.adapters.mqtt.status import MqttStatus
 from dongne.adapters.mqtt.tasks import TaskSender
+from dongne.adapters.mqtt.wire import V5, Message
 from dongne.runtime.intake import Intake
 
 TURN_S = 0.5
@@ -38,7 +39,7 @@ class MqttAdapter:
         self._unsubscribe: Callable[[], None] = lambda: None
         self._line: Connection | None = None
         self._checks = BrokerChecks(config.client_id, config.short, measure=config.measure)
-        self._granted: dict[str, Any] = {}
+        self._granted: dict[int, Any] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._connections = self._answers = self._answers_dropped = 0
@@ -191,7 +192,7 @@ class MqttAdapter:
 
     # --- callbacks of the connection, in the thread
 
-    def _came(self, line: Connection, message: Any) -> None:
+    def _came(self, line: Connection, message: Message) -> None:
         if self._checks.takes(message.topic, message.payload):
             return
         self._reception.take(line, message)

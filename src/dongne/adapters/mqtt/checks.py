@@ -9,7 +9,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from dongne.adapters.mqtt.config import V5
+from dongne.adapters.mqtt import wire
 from dongne.adapters.mqtt.status import OK, UNKNOWN, WRONG, Check
 
 VERSION, DROPPED = "$SYS/broker/version", "$SYS/broker/publish/messages/dropped"
@@ -88,7 +88,7 @@ class BrokerChecks:
     def found(
         self,
         protocol: int,
-        granted: dict[str, Any],
+        granted: dict[int, Any],
         most_waiting: int,
         wanted_waiting: int,
         session_kept: bool | None,
@@ -102,7 +102,7 @@ class BrokerChecks:
             self._inflight(most_waiting, wanted_waiting),
             Check("max_queued_messages", UNKNOWN),
             Check("session_kept", UNKNOWN if session_kept is None else OK if session_kept else WRONG),
-            *(self._told(granted) if protocol == V5 else []),
+            *(self._told(granted) if protocol == wire.V5 else []),
         ]
 
     def _nodelay(self) -> Check:
@@ -124,10 +124,10 @@ class BrokerChecks:
         return Check("max_inflight_messages", WRONG if most_waiting == 20 and wanted_waiting > 20 else UNKNOWN)
 
     @staticmethod
-    def _told(granted: dict[str, Any]) -> list[Check]:
-        most = granted.get("MaximumQoS", 1)
+    def _told(granted: dict[int, Any]) -> list[Check]:
+        most = granted.get(wire.MAXIMUM_QOS, 1)
         return [
             Check("maximum_qos", OK if most >= 1 else WRONG, str(most)),
-            Check("receive_maximum", OK, str(granted.get("ReceiveMaximum", 65_535))),
-            Check("maximum_packet_bytes", OK, str(granted.get("MaximumPacketSize", ""))),
+            Check("receive_maximum", OK, str(granted.get(wire.RECEIVE_MAXIMUM, 65_535))),
+            Check("maximum_packet_bytes", OK, str(granted.get(wire.MAXIMUM_PACKET, ""))),
         ]

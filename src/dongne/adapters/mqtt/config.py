@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from dongne.adapters.mqtt.wire import V5
 from dongne.model.errors import BadSetup
 
-V311, V5 = 4, 5
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 

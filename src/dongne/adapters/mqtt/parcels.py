@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from dongne.adapters.mqtt.wire import Message
 from dongne.model.errors import BadInput, DongneError, TooLarge
 from dongne.model.records import ObservationBatch
 from dongne.runtime.intake import Checked
@@ -33,10 +34,9 @@ class Parcel:
         "tries", "trouble",
     )  # fmt: skip
 
-    def __init__(self, connection: Any, mid: int, topic: str, size: int) -> None:
-        self.connection, self.mid, self.topic, self.size = connection, mid, topic, size
-        self.answer_to = ""
-        self.correlation: bytes | None = None
+    def __init__(self, connection: Any, message: Message, size: int) -> None:
+        self.connection, self.mid, self.topic, self.size = connection, message.mid, message.topic, size
+        self.answer_to, self.correlation = message.answer_to, message.correlation
         self.row: ObservationRow | None = None
         self.checked: Checked | None = None
         self.parts: dict[int, ObservationBatch] = _NO_PARTS

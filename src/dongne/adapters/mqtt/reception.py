@@ -17,6 +17,7 @@ from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.known import StoredHours
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
 from dongne.adapters.mqtt.topics import Form, Topics
+from dongne.adapters.mqtt.wire import Message
 from dongne.model.errors import BadInput, DongneError, RetryLater
 from dongne.model.records import ObservationExtra, RecordKind, encode_batch
 from dongne.runtime.intake import Checked, Intake
@@ -120,20 +121,15 @@ class Reception:
 
     # --- messages come
 
-    def take(self, line: Line, message: Any) -> None:
-        """A message as paho gives it. Never raises."""
+    def take(self, line: Line, message: Message) -> None:
+        """A message that came. Never raises."""
         self.received += 1
-        body: bytes = message.payload
-        parcel = Parcel(line, message.mid if message.qos else 0, "", len(body))
+        body = message.payload
+        parcel = Parcel(line, message, len(body))
         try:
-            parcel.topic = message.topic
-            said = message.properties
-            if said is not None:
-                parcel.answer_to = getattr(said, "ResponseTopic", "")
-                parcel.correlation = getattr(said, "CorrelationData", None)
             self._decoder.check_size(body)
             again = message.dup or (self._redelivers_until_s > 0.0 and time.monotonic() < self._redelivers_until_s)
-            form, datastream = self.topics.read(parcel.topic)
+            form, datastream = self.topics.read(message.topic)
             if form is Form.DATA_ARRAY:
                 self._take_array(parcel, body, again)
                 return
