@@ -34,6 +34,8 @@ def find_nodes(page: Page, statuses: list[ServiceStatus]) -> tuple[dict[str, Nod
         return nodes.setdefault(f"value:{key}", Node(f"value:{key}", "case" if is_case else "property", label, link)).id
 
     for status in statuses:
+        if not (status.reads or status.emits):
+            continue  # joined to nothing: an answer over everything
         own = f"service:{status.id}"
         nodes[own] = Node(own, "service", page.names.service(status.id), f"/services/{status.id}")
         arrows += [(value(key), own) for key in status.reads]

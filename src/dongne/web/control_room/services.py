@@ -31,6 +31,12 @@ def list_services(request: Request) -> Response:
     )  # fmt: skip
 
 
+def get_statuses(request: Request) -> Response:
+    """GET /services.json: the statuses for `dongne services` and other programs."""
+    statuses = open_page(request).context.runtime.statuses()
+    return Response(msgspec.json.encode(statuses), media_type="application/json")
+
+
 def state_of(status: ServiceStatus) -> tuple[str, str]:
     """(state, key of its word): stopped, parked keys, behind, or running."""
     if not status.running:
@@ -183,6 +189,7 @@ async def resume(request: Request) -> Response:
 
 ROUTES = [
     Route("/services", list_services),
+    Route("/services.json", get_statuses),
     Route("/services/{id}", show_service),
     Route("/services/{id}/settings", change_settings, methods=["POST"]),
     Route("/services/{id}/resume", resume, methods=["POST"]),
