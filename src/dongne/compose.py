@@ -26,6 +26,7 @@ from dongne.adapters.places import get_city_folder
 from dongne.adapters.replayer import Replayer
 from dongne.adapters.sources import load_city, load_sources
 from dongne.adapters.streaming import build_feeds
+from dongne.adapters.table_import import ImportOptions, ImportReport, import_table
 from dongne.model.city import CityConfig
 from dongne.model.errors import BadSetup, DongneError
 from dongne.model.records import RecordKind
@@ -338,6 +339,14 @@ def import_city(city: str, folder: Path, data: Path | None, report: Report) -> d
     with _opened(city, folder, data) as opened:
         opened.import_things(report)
         return opened.counts_by_kind()
+
+
+def import_file(city: str, folder: Path, file: Path, options: ImportOptions, report: Report) -> ImportReport:
+    """Takes a table that people have into a city that does not run."""
+    with _opened(city, folder) as opened:
+        return import_table(
+            opened.store, Intake(opened.store), file, options, lambda done, total: report("values", done, total)
+        )
 
 
 @contextmanager

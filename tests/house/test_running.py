@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -66,10 +67,9 @@ class Running:
         )
         return done.returncode, done.stdout
 
-    def get(self, path: str) -> dict[str, object]:
+    def get(self, path: str) -> Any:
         with urlopen(self.url + path) as answer:
-            found: dict[str, object] = json.load(answer)
-            return found
+            return json.load(answer)
 
 
 @pytest.fixture(scope="module")
@@ -84,27 +84,46 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def csv(tmp_path: Path) -> Path:
-    """2,500 good rows and one that is no number."""
+    """2,500 good rows, one that is no number, and one out of range."""
     rows = [f"2026-03-{1 + i // 1440:02}T{i // 60 % 24:02}:{i % 60:02}:00,{i % 30}" for i in range(2500)]
     file = tmp_path / "roof.csv"
-    file.write_text("\n".join(["time,celsius", *rows, "2026-03-09T00:00:00,warm", ""]))
+    file.write_text("\n".join(["time,celsius", *rows, "2026-03-09T00:00:00,warm", "2026-03-09T00:01:00,900", ""]))
     return file
 
 
 IMPORT = ("--thing", "School roof", "--place", "24.941,60.171", "--property", "temperature", "--unit", "Cel")
-COLUMNS = ("--value", "celsius", "--zone", "Europe/Helsinki")
+COUNT = (
+    "/v1.1/Things?$filter=name eq 'School roof'&$expand=Datastreams($expand=Observations($count=true;$top=1)),Locations"
+)
+
+
+def look_at_roof(running: Running) -> tuple[str, str, int, list[float]]:
+    """Property, unit, number of Observations and place of what was imported; exactly one of each."""
+    (thing,) = running.get(COUNT.replace(" ", "%20").replace("'", "%27"))["value"]
+    (stream,) = thing["Datastreams"]
+    place = thing["Locations"][0]["location"]["coordinates"]
+    return stream["name"], stream["unitOfMeasurement"]["symbol"], stream["Observations@iot.count"], place
 
 
 def test_own_rows_are_taken_in_once_and_what_is_wrong_is_named(running: Running, csv: Path) -> None:
-    code, said = running.dongne("import", str(csv), *IMPORT, *COLUMNS)
-    assert code == 1
-    assert f"refused: {csv}:2502: celsius is 'warm', which is no number" in said
-    (stream,) = re.findall(r"2,500 observations are in Datastream (\d+)", said)
-    assert running.get(f"/v1.1/Datastreams({stream})/Observations?$count=true&$top=1")["@iot.count"] == 2500
+    command = ("import", str(csv), *IMPORT, "--zone", "Europe/Helsinki")
+    code, said = running.dongne(*command, "--dry-run")
+    assert (code, "School roof (new Thing): temperature [Cel]" in said, "would be stored" in said) == (1, True, True)
 
-    code, said = running.dongne("import", str(csv), *IMPORT, *COLUMNS)
-    assert (code, "going on after row 2,501" in said) == (0, True)
-    assert running.get(f"/v1.1/Datastreams({stream})/Observations?$count=true&$top=1")["@iot.count"] == 2500
+    code, said = running.dongne(*command)
+    assert code == 1
+    assert f"refused: {csv}: line 2502, celsius: 'warm' is no finite number" in said
+    assert f"refused: {csv}: line 2503, temperature: " in said
+    assert "2,500 observations were stored" in said
+    assert look_at_roof(running) == ("temperature", "Cel", 2500, [24.941, 60.171])
+
+    code, said = running.dongne(*command)
+    assert "0 observations were stored; 2,500 were there already" in said
+
+    shorter = csv.with_name("part.csv")
+    shorter.write_text("time,celsius\n2026-03-01T00:00:00,0\n2026-04-01T00:00:00,1\n")
+    assert "1 observations were stored; 1 were there already" in running.dongne("import", str(shorter), *command[2:])[1]
+    assert look_at_roof(running)[2] == 2501
 
 
 def test_services_say_how_they_are_doing(running: Running) -> None:
@@ -148,6 +167,6 @@ def test_it_stops_when_asked_and_goes_on_where_it_was(running: Running) -> None:
     assert code == 0, said
     running.start()
     assert running.get("/status")["entities"] == things
-    assert running.get("/v1.1/Observations?$count=true&$top=1")["@iot.count"] == 2500
+    assert running.get("/v1.1/Observations?$count=true&$top=1")["@iot.count"] == 2501
     assert running.stop(signal.SIGTERM) == 0, running.log.read_text("utf-8")
     assert not (running.folder / "server.json").exists()

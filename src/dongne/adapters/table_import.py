@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,11 +29,12 @@ Key = tuple[str, str]  # thing as written, property key
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What is known beforehand. `layout` says columns, zone and time format as far as they are known. `thing` names the
-    one Thing of a table that names none (the file's name otherwise), `property` the one quantity; `unit` holds for
-    quantities whose unit nobody said. `faults_allowed` is the share of faulty values up to which the rest is imported."""
+    one Thing of a table that names none (the file's name otherwise), `place` (lon, lat) where new Things are whose place
+    no column says, `property` the one quantity; `unit` holds for quantities whose unit nobody said. `faults_allowed` is the share of faulty values up to which the rest is imported."""
 
     layout: Layout | None = None
     thing: str = ""
+    place: tuple[float, float] | None = None
     kind: str = "sensor"
     property: str = ""
     unit: str = ""
@@ -55,6 +57,14 @@ class ImportReport(msgspec.Struct, kw_only=True):
     faults: list[Fault] = []
 
 
+class Plan(NamedTuple):
+    """The values of a table by time, what is known of them (no new Things yet), and what is observed, by key."""
+
+    rows: list[TableRow]
+    report: ImportReport
+    observed: dict[str, ObservedProperty]
+
+
 def import_table(
     store: Store, intake: Intake, path: Path, options: ImportOptions, progress: Progress | None = None
 ) -> ImportReport:
@@ -64,25 +74,15 @@ def import_table(
     BadInput, with nothing written, where the columns can't be told, more values are faulty than allowed, or a unit is
     none of what is observed.
     """
-    layout = guess_layout(path, options.layout)
-    if options.property and not layout.value and len(layout.quantities) == 1:
-        only = msgspec.structs.replace(layout.quantities[0], property=options.property)
-        layout = msgspec.structs.replace(layout, quantities=(only,))
-    rows, report = _read(path, layout, options)
-    written = {q.property: q.unit for q in layout.quantities if q.unit}
-    observed = {key: _observed(key, written.get(key) or options.unit) for key in {row.property for row in rows}}
-    units = {key: written.get(key) or options.unit or observed[key].unit for key in observed}
+    rows, report, observed = plan_import(path, options)
     graph = store.graph
-    known = {row.thing: find_thing(graph, row.thing) for row in rows}
-    report.things = sorted(known)
-    report.new_things = sorted(name for name, thing in known.items() if thing is None)
-    keys = sorted({(row.thing, row.property) for row in rows})
-    report.streams = [(thing, key, units[key]) for thing, key in keys]
+    known = {name: find_thing(graph, name) for name in report.things}
+    report.new_things = [name for name, thing in known.items() if thing is None]
     if options.dry_run:
         report.stored = len(rows)
         return report
     streams = Streams(graph, store.new_id)
-    places = {row.thing: row.place for row in reversed(rows) if row.place}
+    places = places_of(rows, options)
     things = {name: thing or _make_thing(streams, name, options, places.get(name)) for name, thing in known.items()}
     sensor = streams.sensor(f"table/{path.name}", f"Import of {path.name}", "")
     ids = {
@@ -92,15 +92,37 @@ def import_table(
             key.replace("_", " "),
             sensor,
             {"source_id": f"table/{name}/{key}"},
-            units[key],
+            unit,
         )
-        for name, key in keys
+        for name, key, unit in report.streams
     }
     if streams.changes:
         body = msgspec.msgpack.encode(streams.changes)
         store.submit(Transaction([Entry(RecordKind.ENTITIES, body)])).result()
     _write(store, intake, rows, ids, report, progress)
     return report
+
+
+def plan_import(path: Path, options: ImportOptions) -> Plan:
+    """What a table holds and where it belongs, without looking at any city. Raises BadInput as `import_table` does."""
+    layout = guess_layout(path, options.layout)
+    if options.property and not layout.value and len(layout.quantities) == 1:
+        only = msgspec.structs.replace(layout.quantities[0], property=options.property)
+        layout = msgspec.structs.replace(layout, quantities=(only,))
+    rows, report = _read(path, layout, options)
+    written = {q.property: q.unit for q in layout.quantities if q.unit}
+    observed = {key: _observed(key, written.get(key) or options.unit) for key in {row.property for row in rows}}
+    units = {key: written.get(key) or options.unit or observed[key].unit for key in observed}
+    report.things = sorted({row.thing for row in rows})
+    report.streams = [(name, key, units[key]) for name, key in sorted({(row.thing, row.property) for row in rows})]
+    return Plan(rows, report, observed)
+
+
+def places_of(rows: list[TableRow], options: ImportOptions) -> dict[str, tuple[float, float]]:
+    """Where each named Thing is: the first place a row says, else the one of the options."""
+    places = {row.thing: options.place for row in rows if options.place}
+    places.update({row.thing: row.place for row in reversed(rows) if row.place})
+    return {name: place for name, place in places.items() if place}
 
 
 def find_thing(graph: ThingGraph, name: str) -> Thing | None:

@@ -134,7 +134,7 @@ def guess_layout(path: Path, said: Layout | None = None) -> Layout:
     if not (quantity and value):
         quantity = value = ""
         quantities = quantities or tuple(
-            _quantity(c) for c in columns if c not in {*taken, thing} and _is_numeric(rows, c)
+            quantity_of(c) for c in columns if c not in {*taken, thing} and _is_numeric(rows, c)
         )
         if not quantities:
             raise BadInput(f"{path}: no column holds numbers; say which with values: {', '.join(columns)}")
@@ -153,7 +153,8 @@ def _is_numeric(rows: Sequence[dict[str, Any]], column: str) -> bool:
     return bool(cells) and sum(_number(cell) is not None for cell in cells) >= NUMERIC_SHARE * len(cells)
 
 
-def _quantity(column: str) -> Quantity:
+def quantity_of(column: str) -> Quantity:
+    """What a column observes, by its name: "temperature (°C)" is temperature in °C."""
     match = UNIT_IN_NAME.match(column)
     name, unit = (match[1], match[2]) if match else (column, "")
     return Quantity(column, property_key(name), unit)
