@@ -46,8 +46,8 @@ export async function showChart(figure) {
   const short = new Intl.DateTimeFormat(language, hours > 48 ? { month: "numeric", day: "numeric", timeZone: zone } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
   const long = new Intl.DateTimeFormat(language, { weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
   const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-  const told = Object.assign(document.createElement("p"), { className: "told" });
-  const height = () => Math.max(220, Math.min(320, place.clientWidth * 0.5));
+  const told = figure.querySelector(".told");
+  const drawnHeight = Math.round(place.getBoundingClientRect().height); // nothing below it moves
   const font = `13px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const tell = (plot) => {
@@ -57,7 +57,7 @@ export async function showChart(figure) {
   };
   const options = {
     width: place.clientWidth,
-    height: height(),
+    height: drawnHeight,
     tzDate: (seconds) => UPlot.tzDate(new Date(seconds * 1000), zone),
     legend: { show: false },
     cursor: { y: false, drag: { x: false }, points: { size: 9, fill: accent } },
@@ -75,9 +75,8 @@ export async function showChart(figure) {
   const plot = new UPlot(options, columns(data), place);
   plot.root.setAttribute("role", "img");
   plot.root.setAttribute("aria-label", drawn);
-  place.after(told);
   listenToKeys(place, plot, text("chart.keys", {}));
-  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: height() })).observe(place);
+  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: drawnHeight })).observe(place);
   onObservations([Number(figure.dataset.chartStream)], (_, time, value) => {
     if (typeof value !== "number" || time / 1000 <= data.time.at(-1)) return;
     data.time.push(time / 1000);

@@ -1,0 +1,105 @@
+"""/services/<id>/what-if: the recorded past replayed with other settings, beside the present ones."""
+
+from concurrent.futures import Future
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dongne.model.errors import DongneError, NotFound
+from dongne.model.times import from_us
+from dongne.runtime.ports import SettingInForce
+from dongne.runtime.what_if import Compared, WhatIf
+from dongne.web.control_room.services import plain_value, read_values, say_range
+from dongne.web.frame import Page, open_page, render
+
+DAYS = (1, 7, 28)
+HOUR_US = 3_600_000_000
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A sort of fact in words, both counts, and their bars as shares of the larger of the table."""
+
+    what: str
+    present: int
+    tried: int
+    present_share: float
+    tried_share: float
+
+
+def show(request: Request) -> Response:
+    """GET: the form; with values that differ from those in force, the comparison or that it is being worked out."""
+    page = open_page(request)
+    service = request.path_params["id"]
+    in_force = page.context.runtime.settings_in_force(service)
+    if page.context.lab is None or not in_force:
+        raise NotFound(f"there is nothing to try with {service!r}; services with settings are listed at /services")
+    typed = dict(request.query_params)
+    values, errors = read_values(page, service, typed, in_force)
+    days = int(typed["days"]) if typed.get("days", "") in map(str, DAYS) else DAYS[1]
+    future = _ask(page, service, values, days) if values and not errors else None
+    found, failed = _outcome(future)
+    rows = [_row(page, service, compared, found.rows) for compared in found.rows] if found else []
+    return render(
+        page, "what_if.html", 400 if errors else 200, service=service, settings=in_force, typed=typed, errors=errors,
+        values=values, days=days, choices=DAYS, waiting=future is not None and not future.done(), failed=failed,
+        found=found, cases=[r for r in rows if r and "case" in r.what[0]], others=[r for r in rows if r and "case" not in r.what[0]],
+        plain=plain_value, say_range=lambda setting: say_range(page, setting), tried=_tried(page, in_force, values),
+    )  # fmt: skip
+
+
+def _ask(page: Page, service: str, values: dict[str, Any], days: int) -> Future[WhatIf]:
+    """The comparison of the last days up to the last full hour: the same for an hour, so that a reload finds it."""
+    context = page.context
+    assert context.lab is not None
+    until = from_us(page.now_us // HOUR_US * HOUR_US)
+    city = context.config.settings.get(service, {})
+    return context.lab.ask(service, city, values, until - timedelta(days=days), until, context.store.head())
+
+
+def _outcome(future: Future[WhatIf] | None) -> tuple[WhatIf | None, str]:
+    if future is None or not future.done():
+        return None, ""
+    error = future.exception()
+    if error is None:
+        return future.result(), ""
+    return None, error.message if isinstance(error, DongneError) else f"{type(error).__name__}: {error}"
+
+
+def _tried(page: Page, in_force: list[SettingInForce], values: dict[str, Any]) -> list[tuple[SettingInForce, str, str]]:
+    """(setting, its value now, its value tried) in words."""
+    return [
+        (s, page.names.setting_value(s), page.names.setting_value(s, values[s.name])) for s in in_force if s.name in values
+    ]
+
+
+def _row(page: Page, service: str, compared: Compared, among: tuple[Compared, ...]) -> tuple[tuple[str, str], Row]:
+    """((what it is, its address in the table), the row)."""
+    most = max((max(c.present, c.tried) for c in among if c.what == compared.what), default=1) or 1
+    name = _name(page, service, compared)
+    return (compared.what, compared.sort), Row(
+        name, compared.present, compared.tried, compared.present / most, compared.tried / most
+    )
+
+
+def _name(page: Page, service: str, compared: Compared) -> str:
+    words = page.words
+    if compared.what == "case":
+        sort, _, action = compared.sort.rpartition(" ")
+        kind, _, name = sort.partition("/")
+        called = words.find([f"{service}.case_name.{name}"]) or name.replace("_", " ")
+        return words.say("what_if.case", called=called, kind=words.say(f"case.kind.{kind}"), action=_action(page, action))
+    if compared.what == "task":
+        key, _, state = compared.sort.rpartition(" ")
+        return words.say("what_if.task", called=page.names.property(key), state=words.find([f"task.{state}"]) or state)
+    return page.names.property(compared.sort)
+
+
+def _action(page: Page, action: str) -> str:
+    return page.words.find([f"what_if.action.{action}", f"case.step.{action}"]) or action
+
+
+ROUTES = [Route("/services/{id}/what-if", show)]
