@@ -160,7 +160,7 @@ class City:
         self._given, self._port, self.folder = given, port, folder
         self._moved = threading.Condition()
         self.stored_before = self.received_before = self.duplicates_before = 0  # of processes that were killed
-        self.last_stored_s = time.monotonic()
+        self.last_stored_s = self.last_moved_s = time.monotonic()
         self.start()
 
     def start(self) -> None:
@@ -180,6 +180,8 @@ class City:
                 before, self.said = self.said, json.loads(line)
                 if self.said["stored"] != before["stored"]:
                     self.last_stored_s = time.monotonic()
+                if self.said["received"] != before["received"] or self.said["connected"] != before["connected"]:
+                    self.last_moved_s = time.monotonic()
                 self._moved.notify_all()
 
     def wait(self, reached: Any) -> None:
@@ -192,10 +194,10 @@ class City:
                     raise RuntimeError(f"the city ended or stands still: {self.said}")
 
     def wait_until_quiet(self) -> None:
-        """Until nothing was stored for a while and nothing waits."""
-        while time.monotonic() - self.last_stored_s < QUIET_S or self.said["waiting"] or not self.said["connected"]:
+        """Until it is connected, nothing came for a while, and nothing waits."""
+        while not self.said["connected"] or self.said["waiting"] or time.monotonic() - self.last_moved_s < QUIET_S:
             time.sleep(0.1)
-            if self.process.poll() is not None or time.monotonic() - self.last_stored_s > LONGEST_S:
+            if self.process.poll() is not None or time.monotonic() - self.last_moved_s > LONGEST_S:
                 raise RuntimeError(f"the city ended or stands still: {self.said}")
 
     def kill(self) -> None:
