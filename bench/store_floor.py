@@ -1,6 +1,6 @@
 """What the store costs over the floor: the same bytes appended to a file with fdatasync, and nothing else.
 
-    taskset -c 0 python bench/store_floor.py [--seconds 5] [--folder FOLDER] [--datastreams 10000]
+    taskset -c 0 dongne bench store_floor [--seconds 5] [--folder FOLDER] [--datastreams 10000]
 
 Rows go in without HTTP: one by one through a door (64 and 512 outstanding) and as arrays of 1,000 rows (64 outstanding),
 history following. After each run all rows must be in history, counted there. Then the floor: as many appends of the
@@ -135,12 +135,12 @@ def run_arrays(store: EmbeddedStore, outstanding: int, seconds: float, datastrea
     return measured(store, f"arrays of 1,000, {outstanding} outstanding", 1000 * sent, began_s, commits, 20_001 * sent)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--datastreams", type=int, default=10_000)
     parser.add_argument("--folder", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     folder = given.folder or Path(tempfile.mkdtemp(prefix="dongne-store-floor-"))
     store = EmbeddedStore.open(folder / "city", Clock())
     runs = [
