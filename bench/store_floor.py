@@ -10,6 +10,7 @@ mean size of a commit. Prints rows/s, commits/s, and which share of the floor th
 import argparse
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -162,7 +163,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
     if not given.folder:
         shutil.rmtree(folder)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from dongne.adapters.sources import Source
-from dongne.cli import COMMANDS, build_parser
+from dongne.cli import COMMANDS, build_parser, main
 from dongne.commands.bench import list_benches
 from dongne.model.cases import CASE_KINDS, TASK_STATES
 from dongne.model.city import CityConfig
@@ -171,6 +171,15 @@ def test_every_command_line_in_the_documents_would_be_understood(capsys: pytest.
 
 def test_every_measurement_is_documented() -> None:
     assert unnamed([f"dongne bench {name}" for name in list_benches()], "docs/measurements.md") == []
+
+
+@pytest.mark.parametrize("name", list_benches())
+def test_every_measurement_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Through the command, so that what it says it takes reaches it."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", name, "--help"])
+    assert stopped.value.code == 0
+    assert "usage:" in capsys.readouterr().out
 
 
 # --- links ----------------------------------------------------------------------------------------------------------

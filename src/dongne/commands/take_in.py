@@ -53,9 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     belongs.add_argument("--unit", default="", metavar="UCUM", help="the unit of columns that don't say theirs, as Cel")
     parser.add_argument("--dry-run", action="store_true", help="show what was understood, and write nothing")
-    parser.add_argument(
-        "--again", action="store_true", help="from the first row, also where an earlier try got further"
-    )
     parser.add_argument("--url", help="a running city elsewhere")
     parser.add_argument("--token", default="", help="the token for writing there")
     add_city(parser)
