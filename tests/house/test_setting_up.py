@@ -72,7 +72,7 @@ def test_a_python_without_venv_is_told_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "dev.py", "run"],
         cwd=tmp_path / "checkout",
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)},
+        env={"PATH": str(tmp_path), "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
