@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from dongne.adapters.replayer import Replayer
 from dongne.adapters.sources import load_city, load_sources
 from dongne.adapters.streaming import build_feeds
 from dongne.adapters.table_import import ImportOptions, ImportReport, import_table
+from dongne.lab.laboratory import Laboratory
 from dongne.model.city import CityConfig
 from dongne.model.errors import BadSetup, DongneError
 from dongne.model.records import RecordKind
@@ -245,6 +247,7 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
     api = create_api(
         ApiContext(city.store, city.config, city.intake, selector, may_write=guard.token_may_write, version=__version__)
     )
+    laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
     sources = tuple(load_sources(city.opened.city_folder).values())
     texts = Texts.load(city.config.zone_info, city.config.languages)
     pages = WebContext(
@@ -254,6 +257,7 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
         texts,
         speed=options.speed,
         mqtt=address_of(city.mqtt),
+        lab=laboratory,
         sources=sources,
         may_write=guard.request_may_write,
     )
@@ -269,6 +273,7 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
     finally:
         note.unlink(missing_ok=True)
         selector.close()
+        laboratory.close()
 
 
 def address_of(mqtt: MqttAdapter | None) -> str:

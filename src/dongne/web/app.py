@@ -16,7 +16,7 @@ from dongne.model.errors import DongneError
 from dongne.web import assets, preferences
 from dongne.web.assess import Remembered
 from dongne.web.context import WebContext
-from dongne.web.control_room import cases, services
+from dongne.web.control_room import cases, services, what_if
 from dongne.web.frame import open_page, render
 from dongne.web.resident import answers, data, now, things
 from dongne.web.resident import map as map_page
@@ -55,6 +55,7 @@ def create_pages(context: WebContext) -> Starlette:
         *data.ROUTES,
         *cases.ROUTES,
         *services.ROUTES,
+        *what_if.ROUTES,
     ]
     pages = Starlette(
         routes=routes,

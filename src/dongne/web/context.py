@@ -7,6 +7,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from dongne.adapters.sources import Source
+from dongne.lab.laboratory import Laboratory
 from dongne.model.city import CityConfig
 from dongne.runtime.ports import Runtime, Store
 from dongne.web.texts import Texts
@@ -26,7 +27,7 @@ class WebContext:
 
     `public_url` is how the outside reaches it ("https://dongne.example"); empty means as the request says. `mqtt` is
     "host:port" of the broker that takes values in, empty where there is none. `speed` is the city's clock against the
-    wall clock. `may_write` decides who may change cases and settings. `node_modules` has the front-end packages; where
+    wall clock. `lab` works what-ifs out; without it there are none. `may_write` decides who may change cases and settings. `node_modules` has the front-end packages; where
     it is missing the pages do without (system font, still charts and map).
     """
 
@@ -38,5 +39,6 @@ class WebContext:
     mqtt: str = ""
     speed: float = 1.0
     sources: tuple[Source, ...] = ()
+    lab: Laboratory | None = None
     may_write: Callable[[Request], bool] = is_from_this_machine
     node_modules: Path = NODE_MODULES

@@ -21,9 +21,10 @@ HOUR_US = 3_600_000_000
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A sort of fact in words, both counts, and their bars as shares of the larger of the table."""
+    """A sort of fact in words, how often it was said and would have been, and both as shares of the table's largest."""
 
     what: str
+    name: str
     present: int
     tried: int
     present_share: float
@@ -41,14 +42,17 @@ def show(request: Request) -> Response:
     values, errors = read_values(page, service, typed, in_force)
     days = int(typed["days"]) if typed.get("days", "") in map(str, DAYS) else DAYS[1]
     future = _ask(page, service, values, days) if values and not errors else None
+    is_waiting = future is not None and not future.done()
     found, failed = _outcome(future)
-    rows = [_row(page, service, compared, found.rows) for compared in found.rows] if found else []
-    return render(
+    response = render(
         page, "what_if.html", 400 if errors else 200, service=service, settings=in_force, typed=typed, errors=errors,
-        values=values, days=days, choices=DAYS, waiting=future is not None and not future.done(), failed=failed,
-        found=found, cases=[r for r in rows if r and "case" in r.what[0]], others=[r for r in rows if r and "case" not in r.what[0]],
-        plain=plain_value, say_range=lambda setting: say_range(page, setting), tried=_tried(page, in_force, values),
+        days=days, choices=DAYS, is_waiting=is_waiting, failed=failed, found=found, values=values,
+        rows=[_row(page, service, one, found.rows) for one in found.rows] if found else [],
+        tried=_tried(page, in_force, values), plain=plain_value, say_range=lambda setting: say_range(page, setting),
     )  # fmt: skip
+    if is_waiting:
+        response.headers["refresh"] = "2"
+    return response
 
 
 def _ask(page: Page, service: str, values: dict[str, Any], days: int) -> Future[WhatIf]:
@@ -72,17 +76,16 @@ def _outcome(future: Future[WhatIf] | None) -> tuple[WhatIf | None, str]:
 def _tried(page: Page, in_force: list[SettingInForce], values: dict[str, Any]) -> list[tuple[SettingInForce, str, str]]:
     """(setting, its value now, its value tried) in words."""
     return [
-        (s, page.names.setting_value(s), page.names.setting_value(s, values[s.name])) for s in in_force if s.name in values
+        (s, page.names.setting_value(s), page.names.setting_value(s, values[s.name]))
+        for s in in_force
+        if s.name in values
     ]
 
 
-def _row(page: Page, service: str, compared: Compared, among: tuple[Compared, ...]) -> tuple[tuple[str, str], Row]:
-    """((what it is, its address in the table), the row)."""
-    most = max((max(c.present, c.tried) for c in among if c.what == compared.what), default=1) or 1
-    name = _name(page, service, compared)
-    return (compared.what, compared.sort), Row(
-        name, compared.present, compared.tried, compared.present / most, compared.tried / most
-    )
+def _row(page: Page, service: str, one: Compared, among: tuple[Compared, ...]) -> Row:
+    most = max(max(other.present, other.tried) for other in among if other.what == one.what) or 1
+    name = _name(page, service, one)
+    return Row(one.what, name, one.present, one.tried, one.present / most, one.tried / most)
 
 
 def _name(page: Page, service: str, compared: Compared) -> str:
@@ -90,11 +93,15 @@ def _name(page: Page, service: str, compared: Compared) -> str:
     if compared.what == "case":
         sort, _, action = compared.sort.rpartition(" ")
         kind, _, name = sort.partition("/")
-        called = words.find([f"{service}.case_name.{name}"]) or name.replace("_", " ")
-        return words.say("what_if.case", called=called, kind=words.say(f"case.kind.{kind}"), action=_action(page, action))
+        called = words.find([f"what_if.name.{name}"]) or name.replace("_", " ")
+        return words.say(
+            "what_if.case", called=called, kind=words.say(f"case.kind.{kind}"), action=_action(page, action)
+        )
     if compared.what == "task":
         key, _, state = compared.sort.rpartition(" ")
-        return words.say("what_if.task", called=page.names.property(key), state=words.find([f"task.{state}"]) or state)
+        return words.say(
+            "what_if.task", called=page.names.property(key), state=words.find([f"task.state.{state}"]) or state
+        )
     return page.names.property(compared.sort)
 
 
