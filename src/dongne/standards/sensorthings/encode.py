@@ -9,7 +9,7 @@ from dongne.standards.sensorthings.query import Expand, Page, Query, Row
 from dongne.standards.sensorthings.schema import SETS, EntitySet
 
 _encoder = msgspec.json.Encoder()
-NextLink = Callable[[str, int, str, Expand], str]  # (set, id, navigation, what was asked) -> address of the next page
+NextLink = Callable[[str, int, Expand, int], str]  # (set, id, what was asked, rows here) -> address of the next page
 
 
 def self_link(root: str, set_name: str, entity_id: int) -> str:
@@ -52,7 +52,7 @@ def _add_expanded(
         if found.count is not None:
             document[f"{name}@iot.count"] = found.count
         if found.more:
-            document[f"{name}@iot.nextLink"] = next_link(entity_set.name, row.id, name, expand)
+            document[f"{name}@iot.nextLink"] = next_link(entity_set.name, row.id, expand, len(found.rows))
     else:
         document[name] = None if found is None else entity_document(found, target, expand.query, root, next_link)
 

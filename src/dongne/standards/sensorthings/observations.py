@@ -101,19 +101,10 @@ def _extra(body: ObservationBody, number: bool, end_us: int | None) -> Observati
     return None if extra == ObservationExtra() else extra
 
 
-def observation_values(
-    time_us: int, result: float, extra: ObservationExtra | None, result_time_us: int | None = None
-) -> dict[str, Any]:
+def observation_values(time_us: int, result: float, extra: ObservationExtra | None) -> dict[str, Any]:
     """The properties of an Observation by wire name."""
     if extra is None:
-        return {
-            "phenomenonTime": format_us(time_us),
-            "result": _number(result),
-            "resultTime": None if result_time_us is None else format_us(result_time_us),
-            "resultQuality": None,
-            "validTime": None,
-            "parameters": None,
-        }
+        return plain_values(format_us(time_us), result)
     valid = None
     if extra.valid_start_us is not None:
         valid = format_time_us(extra.valid_start_us, extra.valid_end_us)
@@ -124,6 +115,18 @@ def observation_values(
         "resultQuality": extra.result_quality,
         "validTime": valid,
         "parameters": extra.parameters,
+    }
+
+
+def plain_values(time: str, result: float) -> dict[str, Any]:
+    """The properties of an Observation that has nothing but a time and a number."""
+    return {
+        "phenomenonTime": time,
+        "result": _number(result),
+        "resultTime": None,
+        "resultQuality": None,
+        "validTime": None,
+        "parameters": None,
     }
 
 

@@ -1,6 +1,9 @@
 """Times of SensorThings: instants, intervals "start/end" and ISO 8601 durations, as whole microseconds since 1970."""
 
 import re
+from collections.abc import Sequence
+
+import numpy as np
 
 from dongne.model.errors import BadInput
 from dongne.model.times import format_instant, from_us, parse_instant, to_us
@@ -37,6 +40,23 @@ def parse_time_us(text: str) -> tuple[int, int | None]:
 def format_us(us: int) -> str:
     """ISO 8601 with Z."""
     return format_instant(from_us(us))
+
+
+def format_column(times_us: Sequence[int]) -> list[str]:
+    """`format_us` of many at once: several times quicker."""
+    column = np.array(times_us, np.int64)
+    if not len(column):
+        return []
+    if not (column % _SECOND_US).any():
+        return [text + "Z" for text in np.datetime_as_string(column.view("M8[us]"), unit="s").tolist()]
+    texts = np.datetime_as_string(column.view("M8[us]"), unit="us").tolist()
+    return [_without_zeros(text) for text in texts]
+
+
+def _without_zeros(text: str) -> str:
+    if text.endswith("000"):
+        return (text[:-7] if text.endswith(".000000") else text[:-3]) + "Z"
+    return text + "Z"
 
 
 def format_time_us(start_us: int, end_us: int | None) -> str:

@@ -17,10 +17,11 @@ import numpy as np
 from dongne.model.errors import BadInput, NotFound, RetryLater
 from dongne.model.records import ObservationExtra, decode_batch
 from dongne.runtime.ports import Store
-from dongne.standards.sensorthings.observations import observation_values
+from dongne.standards.sensorthings.observations import observation_values, plain_values
 from dongne.standards.sensorthings.options import is_single, set_of
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row
 from dongne.standards.sensorthings.schema import DATASTREAMS, OBSERVATIONS, SETS, EntitySet
+from dongne.standards.sensorthings.times import format_column
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.links import LINKS, Of, Pairs, ToOne
 from dongne.stores.embedded.statements import Parents, count_statement, page_statement
@@ -189,7 +190,8 @@ class Question:
 
     def _rows(self, target: EntitySet, found: Sequence[tuple[Any, ...]]) -> list[Row]:
         if target is OBSERVATIONS:
-            return [_history_row(values) for values in found]
+            times = format_column([values[3] for values in found])
+            return [_history_row(values, time) for values, time in zip(found, times, strict=True)]
         rows = (self._find_row(target, values[1]) for values in found)
         return [row for row in rows if row is not None]
 
@@ -256,8 +258,16 @@ class Question:
         pages = {}
         extra_of = self._details.extra_of
         self._spend(len(ids))
-        for stream, number, time_us, result in zip(ids, numbers, times, results, strict=True):
-            rows = [_observation_row(number, stream, time_us, result, extra_of(number))] if number else []
+        texts = format_column(times)
+        for stream, number, time_us, text, result in zip(ids, numbers, times, texts, results, strict=True):
+            rows = []
+            if number:
+                extra = extra_of(number)
+                if extra is None:
+                    links = {"Datastream": stream, "FeatureOfInterest": None}
+                    rows.append(Row(number, plain_values(text, result), {}, links))
+                else:
+                    rows.append(_observation_row(number, stream, time_us, result, extra))
             pages[stream] = Page(OBSERVATIONS.name, rows, more=bool(rows))
         return pages
 
@@ -307,8 +317,11 @@ def _observation_row(number: int, datastream: int, time_us: int, result: float, 
 _extra_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
-def _history_row(values: tuple[Any, ...]) -> Row:
-    _, number, datastream, time_us, end_us, result, result_time_us, feature, text = values
+def _history_row(values: tuple[Any, ...], time: str) -> Row:
+    _, number, datastream, time_us, end_us, result, result_time_us, feature, text = values[:9]
+    links = {"Datastream": datastream, "FeatureOfInterest": feature}
+    if text is None and end_us is None and result_time_us is None and result is not None:
+        return Row(number, plain_values(time, result), {}, links)
     inside = _extra_decoder.decode(text) if text else {}
     found = observation_values(
         time_us,
@@ -319,13 +332,11 @@ def _history_row(values: tuple[Any, ...]) -> Row:
             result_time_us=result_time_us,
             result_quality=inside.get("resultQuality"),
             parameters=inside.get("parameters"),
-        )
-        if text or end_us is not None or result_time_us is not None
-        else None,
+        ),
     )
     if valid := inside.get("validTime"):
         found["validTime"] = valid[0] if valid[0] == valid[1] else "/".join(valid)
-    return Row(number, found, {}, {"Datastream": datastream, "FeatureOfInterest": feature})
+    return Row(number, found, {}, links)
 
 
 class Watch:

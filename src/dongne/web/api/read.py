@@ -112,10 +112,13 @@ class Reads:
             assert isinstance(found, Row)
             return _property(path, found)
 
-        def next_inner(set_name: str, entity_id: int, navigation: str, expand: Expand) -> str:
-            return _next(
-                f"{self_link(root, set_name, entity_id)}/{navigation}", expand.query, self._page_size(expand.query)
-            )
+        endings: dict[tuple[int, int], str] = {}  # the same for most pages of an $expand
+
+        def next_inner(set_name: str, entity_id: int, expand: Expand, rows: int) -> str:
+            ending = endings.get((id(expand), rows))
+            if ending is None:
+                ending = endings[id(expand), rows] = _next("", expand.query, rows)
+            return f"{self_link(root, set_name, entity_id)}/{expand.navigation}{ending}"
 
         if isinstance(found, Row):
             if path.want is Want.REFERENCES:
@@ -128,9 +131,6 @@ class Reads:
         if path.want is Want.REFERENCES:
             return encode(references_document(page, root, following)), False
         return encode(page_document(page, query, root, following, next_inner)), False
-
-    def _page_size(self, query: Query) -> int:
-        return 100 if query.top is None else query.top
 
 
 def options_of(scope: Scope) -> list[tuple[str, str]]:
