@@ -70,7 +70,7 @@ class MqttAdapter:
         return MqttStatus(
             broker=self.config.broker,
             protocol="5.0" if self.config.protocol == V5 else "3.1.1",
-            connected=line is not None and line.is_up,
+            connected=line is not None and line.is_subscribed,
             trouble=self._trouble,
             connections=self._connections,
             session_kept=self._session_kept,

@@ -96,7 +96,10 @@ class Connection:
                 return
             if heard is not None:
                 if not heard:
-                    self._lose("the broker closed the connection")
+                    name = self.config.client_id
+                    self._lose(
+                        f"the broker closed the connection; it does so when another client calls itself {name!r}"
+                    )
                     return
                 self._heard_s = time.monotonic()
                 self._in += heard
@@ -194,6 +197,11 @@ class Connection:
         options = qos | (0x10 | (0 if own_too else 0x04) if self._version == V5 else 0)
         self._subscribed[mid] = filters
         self._leaving += wire.subscribe_packet(mid, filters, options, self._version)
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the broker has answered to all `subscribe`s: before, a new session gets nothing."""
+        return self.is_up and not self._subscribed
 
     def unsubscribe(self, name: str) -> None:
         """No more of this."""

@@ -1,5 +1,6 @@
 """What a message says, ready for the store; and what its sender is told."""
 
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -73,6 +74,8 @@ class Decoder:
             if not 0 < len(text) <= _LONGEST_NUMBER or b"_" in text:
                 raise ValueError
             result = float(text)
+            if not isfinite(result):
+                raise ValueError
         except ValueError:
             raise BadInput(
                 f"{body[:_LONGEST_NUMBER].decode(errors='replace')!r} is not a number; send one like 21.5",

@@ -18,7 +18,7 @@ class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Counts are since the start, in messages unless the name says otherwise.
 
     received = acknowledged + waiting + left with lost connections (`let_go`: the broker sends them again) + those of QoS 0.
-    `held_back` are those whose acknowledgement is held back because the store asked to come again later.
+    `connected`: and subscribed, so that nothing which is published from now on can pass by. `held_back` are those whose acknowledgement is held back because the store asked to come again later.
     """
 
     broker: str
