@@ -38,7 +38,7 @@ from dongne.runtime.ports import Entry, Lane, Transaction
 from dongne.runtime.registry import find_simulator, load_all
 from dongne.stores.embedded import EmbeddedStore, SequenceFile
 from dongne.stores.embedded.select import Selector
-from dongne.web.api import ApiContext, create_api
+from dongne.web.api import ApiContext, append_protocol, create_api
 from dongne.web.app import create_app
 from dongne.web.context import LOOPBACK, WebContext, is_from_this_machine
 from dongne.web.texts import Texts
@@ -262,8 +262,8 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
         may_write=guard.request_may_write,
     )
     config = uvicorn.Config(
-        create_app(pages, api), log_level="warning", access_log=False, proxy_headers=False, server_header=False,
-        date_header=False, lifespan="off", timeout_graceful_shutdown=3,
+        create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
+        server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=3,
     )  # fmt: skip
     server = Server(config, lambda: ready(url))
     note = options.folder / "server.json"
