@@ -275,35 +275,40 @@ def test_a_restart_of_the_broker_loses_nothing_and_the_subscription_is_there_aga
 
 
 class Stubborn:
-    """A store whose door is shut for a while: what it is asked is kept by the real one behind it."""
+    """A store that takes nothing for a while, at the door (queue full) or at the commit (disk full)."""
 
-    def __init__(self, store: EmbeddedStore) -> None:
-        self._store, self.shut, self.turned_away = store, True, 0
+    def __init__(self, store: EmbeddedStore, *, at_commit: bool = False) -> None:
+        self._store, self._at_commit, self.shut, self.turned_away = store, at_commit, True, 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
     def open_door(self, on_commit: Any) -> "Stubborn":
-        self._door = self._store.open_door(on_commit)
+        self._door, self._on_commit = self._store.open_door(on_commit), on_commit
         return self
 
     def append(self, *given: Any) -> None:
         if self.shut:
             self.turned_away += 1
-            raise RetryLater("full", reason="queue_full")
-        self._door.append(*given)
+            if not self._at_commit:
+                raise RetryLater("full", reason="queue_full")
+            failed = [given[-1]], 0, RetryLater("full", reason="disk_full")
+            threading.Thread(target=self._on_commit, args=failed).start()
+        else:
+            self._door.append(*given)
 
 
+@pytest.mark.parametrize("at_commit", [False, True])
 def test_a_full_store_holds_the_acknowledgements_back_and_drops_nothing(
-    store: EmbeddedStore, broker: Mosquitto, device: Device
+    store: EmbeddedStore, broker: Mosquitto, device: Device, at_commit: bool
 ) -> None:
-    stubborn = Stubborn(store)
+    stubborn = Stubborn(store, at_commit=at_commit)
     with running(stubborn, broker, receive_maximum=10) as adapter:
         for minute in range(40):
             device.say("v1.1/Datastreams(7)/Observations", observation(minute, minute))
         until(lambda: stubborn.turned_away > 3, "tried again")
         status = adapter.status()
-        assert status.acknowledged == 0 and 0 < status.held_back <= 10
+        assert status.acknowledged == 0 and 0 < status.waiting <= 10
         stubborn.shut = False
         stored(adapter, 40)
         assert adapter.status().acknowledged == 40 and adapter.status().rejected == {}
