@@ -162,6 +162,8 @@ class RunningCity:
     def _let_services_catch_up(self, report: Report) -> None:
         total = self.runtime.live.lag
         while (lag := self.runtime.live.lag) > 0:
+            if self.runtime.live.is_stopped:
+                raise BadSetup(f"{self.runtime.live.error}; the log says where, what was received is kept")
             report("services", max(total - lag, 0), total)
             self.store.wait_beyond(self.store.head(), 0.1)
         report("services", total, total)

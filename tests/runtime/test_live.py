@@ -2,16 +2,18 @@
 
 import importlib.util
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from dongne.model.cases import CaseEvent
-from dongne.model.records import RecordKind, Resume
+from dongne.model.records import Record, RecordKind, Resume
 from dongne.model.times import to_us
 from dongne.runtime.live import READER, Live
 from dongne.runtime.ports import CaseFilter, Entry, Transaction
@@ -172,3 +174,34 @@ def test_a_service_replayed_alone_reads_what_others_said_as_it_was_recorded(
     said = sorted(recorded(store, {"doubler"}))
     assert any(f.name == "double_mean" for f in said)
     assert sorted(replay(store, [toy.doubler()], ZONE)) == said
+
+
+def test_services_that_can_not_go_on_say_why(store: EmbeddedStore, clock: HandClock) -> None:
+    live = Live(store, services(), ZONE)
+    live.engine.turn = lambda record: 1 / 0  # type: ignore[method-assign, return-value]
+    live.start()
+    observe(store, (1, clock.go(minutes=1), 50.0))
+    deadline_s = time.monotonic() + 10
+    while not live.is_stopped and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert live.is_stopped
+    assert live.error == "the services stopped after record 0: ZeroDivisionError: division by zero"
+    live.stop()
+
+
+def test_what_waits_in_bulk_is_read_once(store: EmbeddedStore, clock: HandClock) -> None:
+    live = Live(store, services(), ZONE)
+    rows = [(1, clock.go(minutes=1), 50.0)] * 3_000
+    for _ in range(6):
+        observe(store, *rows)
+    read, asked = store.read, []
+
+    def counting(*args: Any, **named: Any) -> list[Record]:
+        asked.append(read(*args, **named))
+        return asked[-1]
+
+    store.read = counting  # type: ignore[method-assign]
+    live.drain()
+    outside = [record.number for records in asked for record in records if not record.origin]
+    assert len(outside) == len(set(outside)) == 6 + 1
+    assert live.engine.runners["tanks"].cells[1].state.count == 18_000

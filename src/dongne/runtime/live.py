@@ -3,6 +3,7 @@ their changed states and the position in one Transaction."""
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ READER = "services"
 KNOWN = "dongne.known"  # the state row that says which services, in which versions, the position speaks for
 PRIMING = (RecordKind.ENTITIES, RecordKind.SETTING, RecordKind.JOB)
 SLICE_ROWS = 5_000
+READ_AHEAD = 500  # records
 IDLE_S = 0.25
 
 
@@ -50,6 +52,7 @@ class Live:
         self._thread: threading.Thread | None = None
         self.position = store.position(READER)
         self._read = self.position
+        self._ahead: deque[Record] = deque()  # read from the store and not handled yet
         self.engine = self._restore(services, zone, city_settings or {})
         self._outlet = Outlet(store.graph, store.new_id)
 
@@ -88,6 +91,11 @@ class Live:
 
     # --- running -----------------------------------------------------------------------------------------------------
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its thread has ended by itself; `error` says why."""
+        return self._thread is not None and not self._thread.is_alive() and not self._stopping.is_set()
+
     def start(self) -> None:
         """Starts the thread."""
         self._thread = threading.Thread(target=self._run, name="services", daemon=True)
@@ -109,6 +117,10 @@ class Live:
                 self.error = error.message
                 log.warning("the store asks to wait: %s", error.message)
                 self._stopping.wait(1.0)
+            except Exception as error:  # half a record is handled: only a new start knows where it stands
+                self.error = f"the services stopped after record {self._read}: {type(error).__name__}: {error}"
+                log.exception(self.error)
+                return
 
     def _patience_s(self) -> float:
         due_us = self.engine.next_wake_us()
@@ -129,9 +141,10 @@ class Live:
 
     def step(self) -> bool:
         """Handles the next records, or fires what is due; False where there is nothing to do now."""
-        records = self.store.read(self._read, None, 500)
-        if records:
-            self._handle(records)
+        if not self._ahead:
+            self._ahead += self.store.read(self._read, None, READ_AHEAD)
+        if self._ahead:
+            self._handle()
             return True
         due_us = self.engine.next_wake_us()
         if due_us is None or self.holds_wakes or due_us > self.store.clock.now_us():
@@ -139,11 +152,12 @@ class Live:
         self.store.submit(Transaction([Entry(RecordKind.WAKE, b"")])).result()
         return True
 
-    def _handle(self, records: list[Record]) -> None:
+    def _handle(self) -> None:
         entries: list[Entry] = []
         last = self._read
         rows, worked = 0, False
-        for record in records:
+        while self._ahead:
+            record = self._ahead.popleft()
             passed_over = bool(record.origin) and record.kind in DERIVED
             emitted = self.engine.turn(record)
             entries += self._outlet.entries(emitted, record)
