@@ -23,7 +23,11 @@ LANGUAGES, THEMES = ("ko", "en"), ("day", "dark", "contrast")
 
 def path_of(city: Any, route: str) -> str:
     """The route, with the number of a case where it is that of one."""
-    return f"/cases/{city.store.find_case(f'smart_bins/{FULL_BIN}/work_order/collect/by hand').id}" if route == "/case" else route
+    return (
+        f"/cases/{city.store.find_case(f'smart_bins/{FULL_BIN}/work_order/collect/by hand').id}"
+        if route == "/case"
+        else route
+    )
 
 
 def violations(window: Any, path: str, axe: str) -> list[str]:
@@ -162,7 +166,9 @@ def test_the_map_is_loaded_only_when_asked_for_and_from_this_host_alone(open_win
 def test_a_list_page_loads_little_script(open_window: Any, path: str) -> None:
     window = open_window()
     bodies: dict[str, bytes] = {}
-    window.page.on("response", lambda r: bodies.update({r.url: r.body()}) if r.request.resource_type == "script" else None)
+    window.page.on(
+        "response", lambda r: bodies.update({r.url: r.body()}) if r.request.resource_type == "script" else None
+    )
     window.page.goto(path)
     wait_until(lambda: window.page.evaluate("1") and len(bodies) >= 1)
     window.page.wait_for_load_state("load")
@@ -176,5 +182,7 @@ def test_ages_grow_in_the_words_of_the_server(open_window: Any) -> None:
         page.goto(f"/things/{FULL_BIN}")
         cells = page.locator("time[data-age]")
         first = cells.all_inner_texts()
-        again = page.evaluate("() => import(document.querySelector('script[src*=live]').src).then(m => [...document.querySelectorAll('time[data-age]')].map(e => m.age(Number(e.dataset.age))))")
+        again = page.evaluate(
+            "() => import(document.querySelector('script[src*=live]').src).then(m => [...document.querySelectorAll('time[data-age]')].map(e => m.age(Number(e.dataset.age))))"
+        )
         assert first == again

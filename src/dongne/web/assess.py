@@ -15,6 +15,7 @@ from dongne.web.shapes import STATES
 
 log = logging.getLogger(__name__)
 WORST_FIRST = ("alarm", "crowded", "busy", "calm", "stale")
+YES_OR_NO = frozenset({"", "1"})  # units of what says less on its own
 FRESH_S = 1.0
 
 
@@ -116,7 +117,9 @@ def assess(service: str, thing: int, readings: list[Reading]) -> Assessment:
     elif state not in STATES:
         log.warning("%s says state %r; states are %s", service, state, ", ".join(STATES))
         state = "calm"
-    ranked = sorted(readings, key=lambda r: (not r.is_there, r.origin.kind == "derived", r.stream.id))
+    ranked = sorted(
+        readings, key=lambda r: (not r.is_there, r.origin.kind == "derived", r.unit in YES_OR_NO, r.stream.id)
+    )
     return Assessment(thing, state, key, dict(params), tuple(ranked))
 
 

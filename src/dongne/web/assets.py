@@ -11,11 +11,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 OWN = Path(__file__).parent / "static"
-# package -> folder inside it, and the endings that may leave it.
+# our name for it -> folder in node_modules that is served, and the endings that may leave it.
 PACKAGES = {
-    "maplibre-gl": ("dist", (".mjs", ".css")),
-    "uplot": ("dist", (".esm.js", ".css")),
-    "pretendard": ("dist/web/variable", (".css", ".woff2")),
+    "maplibre-gl": ("maplibre-gl/dist", (".mjs", ".css")),
+    "uplot": ("uplot/dist", (".esm.js", ".css")),
+    "pretendard": ("pretendard/dist/web/variable", (".css", ".woff2")),
+    "inter": (
+        "@fontsource-variable/inter",
+        (".css", ".woff2"),
+    ),  # the accents Pretendard's subsets lack; its Latin is Inter
 }
 FOREVER = "public, max-age=31536000, immutable"
 mimetypes.add_type("text/javascript", ".mjs")
@@ -40,8 +44,9 @@ def own_url(path: str) -> str:
 def packages(node_modules: Path) -> dict[str, str]:
     """The address of each package's folder, for those that are installed."""
     found = {}
-    for name in PACKAGES:
-        file = node_modules / name / "package.json"
+    for name, (folder, _) in PACKAGES.items():
+        parts = folder.split("/")
+        file = node_modules.joinpath(*parts[: 2 if folder.startswith("@") else 1], "package.json")
         if file.exists():
             version = json.loads(file.read_text(encoding="utf-8"))["version"]
             found[name] = f"/assets/npm/{name}@{version}/"
@@ -59,7 +64,7 @@ def find_package_file(node_modules: Path, package: str, path: str) -> Path | Non
     if package not in PACKAGES:
         return None
     folder, endings = PACKAGES[package]
-    root = (node_modules / package / folder).resolve()
+    root = (node_modules / folder).resolve()
     file = (root / path).resolve()
     allowed = path.endswith(endings) and file.is_relative_to(root)
     return file if allowed and file.is_file() else None

@@ -11,7 +11,7 @@ from dongne.web.texts import Words
 
 SPARK = (300.0, 56.0)
 CHART = (520.0, 240.0)
-MARGIN = (46.0, 12.0, 14.0, 26.0)  # left, top, right, bottom
+MARGIN = (50.0, 12.0, 22.0, 28.0)  # left, top, right, bottom
 
 
 class _Frame:
@@ -30,8 +30,18 @@ class _Frame:
         share = (value - self.low) / self.span
         return round(self.bottom - min(max(share, 0.0), 1.0) * (self.bottom - self.top), 1)
 
-    def path(self, times: NDArray[np.int64], values: NDArray[np.float64], gap_us: float = float("inf")) -> str:
-        """Lines through the points, broken where the next is further away than `gap_us`."""
+    def path(self, line: Line) -> str:
+        """Lines through the points, broken where there are gaps; in steps where a value holds until the next."""
+        return self._steps(line) if line.is_stepped else self._slopes(line.time_us, line.value, _gap_us(line))
+
+    def _steps(self, line: Line) -> str:
+        parts: list[str] = []
+        for time_us, value in zip(line.time_us.tolist(), line.value.tolist(), strict=True):
+            x, y = self.x(time_us), self.y(value)
+            parts.append(f"H{x}V{y}" if parts else f"M{x} {y}")
+        return "".join(parts) + f"H{self.x(line.end_us)}"
+
+    def _slopes(self, times: NDArray[np.int64], values: NDArray[np.float64], gap_us: float) -> str:
         parts: list[str] = []
         before = -float("inf")
         for time_us, value in zip(times.tolist(), values.tolist(), strict=True):
@@ -73,7 +83,7 @@ def draw_spark(line: Line, label: str) -> Markup:
     return Markup(
         f'<svg class="spark" viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(label)}">{frame.area(line)}'
-        f'<path class="line" d="{frame.path(line.time_us, line.value, _gap_us(line))}"/>'
+        f'<path class="line" d="{frame.path(line)}"/>'
         f'<path class="end" d="M{last_x} {last_y}h0"/></svg>'
     )
 
@@ -104,7 +114,7 @@ def draw_chart(line: Line, words: Words, label: str) -> Markup:
     )
     return Markup(
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
-        f'{frame.area(line)}{rows}{columns}<path class="line" d="{frame.path(line.time_us, line.value, _gap_us(line))}"/></svg>'
+        f'{frame.area(line)}{rows}{columns}<path class="line" d="{frame.path(line)}"/></svg>'
     )
 
 

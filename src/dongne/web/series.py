@@ -30,13 +30,15 @@ class Band:
 
 @dataclass(frozen=True)
 class Line:
-    """A series between two instants, with its usual band where enough weeks are known."""
+    """A series between two instants, with its usual band where enough weeks are known. A stepped one says when
+    something changes: each value holds until the next."""
 
     start_us: int
     end_us: int
     time_us: NDArray[np.int64]
     value: NDArray[np.float64]
     band: Band | None = None
+    is_stepped: bool = False
 
 
 def get_line(store: Store, stream: Datastream, end_us: int, hours: int, most: int = 600, *, usual: bool = True) -> Line:
@@ -46,7 +48,8 @@ def get_line(store: Store, stream: Datastream, end_us: int, hours: int, most: in
     times, values = thin(times, values, most)
     interval_s = float(stream.properties.get("interval_s") or 0)
     wanted = usual and interval_s >= 300 and hours <= SPANS["7d"]
-    return Line(start_us, end_us, times, values, get_usual(store, stream, start_us, end_us) if wanted else None)
+    band = get_usual(store, stream, start_us, end_us) if wanted else None
+    return Line(start_us, end_us, times, values, band, is_stepped=not interval_s)
 
 
 def thin(

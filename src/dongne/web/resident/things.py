@@ -293,6 +293,7 @@ def _columns(page: Page, stream: Datastream, hours: int) -> dict[str, Any]:
     line = get_line(page.context.store, stream, page.now_us, hours, 1500)
     band = line.band
     return {
+        "stepped": line.is_stepped,
         "unit": page.names.unit(unit_of(stream)),
         "start": line.start_us / 1e6,
         "end": line.end_us / 1e6,

@@ -63,7 +63,7 @@ export async function showChart(figure) {
     cursor: { y: false, drag: { x: false }, points: { size: 9, fill: accent } },
     scales: { x: { range: () => [data.start, data.end] }, y: { range: (_, low, high) => UPlot.rangeNum(Math.min(0, low), high, 0.08, true) } },
     axes: [{ ...axis, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => short.format(tick * 1000)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => number.format(tick)) }],
-    series: [{}, { stroke: accent, width: 2.2, spanGaps: true, points: { show: data.time.length < 40 } }],
+    series: [{}, { stroke: accent, width: 2.2, spanGaps: true, ...(data.stepped ? { paths: UPlot.paths.stepped({ align: 1 }) } : {}), points: { show: data.time.length < 40 } }],
     hooks: { setCursor: [tell], setData: [tell], ready: [tell] },
   };
   if (data.usual) {

@@ -49,7 +49,7 @@ function style(city, colours) {
       layers.push({ id: "storeys", source: id, type: "fill-extrusion", minzoom: 15.5, paint: { "fill-extrusion-color": colours.card, "fill-extrusion-height": ["coalesce", ["get", "render_height"], 6], "fill-extrusion-opacity": 0.82 } });
     } else {
       layers.splice(1, 0, { id, source: id, type: "line", layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colours.line, "line-width": ["interpolate", ["linear"], ["zoom"], 13, 0.8, 17, id === "pedestrian_street" ? 6 : 3] } });
-      layers.push({ id: `${id}-name`, source: id, type: "symbol", minzoom: 15, filter: ["!", ["in", ",", ["get", "name"]]], layout: { "symbol-placement": "line", "text-field": ["get", "name"], "text-font": ["Pretendard Variable"], "text-size": 12 }, paint: { "text-color": colours["ink-2"], "text-halo-color": colours.sunken, "text-halo-width": 1.5 } });
+      layers.push({ id: `${id}-name`, source: id, type: "symbol", minzoom: 15, filter: ["!", ["in", ",", ["get", "name"]]], layout: { "symbol-placement": "line", "text-field": ["get", "name"], "text-font": ["Pretendard Variable", "Inter Variable"], "text-size": 12 }, paint: { "text-color": colours["ink-2"], "text-halo-color": colours.sunken, "text-halo-width": 1.5 } });
     }
   }
   layers.push({
@@ -58,7 +58,7 @@ function style(city, colours) {
   });
   layers.push({
     id: "names", source: "things", type: "symbol", minzoom: 16.5,
-    layout: { "text-field": ["get", "name"], "text-font": ["Pretendard Variable"], "text-size": 13, "text-offset": [0, 1], "text-anchor": "top", "text-max-width": 9 },
+    layout: { "text-field": ["get", "name"], "text-font": ["Pretendard Variable", "Inter Variable"], "text-size": 13, "text-offset": [0, 1], "text-anchor": "top", "text-max-width": 9 },
     paint: { "text-color": colours.ink, "text-halo-color": colours.card, "text-halo-width": 1.6 },
   });
   return { version: 8, sources, layers };
@@ -68,7 +68,7 @@ function style(city, colours) {
 export async function showMap(place, address, centre) {
   const root = packages["maplibre-gl"];
   if (!root) throw new Error("maplibre-gl is not installed here");
-  const [maplibre, city] = await Promise.all([import(`${root}maplibre-gl.mjs`), fetch(address).then((answer) => answer.json()), document.fonts.load('500 13px "Pretendard Variable"', "동네 Aä")]);
+  const [maplibre, city] = await Promise.all([import(`${root}maplibre-gl.mjs`), fetch(address).then((answer) => answer.json()), document.fonts.load('500 13px "Pretendard Variable"', "동네 A"), document.fonts.load('500 13px "Inter Variable"', "äö")]);
   await new Promise((done, failed) => document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${root}maplibre-gl.css`, onload: done, onerror: failed })));
   const colours = Object.fromEntries(["sunken", "card", "line", "ink", "ink-2"].map((name) => [name, probe(name)]));
   place.replaceChildren();
