@@ -3,14 +3,9 @@
 Missing values follow SQL: a comparison with what is not there is not true (but `eq null` and `ne null` ask for it).
 """
 
-import re
 from dataclasses import dataclass, field
-from datetime import date
-from datetime import time as clock_time
-from typing import Any
 
 from dongne.model.errors import BadInput
-from dongne.model.times import from_us
 from dongne.standards.sensorthings.functions import FUNCTIONS, Gives
 from dongne.standards.sensorthings.query import (
     Among,
@@ -32,54 +27,26 @@ from dongne.standards.sensorthings.query import (
     Value,
 )
 from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet, Kind
-from dongne.standards.sensorthings.text import expression_text
 from dongne.standards.sensorthings.times import parse_instant_us
 from dongne.stores.embedded.links import ALL_OBSERVATIONS, LINKS, TABLES, Of, Pairs, ToOne
+from dongne.stores.embedded.terms import (
+    FIRST_US,
+    FORMS,
+    LAST_US,
+    OPERATORS,
+    UNSAID,
+    Bindings,
+    Term,
+    clock_of,
+    compare_intervals,
+    compare_times,
+    date_of,
+    shown,
+    substring,
+)
 
-OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 MIRRORED = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 SIGNS = {"add": "+", "sub": "-", "mul": "*"}
-_PARAMETER = re.compile(r"\$(p\d+)")
-_UNSAID = object()
-_LAST_US = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
-_FIRST_US = -62_135_596_800_000_000  # 0001-01-01
-
-
-@dataclass(frozen=True)
-class Term:
-    """An expression in SQL. `end` is the end of a time that may be an interval; `json` the (column, parameter) of a
-    value inside JSON, whose sort only its neighbour tells; `number` an Observation's result where it is one."""
-
-    gives: Gives
-    sql: str
-    end: str | None = None
-    json: tuple[str, str] | None = None
-    number: str | None = None
-    constant: Any = _UNSAID
-
-
-class Bindings:
-    """The parameters of one statement, by name."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-
-    def bind(self, value: Any) -> str:
-        """The placeholder of a value."""
-        name = f"p{len(self.values)}"
-        self.values[name] = value
-        return f"${name}"
-
-    def statement(self, text: str) -> tuple[str, dict[str, Any]]:
-        """The text with the parameters it names; DuckDB refuses others."""
-        named = set(_PARAMETER.findall(text))
-        return text, {name: value for name, value in self.values.items() if name in named}
-
-    def bind_time(self, us: int) -> str:
-        """The placeholder of an instant. Raises BadInput outside the years 1 to 9999."""
-        if not _FIRST_US <= us <= _LAST_US:
-            raise BadInput("$filter: the time lies outside the years 1 to 9999; take a nearer one", reason="query")
-        return self.bind(from_us(us).replace(tzinfo=None))
 
 
 @dataclass
@@ -117,8 +84,8 @@ class Compiler:
             return self._as(term, Gives.BOOL, expression)
         if term.gives is not Gives.BOOL:
             raise BadInput(
-                f"$filter: {_shown(expression)} is a {term.gives.value}, not a condition; compare it, as in "
-                f"{_shown(expression)} eq ...",
+                f"$filter: {shown(expression)} is a {term.gives.value}, not a condition; compare it, as in "
+                f"{shown(expression)} eq ...",
                 reason="query",
             )
         return term.sql
@@ -126,21 +93,21 @@ class Compiler:
     def _compare(self, op: str, left: Term, right: Term, where: Expression) -> str:
         if Gives.NULL in (left.gives, right.gives):
             return self._with_null(op, right if left.gives is Gives.NULL else left, where)
-        if left.constant is not _UNSAID and right.constant is _UNSAID:
+        if left.constant is not UNSAID and right.constant is UNSAID:
             return self._compare(MIRRORED[op], right, left, where)
         if left.number is not None and right.gives is Gives.TEXT:
             return self._result_with_text(op, left, right)
         left, right = self._alike(left, right, where)
         sign = OPERATORS[op]
         if left.gives is Gives.TIME:
-            return _compare_times(op, left, right)
+            return compare_times(op, left, right)
         if left.gives is Gives.BOOL and op not in ("eq", "ne"):
-            raise BadInput(f"$filter: {_shown(where)}: truth values are only equal or not", reason="query")
+            raise BadInput(f"$filter: {shown(where)}: truth values are only equal or not", reason="query")
         return f"({left.number or left.sql} {sign} {right.sql})"
 
     def _with_null(self, op: str, term: Term, where: Expression) -> str:
         if op not in ("eq", "ne"):
-            raise BadInput(f"$filter: {_shown(where)}: null can only be compared with eq and ne", reason="query")
+            raise BadInput(f"$filter: {shown(where)}: null can only be compared with eq and ne", reason="query")
         no = "" if op == "eq" else "not "
         if term.gives is Gives.NULL:
             return "true" if op == "eq" else "false"
@@ -170,10 +137,10 @@ class Compiler:
             return Term(sort, self._as(left, sort, where)), Term(sort, self._as(right, sort, where))
         if left.gives is right.gives:
             return left, right
-        if right.gives is Gives.TEXT and right.constant is not _UNSAID:
+        if right.gives is Gives.TEXT and right.constant is not UNSAID:
             return left, self._text_as(right, left.gives, where)
         raise BadInput(
-            f"$filter: {_shown(where)} compares a {left.gives.value} with a {right.gives.value}", reason="query"
+            f"$filter: {shown(where)} compares a {left.gives.value} with a {right.gives.value}", reason="query"
         )
 
     def _text_as(self, text: Term, gives: Gives, where: Expression) -> Term:
@@ -186,9 +153,7 @@ class Compiler:
                 return self.literal(Instant(parse_instant_us(value)))
         except (ValueError, BadInput):
             pass
-        raise BadInput(
-            f"$filter: {_shown(where)} compares a {gives.value} with the text {value[:40]!r}", reason="query"
-        )
+        raise BadInput(f"$filter: {shown(where)} compares a {gives.value} with the text {value[:40]!r}", reason="query")
 
     # --- terms
 
@@ -228,9 +193,9 @@ class Compiler:
             case Duration(us):
                 return Term(Gives.DURATION, bind(us), constant=value)
             case Date(text):
-                return Term(Gives.DATE, bind(_date(text)), constant=value)
+                return Term(Gives.DATE, bind(date_of(text)), constant=value)
             case Clock(text):
-                return Term(Gives.CLOCK, bind(_clock(text)), constant=value)
+                return Term(Gives.CLOCK, bind(clock_of(text)), constant=value)
             case Geometry(wkt):
                 return Term(Gives.GEOMETRY, bind(wkt), constant=value)
 
@@ -307,18 +272,18 @@ class Compiler:
                 return f"try_cast({term.sql} as timestamp)"
             case Gives.DATE:
                 return f"try_cast({term.sql} as date)"
-        raise BadInput(f"$filter: {_shown(where)}: a value inside JSON is no {gives.value}", reason="query")
+        raise BadInput(f"$filter: {shown(where)}: a value inside JSON is no {gives.value}", reason="query")
 
     def _of(self, expression: Expression, gives: Gives) -> Term:
         """A term that must be of this sort."""
         term = self.term(expression)
         if term.gives is Gives.JSON and gives is not Gives.JSON:
             return Term(gives, self._as(term, gives, expression))
-        if term.gives is Gives.TEXT and term.constant is not _UNSAID and gives is Gives.TIME:
+        if term.gives is Gives.TEXT and term.constant is not UNSAID and gives is Gives.TIME:
             return self._text_as(term, gives, expression)
         if term.gives not in (gives, Gives.NULL):
             raise BadInput(
-                f"$filter: {_shown(expression)} is a {term.gives.value} where a {gives.value} is needed", reason="query"
+                f"$filter: {shown(expression)} is a {term.gives.value} where a {gives.value} is needed", reason="query"
             )
         return term
 
@@ -377,113 +342,25 @@ class Compiler:
         wanted = next(form for form in forms if len(form) == len(call.arguments))
         terms = [self._of(argument, sort) for argument, sort in zip(call.arguments, wanted, strict=True)]
         if len(terms) == 2 and terms[0].gives is Gives.TIME:
-            return Term(gives, _compare_intervals(call.name, *terms))
+            return Term(gives, compare_intervals(call.name, *terms))
         match call.name:
             case "now":
                 return self.literal(Instant(self.now_us))
             case "mindatetime":
-                return self.literal(Instant(_FIRST_US))
+                return self.literal(Instant(FIRST_US))
             case "maxdatetime":
-                return self.literal(Instant(_LAST_US))
+                return self.literal(Instant(LAST_US))
             case "substring":
-                return Term(gives, _substring(*(term.sql for term in terms)))
+                return Term(gives, substring(*(term.sql for term in terms)))
         return Term(gives, FORMS[call.name].format(*(term.sql for term in terms)))
 
     def sort_key(self, expression: Expression) -> list[str]:
         """What to sort by, without a direction. Raises BadInput for what multiplies rows."""
         term = self.term(expression)
         if self.many:
-            raise BadInput(f"$orderby: {_shown(expression)} has several values for one entity", reason="query")
-        if term.constant is not _UNSAID or term.gives is Gives.NULL:
-            raise BadInput(f"$orderby: {_shown(expression)} is the same for all; name a property", reason="query")
+            raise BadInput(f"$orderby: {shown(expression)} has several values for one entity", reason="query")
+        if term.constant is not UNSAID or term.gives is Gives.NULL:
+            raise BadInput(f"$orderby: {shown(expression)} is the same for all; name a property", reason="query")
         if term.gives is Gives.JSON:
             return [self._as(term, Gives.NUMBER, expression), term.sql]
         return [term.sql]
-
-
-FORMS: dict[str, str] = {
-    "substringof": "contains({1}, {0})",
-    "contains": "contains({0}, {1})",
-    "startswith": "starts_with({0}, {1})",
-    "endswith": "suffix({0}, {1})",
-    "length": "length({0})",
-    "indexof": "(strpos({0}, {1}) - 1)",
-    "tolower": "lower({0})",
-    "toupper": "upper({0})",
-    "trim": "trim({0}, e' \\t\\n\\r')",
-    "concat": "({0} || {1})",
-    "year": "year({0})",
-    "month": "month({0})",
-    "day": "day({0})",
-    "hour": "hour({0})",
-    "minute": "minute({0})",
-    "second": "second({0})",
-    "fractionalseconds": "((epoch_us({0}) % 1000000 + 1000000) % 1000000 / 1000000.0)",
-    "date": "cast({0} as date)",
-    "time": "cast({0} as time)",
-    "totaloffsetminutes": "(case when {0} is not null then 0 end)",
-    "round": "round(cast({0} as double))",
-    "floor": "floor(cast({0} as double))",
-    "ceiling": "ceil(cast({0} as double))",
-}
-
-
-_PLACE = "cast(least(greatest(trunc(cast({} as double)), 0), 1000000000) as bigint)"
-
-
-def _substring(text: str, start: str, length: str | None = None) -> str:
-    """From `start` (0 is the first character), to the end or so many characters."""
-    rest = "" if length is None else ", " + _PLACE.format(length)
-    return f"substr({text}, {_PLACE.format(start)} + 1{rest})"
-
-
-def _shown(expression: Expression) -> str:
-    return expression_text(expression)[:80]
-
-
-def _date(text: str) -> Any:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"$filter: there is no day {text}", reason="query") from None
-
-
-def _clock(text: str) -> Any:
-    try:
-        return clock_time.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"$filter: there is no time of day {text}", reason="query") from None
-
-
-def _compare_times(op: str, a: Term, b: Term) -> str:
-    """Instants and intervals: before and after mean wholly so; equal means start and end."""
-    a_end, b_end = a.end or a.sql, b.end or b.sql
-    sign = OPERATORS[op]
-    if a.end is None and b.end is None:
-        return f"({a.sql} {sign} {b.sql})"
-    match op:
-        case "eq":
-            return f"({a.sql} = {b.sql} and {a_end} = {b_end})"
-        case "ne":
-            return f"(not ({a.sql} = {b.sql} and {a_end} = {b_end}))"
-        case "lt" | "le":
-            return f"({a.sql} {sign} {b.sql} and {a_end} {sign} {b.sql})"  # the first alone can use the zone maps
-    return f"({a.sql} {sign} {b_end})"
-
-
-def _compare_intervals(name: str, a: Term, b: Term) -> str:  # noqa: PLR0911  # one for each function
-    a_end, b_end = a.end or a.sql, b.end or b.sql
-    match name:
-        case "before":
-            return _compare_times("lt", a, b)
-        case "after":
-            return _compare_times("gt", a, b)
-        case "meets":
-            return f"({a_end} = {b.sql} or {a.sql} = {b_end})"
-        case "during":
-            return f"({a.sql} >= {b.sql} and {a_end} <= {b_end})"
-        case "overlaps":
-            return f"({a.sql} <= {b_end} and {a_end} >= {b.sql})"
-        case "starts":
-            return f"({a.sql} = {b.sql})"
-    return f"({a_end} = {b_end})"

@@ -10,7 +10,8 @@ from typing import Any
 from dongne.standards.sensorthings.query import Query
 from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet
 from dongne.stores.embedded.links import OBSERVATION_TABLES, TABLES, Of, Pairs, ToOne
-from dongne.stores.embedded.sql import Bindings, Compiler
+from dongne.stores.embedded.sql import Compiler
+from dongne.stores.embedded.terms import Bindings
 
 Statement = tuple[str, dict[str, Any]]
 FEW_IDS = 500
