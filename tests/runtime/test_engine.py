@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import random
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,8 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dongne.model.cases import CaseEvent
+from dongne.model.entities import EntityType, Remove
 from dongne.model.errors import BadInput, BadSetup
 from dongne.model.graph import ThingGraph
+from dongne.model.observed import Observation
 from dongne.model.records import JobResult, Record, RecordKind, Resume, SettingChange
 from dongne.model.times import to_us
 from dongne.runtime.declared import declare
@@ -24,7 +28,7 @@ from dongne.runtime.facts import Fact, Telling
 from dongne.runtime.registry import LoadedService, order_by_feeding
 from dongne.runtime.replay import replay
 from dongne.runtime.runner import next_local
-from dongne.runtime.service import Alert, Result, Start
+from dongne.runtime.service import Alert, City, Emission, Result, Service, Start, Wake, on, wake
 
 _spec = importlib.util.spec_from_file_location("runtime_toy", Path(__file__).with_name("toy.py"))
 assert _spec is not None and _spec.loader is not None
@@ -161,6 +165,62 @@ def test_a_failing_key_is_parked_says_why_and_goes_on_after_resume() -> None:
     assert "record 4: TypeError" in cell.parked
     made.turn(Record(6, 1, RecordKind.RESUME, to_us(START), msgspec.msgpack.encode(Resume("tanks", 1, reset=True))))
     assert [e.thing for e in made.turn(toy.observed(7, START, [(1, START, 1.0)]))] == [1]
+
+
+def _starts(made: Engine, number: int, at: datetime) -> int:
+    return len(said(made, Record(number, 1, RecordKind.WAKE, to_us(at), b""), Start))
+
+
+def test_a_key_begun_anew_still_has_its_daily_hour() -> None:
+    made = engine(toy.tanks())
+    made.turn(toy.observed(2, START, [(1, START, 1.0)]))
+    made.turn(Record(3, 1, RecordKind.RESUME, to_us(START), msgspec.msgpack.encode(Resume("tanks", 1, reset=True))))
+    assert _starts(made, 4, START + timedelta(days=3)) == 3
+
+
+def test_a_case_of_another_part_opens_no_key_here() -> None:
+    made = engine(toy.tanks(), keeps=lambda thing: thing == 1)
+    event = CaseEvent(
+        key="tanks/2/alert/high/round 0", kind="alert", action="dismiss", name="high", time=START, thing=2,
+        service="tanks", state="dismissed",
+    )  # fmt: skip
+    made.turn(Record(2, 1, RecordKind.CASE, to_us(START), msgspec.msgpack.encode(event)))
+    assert made.runners["tanks"].cells == {}
+
+
+def test_a_thing_that_is_gone_is_not_woken() -> None:
+    made = engine(toy.tanks())
+    made.turn(toy.observed(2, START, [(1, START, 40.0), (2, START, 40.0)]))
+    gone = msgspec.msgpack.encode([Remove(EntityType.THING, 1)])
+    made.turn(Record(4, 1, RecordKind.ENTITIES, to_us(START), gone))
+    emitted = made.turn(Record(5, 1, RecordKind.WAKE, to_us(START + timedelta(days=1)), b""))
+    assert {e.thing for e in emitted} == {2}
+
+
+def test_a_wake_that_asks_for_itself_at_once_parks_its_key() -> None:
+    @dataclasses.dataclass
+    class Count:
+        fired: int = 0
+
+    class Restless(Service[toy.NoSettings, Count]):
+        @on(toy.LEVEL)
+        def heard(self, obs: Observation, state: Count, city: City) -> Iterator[Emission]:
+            yield Wake(obs.time, "again")
+
+        @wake("again")
+        def again(self, now: datetime, state: Count, city: City) -> Iterator[Emission]:
+            state.fired += 1
+            yield Wake(now, "again")
+
+    for handler in (Restless.heard, Restless.again):
+        handler.__annotations__["state"] = Count
+    manifest = toy.doubler().manifest
+    made = engine(LoadedService(manifest, declare(manifest.id, Restless, manifest, [])))
+    made.turn(toy.observed(2, START, [(1, START, 40.0)]))
+    made.turn(Record(3, 1, RecordKind.WAKE, to_us(START), b""))
+    cell = made.runners[manifest.id].cells[1]
+    assert cell.parked == "record 3: more than 100 Wakes without time going on"
+    assert cell.state.fired == 100
 
 
 def test_a_jobs_outcome_reaches_the_key_it_is_about() -> None:

@@ -299,7 +299,7 @@ class Engine:
     def _case_event(self, record: Record, out: list[Emitted]) -> None:
         event = _case.decode(record.body)
         runner = self.runners.get(event.service)
-        if runner is None or event.thing is None:
+        if runner is None or event.thing is None or not runner.serves(event.thing):
             return
         for trigger, handler in runner.declared.on_case:
             if trigger.kind == event.kind and trigger.state == event.state:

@@ -21,6 +21,7 @@ from dongne.runtime.settings import CITY, SettingsBook
 from dongne.runtime.surroundings import KeyCity, Surroundings
 
 NOTHING: list[Any] = []  # shared, never changed
+MAX_AT_ONCE = 100  # Wakes of one key at one instant
 DAILY = "daily "  # before the local time, the name of the Wake behind @daily
 
 
@@ -201,6 +202,7 @@ class Runner:
         if resume.reset:
             self.cells.pop(resume.thing)
             cell = self._open(resume.thing)
+            self._plan_daily(resume.thing, cell, from_us(self._around.at_us))
         elif not cell.changed:
             cell.changed = True
             self._changed.append(resume.thing)
@@ -235,8 +237,10 @@ class Runner:
         return self._heap[0][0] if self._heap else None
 
     def fire(self, until_us: int, cause: int) -> Iterator[Emitted]:
-        """Runs every Wake due at or before this instant, in order of time, then key, then name."""
+        """Runs every Wake due at or before this instant, in order of time, then key, then name. Those of Things that are
+        gone are dropped; a key whose Wakes ask for each other without end is parked."""
         heap = self._heap
+        fired: dict[int, tuple[int, int]] = {}  # key -> the latest instant, and how often not later than it
         while heap and heap[0][0] <= until_us:
             us, key, name = heapq.heappop(heap)
             cell = self.cells.get(key)
@@ -250,6 +254,12 @@ class Runner:
                 self._schedule(key, cell, name, due_us)
                 continue
             del cell.wakes[name]
+            if not self.serves(key):
+                continue
+            latest_us, times = fired.get(key, (us, 0))
+            fired[key] = latest_us, times = (us, 1) if us > latest_us else (latest_us, times + 1)
+            if times > MAX_AT_ONCE:
+                cell.parked = cell.parked or f"record {cause}: more than {MAX_AT_ONCE} Wakes without time going on"
             now = from_us(us)
             handler = self._handler_of(name)
             if name.startswith(DAILY):
