@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from dongne.model.cases import CaseEvent
-from dongne.model.records import Record, RecordKind, Resume
+from dongne.model.records import JobResult, Record, RecordKind, Resume, SettingChange
 from dongne.model.times import to_us
 from dongne.runtime.live import READER, Live
 from dongne.runtime.ports import CaseFilter, Entry, Transaction
@@ -205,3 +205,18 @@ def test_what_waits_in_bulk_is_read_once(store: EmbeddedStore, clock: HandClock)
     outside = [record.number for records in asked for record in records if not record.origin]
     assert len(outside) == len(set(outside)) == 6 + 1
     assert live.engine.runners["tanks"].cells[1].state.count == 18_000
+
+
+def test_settings_and_outcomes_of_another_version_of_a_service_stop_nothing(
+    store: EmbeddedStore, clock: HandClock
+) -> None:
+    values = {"gone_percent": 3, "high_percent": 30, "silent_h": "soon"}
+    setting = Entry(RecordKind.SETTING, msgspec.msgpack.encode(SettingChange("tanks", "city", values)))
+    outcome = Entry(RecordKind.JOB, msgspec.msgpack.encode(JobResult("tanks", "fit", 1, {"curve": 3})))
+    store.submit(Transaction([setting, outcome])).result()
+    for _ in range(2):  # as records, and as what a restart takes in
+        live = Live(store, services(), ZONE)
+        observe(store, (1, clock.go(minutes=1), 40.0))
+        live.drain()
+        assert live.engine.runners["tanks"].book.resolve(1) == toy.Settings(high_percent=30)
+    assert [c.name for c in store.list_cases(CaseFilter())] == ["high"]

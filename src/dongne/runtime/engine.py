@@ -5,6 +5,7 @@ arrived, then its handlers, then what their emissions set off in other services 
 function of the records from outside and of nothing else.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
@@ -34,6 +35,8 @@ from dongne.runtime.runner import Emitted, Runner
 from dongne.runtime.service import Handler, Latest, Result
 from dongne.runtime.settings import CITY
 from dongne.runtime.surroundings import Surroundings
+
+log = logging.getLogger("dongne.engine")
 
 decode_changes = msgspec.msgpack.Decoder(list[EntityChange]).decode
 _setting = msgspec.msgpack.Decoder(SettingChange)
@@ -322,6 +325,12 @@ class Engine:
         job = runner.declared.jobs.get(result.job) if runner else None
         if runner is None or job is None or result.error or not runner.serves(result.thing):
             return None
-        outcome: Any = msgspec.convert(result.outcome, job.outcome, strict=False)
+        try:
+            outcome: Any = msgspec.convert(result.outcome, job.outcome, strict=False)
+        except msgspec.ValidationError as error:  # recorded when the job's outcome was of another class
+            log.warning(
+                "left out: the outcome of %s.%s of Thing %d: %s", result.service, result.job, result.thing, error
+            )
+            return None
         self.around.set_asset(result.service, result.job, result.thing, outcome)
         return runner, result, outcome

@@ -79,7 +79,7 @@ class Runner:
         self._keeps = keeps
         self.book = SettingsBook(self.id, self.declared.settings(), loaded.manifest.settings)
         if city_settings:
-            self.book.apply(SettingChange(self.id, CITY, city_settings))
+            self.book.apply(SettingChange(self.id, CITY, self.book.check(city_settings)))
         self._service = self.declared.cls(self.book.defaults)
         self.cells: dict[int, Cell] = {}
         self._changed: list[int] = []

@@ -1,6 +1,7 @@
 """Settings in layers: default < city < Thing < experiment arm. Each change is a record, so replay has them too."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from dongne.model.errors import BadInput, BadSetup
 from dongne.model.records import SettingChange
 from dongne.runtime.manifest import SettingEntry
 from dongne.runtime.ports import SettingInForce
+
+log = logging.getLogger("dongne.settings")
 
 CITY = "city"
 
@@ -58,9 +61,16 @@ class SettingsBook:
         return converted
 
     def apply(self, change: SettingChange) -> None:
-        """Take a change in."""
+        """Take a recorded change in. What no longer is a setting, or no longer in its range, since the service became
+        another, is left out: what is recorded must not stop a start."""
         level = self._levels.setdefault(change.level, {})
-        for name, value in self.check(change.values).items():
+        for name, given in change.values.items():
+            try:
+                value = self.check({name: given})[name]
+            except BadInput as error:
+                log.warning("left out: %s", error.message)
+                level.pop(name, None)
+                continue
             if value is None:
                 level.pop(name, None)
             else:
