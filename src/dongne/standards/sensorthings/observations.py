@@ -133,7 +133,7 @@ def plain_values(time: str, result: float) -> dict[str, Any]:
 def _number(value: float) -> float | int | None:
     if value != value:  # noqa: PLR0124  # NaN
         return None
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
 # --- data arrays ---------------------------------------------------------------------------------------------------
