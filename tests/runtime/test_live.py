@@ -4,21 +4,26 @@ import importlib.util
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 import pytest
 
 from dongne.model.cases import CaseEvent
+from dongne.model.observed import Observation
 from dongne.model.records import JobResult, Record, RecordKind, Resume, SettingChange
 from dongne.model.times import to_us
+from dongne.runtime.declared import declare
 from dongne.runtime.live import READER, Live
 from dongne.runtime.ports import CaseFilter, Entry, Transaction
 from dongne.runtime.registry import LoadedService
 from dongne.runtime.replay import recorded, replay
+from dongne.runtime.service import Alert, City, Emission, Result, Service, WorkOrder, on
 from dongne.stores.embedded import EmbeddedStore
 
 _spec = importlib.util.spec_from_file_location("runtime_toy", Path(__file__).with_name("toy.py"))
@@ -220,3 +225,49 @@ def test_settings_and_outcomes_of_another_version_of_a_service_stop_nothing(
         live.drain()
         assert live.engine.runners["tanks"].book.resolve(1) == toy.Settings(high_percent=30)
     assert [c.name for c in store.list_cases(CaseFilter())] == ["high"]
+
+
+@dataclass
+class Anything:
+    kept: object = None
+
+
+class Careless(Service[toy.NoSettings, Anything]):
+    """Says and keeps what can't be stored, by the level it hears."""
+
+    kinds = ("tank",)
+    emits = (toy.MEAN, Alert, WorkOrder)
+
+    @on(toy.LEVEL)
+    def heard(self, obs: Observation, state: Anything, city: City) -> Iterator[Emission]:
+        match int(obs.result):
+            case 1:
+                yield Alert("high", "x", {"level_percent": np.int64(3)})
+            case 2:
+                yield Result(toy.MEAN, 1.0, datetime(2026, 1, 1))  # noqa: DTZ001
+            case 3:
+                yield WorkOrder("high", "x", due=datetime(2026, 1, 1))  # noqa: DTZ001
+            case 4:
+                state.kept = object()
+            case _:
+                yield Result(toy.MEAN, obs.result)
+
+
+def test_what_can_not_be_stored_stops_its_key_only(store: EmbeddedStore, clock: HandClock) -> None:
+    manifest = toy.tanks().manifest
+    careless = LoadedService(manifest, declare("tanks", Careless, manifest, []))
+    live = Live(store, [careless], ZONE)
+    for level in (1.0, 2.0, 3.0, 4.0):
+        observe(store, (int(level), clock.go(minutes=1), level))
+    live.drain()
+    said = {row.thing: row.parked for row in store.list_states("tanks")}
+    assert "int64" in said[1]
+    assert "offset-naive" in said[2] and "offset-naive" in said[3]
+    assert (
+        said[4] == "its state can't be stored: Encoding objects of type object is unsupported; resume it with a reset"
+    )
+    resume = Entry(RecordKind.RESUME, msgspec.msgpack.encode(Resume("tanks", 1)))
+    store.submit(Transaction([resume])).result()
+    observe(store, (1, clock.go(minutes=1), 50.0))
+    live.drain()
+    assert [f.value for f in recorded(store, {"tanks"})] == [50.0]

@@ -20,6 +20,7 @@ from dongne.runtime.service import Emission, Handler, Result, Wake
 from dongne.runtime.settings import CITY, SettingsBook
 from dongne.runtime.surroundings import KeyCity, Surroundings
 
+_encode = msgspec.msgpack.Encoder().encode
 NOTHING: list[Any] = []  # shared, never changed
 MAX_AT_ONCE = 100  # Wakes of one key at one instant
 DAILY = "daily "  # before the local time, the name of the Wake behind @daily
@@ -49,6 +50,15 @@ class Cell:
         self.changed = True
         self.settings: Any = None
         self.settings_revision = -1
+
+
+def _check_storable(emission: Emission) -> None:
+    """Raises TypeError where it can't be written: values that JSON has not, an instant without a zone."""
+    _encode(emission)
+    for name in ("time", "due", "until"):
+        instant = getattr(emission, name, None)
+        if instant is not None:
+            to_us(instant)
 
 
 def next_local(after: datetime, local_time: str, zone: ZoneInfo) -> datetime:
@@ -128,7 +138,12 @@ class Runner:
         for key in changed:
             cell = self.cells[key]
             cell.changed = False
-            body = msgspec.json.encode(cell.state)
+            try:
+                body = msgspec.json.encode(cell.state)
+            except Exception as error:  # noqa: BLE001  whatever a handler put into a state must stop this key only
+                cell.parked = cell.parked or f"its state can't be stored: {error}; resume it with a reset"
+                cell.state = self.declared.state()
+                body = msgspec.json.encode(cell.state)
             yield StateRow(self.id, key, self.declared.cls.version, body, dict(cell.wakes), cell.parked)
 
     # --- settings --------------------------------------------------------------------------------------------------
@@ -170,29 +185,35 @@ class Runner:
             for emission in emissions:
                 if type(emission) is Result:
                     declared = self._results.get(emission.property.key)
-                    if declared is None or not declared.low <= emission.value <= declared.high:
-                        self._refuse(emission)
+                    is_plain = emission.time is None and not emission.parameters
+                    if not is_plain or declared is None or not declared.low <= emission.value <= declared.high:
+                        self._check(emission)
                 elif type(emission) is Wake:
                     self._wake(key, cell, emission)
                     continue
-                elif not isinstance(emission, self._classes):
-                    self._refuse(emission)
+                else:
+                    self._check(emission)
                 out.append(Emitted(self.id, key, emission, cause, about))
         except Exception as error:  # noqa: BLE001  whatever a handler raises must stop this key only
             cell.parked = f"record {cause}: {type(error).__name__}: {error}"
             return []
         return out
 
-    def _refuse(self, emission: Emission) -> None:
+    def _check(self, emission: Emission) -> None:
+        """Raises BadSetup where it is not declared or out of range, TypeError where it can't be stored."""
         if not isinstance(emission, Result):
-            raise BadSetup(f"{self.id} emits {emission!r} but does not declare {type(emission).__name__} in emits")
-        declared = self._results.get(emission.property.key)
-        if declared is None:
-            raise BadSetup(f"{self.id} emits {emission.property.key} but does not declare it in emits")
-        raise BadSetup(
-            f"{self.id} emits {emission.property.key} = {emission.value!r} {declared.unit}, "
-            f"out of {declared.low:g}..{declared.high:g}"
-        )
+            if not isinstance(emission, self._classes):
+                raise BadSetup(f"{self.id} emits {emission!r} but does not declare {type(emission).__name__} in emits")
+        else:
+            declared = self._results.get(emission.property.key)
+            if declared is None:
+                raise BadSetup(f"{self.id} emits {emission.property.key} but does not declare it in emits")
+            if not declared.low <= emission.value <= declared.high:
+                raise BadSetup(
+                    f"{self.id} emits {emission.property.key} = {emission.value!r} {declared.unit}, "
+                    f"out of {declared.low:g}..{declared.high:g}"
+                )
+        _check_storable(emission)
 
     def resume(self, resume: Resume) -> None:
         """A parked key goes on."""
