@@ -327,8 +327,12 @@ def test_what_was_held_back_when_the_city_ended_comes_again(
     assert len(rows(store, 7)) == 5
 
 
-def test_redelivered_messages_are_stored_once(store: EmbeddedStore, broker: Mosquitto, device: Device) -> None:
-    """Stored, and the process is gone before it could acknowledge."""
+@pytest.mark.parametrize("recent_rows", [200_000, 0])
+def test_redelivered_messages_are_stored_once(
+    store: EmbeddedStore, broker: Mosquitto, device: Device, recent_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stored, and the process is gone before it could acknowledge; found in what came last, or in history."""
+    monkeypatch.setattr("dongne.adapters.mqtt.known.RECENT_ROWS", recent_rows)
     with running(store, broker) as adapter:
         adapter._reception._acknowledge = lambda _parcel: None  # type: ignore[method-assign]
         for minute in range(20):

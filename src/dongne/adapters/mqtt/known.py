@@ -8,17 +8,20 @@ import logging
 import duckdb
 
 from dongne.model.errors import DongneError
+from dongne.model.records import RecordKind, decode_batch
 from dongne.model.times import from_us
 from dongne.runtime.ports import Store
 
+RECENT_ROWS = 200_000  # Mosquitto 2.0.11 was seen to send 100,000 again; docs/mqtt.md
 HOUR_US = 3_600_000_000
 _MOST_HOURS = 10_000
 
 log = logging.getLogger(__name__)
 
 
-class StoredHours:
-    """Looks into history, an hour of a Datastream at a time; the hours are forgotten with each connection.
+class Known:
+    """Looks at what was stored last, then into history, an hour of a Datastream at a time; what it has read is forgotten
+    when no more is sent again.
 
     What is newer than the latest can't be stored yet, so only late or repeated times cost a question. Where history
     can't be asked nothing is known: rather stored twice than lost.
@@ -26,28 +29,45 @@ class StoredHours:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._recent: set[tuple[int, int, float]] | None = None
         self._hours: dict[tuple[int, int], set[tuple[int, float]]] = {}
 
     def forget(self) -> None:
-        """A connection begins."""
-        self._hours = {}
+        """Nothing more is sent again, or all of it anew."""
+        if self._recent is not None:
+            self._recent = None
+            self._hours = {}
 
-    def hold(self, datastream: int, time_us: int, result: float) -> bool:
+    def holds(self, datastream: int, time_us: int, result: float) -> bool:
         """Whether an Observation of this time and result is stored."""
         latest = self._store.latest(datastream)
         if latest is None or time_us > latest.time_us:
             return False
         if time_us == latest.time_us and result == latest.result:
             return True
+        if self._recent is None:
+            self._recent = self._read_recent()
+        if (datastream, time_us, result) in self._recent:
+            return True
         key = datastream, time_us // HOUR_US
         hour = self._hours.get(key)
         if hour is None:
             if len(self._hours) >= _MOST_HOURS:
                 self._hours.clear()
-            hour = self._hours[key] = self._read(*key)
+            hour = self._hours[key] = self._read_hour(*key)
         return (time_us, result) in hour
 
-    def _read(self, datastream: int, hour: int) -> set[tuple[int, float]]:
+    def _read_recent(self) -> set[tuple[int, int, float]]:
+        found: set[tuple[int, int, float]] = set()
+        at = max(self._store.head() - RECENT_ROWS, 0)
+        while records := self._store.read(at, None, 100, (RecordKind.OBSERVATIONS,)):
+            for record in records:
+                batch = decode_batch(record.body, record.count)
+                found.update(zip(batch.datastream.tolist(), batch.time_us.tolist(), batch.result.tolist(), strict=True))
+            at = records[-1].number
+        return found
+
+    def _read_hour(self, datastream: int, hour: int) -> set[tuple[int, float]]:
         start_us = hour * HOUR_US
         try:
             times, results = self._store.series(datastream, from_us(start_us), from_us(start_us + HOUR_US))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dongne.adapters.mqtt.config import MqttConfig
-from dongne.adapters.mqtt.known import StoredHours
+from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
 from dongne.adapters.mqtt.topics import Form, Topics
 from dongne.adapters.mqtt.wire import Message
@@ -70,7 +70,7 @@ class Reception:
         self._store, self._intake, self._config, self._ring, self._tell = store, intake, config, ring, tell
         self.topics = Topics(config.root, config.short)
         self._decoder = Decoder(store, config.max_body_bytes)
-        self._hours = StoredHours(store)
+        self._known = Known(store)
         self._door = store.open_door(self._on_commit)
         self._outcomes: deque[tuple[list[Parcel], int, Exception | None]] = deque()
         self._part_outcomes: deque[tuple[Parcel, int, Receipt | Exception]] = deque()
@@ -93,7 +93,7 @@ class Reception:
         held back of before is let go; else it exists nowhere but here, and is stored."""
         self._line, self._sent_again = line, session_kept
         self._of_before = self._with_store
-        self._hours.forget()
+        self._known.forget()
         self._redelivers_until_s = time.monotonic() + REDELIVERY_S if session_kept else 0.0
         held, self._held = self._held, deque()
         for parcel in held:
@@ -101,9 +101,11 @@ class Reception:
 
     @property
     def may_read(self) -> bool:
-        """Whether there is room, and nothing of an earlier connection is still with the store: what comes could not
-        be compared with it."""
-        return self._waiting_bytes < self._config.max_waiting_bytes and not self._of_before
+        """Whether there is room (brokers do not all keep to the maximum they are told), and nothing of an earlier
+        connection is still with the store: what comes could not be compared with it."""
+        config = self._config
+        has_room = self.waiting < config.receive_maximum and self._waiting_bytes < config.max_waiting_bytes
+        return has_room and not self._of_before
 
     @property
     def waiting(self) -> int:
@@ -129,6 +131,8 @@ class Reception:
         try:
             self._decoder.check_size(body)
             again = message.dup or (self._redelivers_until_s > 0.0 and time.monotonic() < self._redelivers_until_s)
+            if not again:
+                self._known.forget()
             form, datastream = self.topics.read(message.topic)
             if form is Form.DATA_ARRAY:
                 self._take_array(parcel, body, again)
@@ -147,7 +151,7 @@ class Reception:
     def _take_row(self, parcel: Parcel, row: ObservationRow, again: bool) -> None:
         number = self._intake.check(row)
         is_number = row.result == row.result  # not NaN
-        if number or (again and is_number and self._hours.hold(row.datastream, row.time_us, row.result)):
+        if number or (again and is_number and self._known.holds(row.datastream, row.time_us, row.result)):
             self._intake.count_duplicate()
             self.duplicates += 1
             self._finish(parcel, number)
@@ -173,7 +177,7 @@ class Reception:
         return [
             at
             for at, (stream, time_us, result) in enumerate(found)
-            if stream in there and at not in rows.errors and self._hours.hold(stream, time_us, result)
+            if stream in there and at not in rows.errors and self._known.holds(stream, time_us, result)
         ]
 
     def _check_array(self, rows: ArrayRows, known: list[int]) -> Checked:
