@@ -23,7 +23,7 @@ from dongne.runtime.live import READER, Live
 from dongne.runtime.ports import CaseFilter, Entry, Transaction
 from dongne.runtime.registry import LoadedService
 from dongne.runtime.replay import recorded, replay
-from dongne.runtime.service import Alert, City, Emission, Result, Service, WorkOrder, on
+from dongne.runtime.service import Alert, City, Emission, Latest, Result, Service, WorkOrder, on
 from dongne.stores.embedded import EmbeddedStore
 
 _spec = importlib.util.spec_from_file_location("runtime_toy", Path(__file__).with_name("toy.py"))
@@ -271,3 +271,26 @@ def test_what_can_not_be_stored_stops_its_key_only(store: EmbeddedStore, clock: 
     observe(store, (1, clock.go(minutes=1), 50.0))
     live.drain()
     assert [f.value for f in recorded(store, {"tanks"})] == [50.0]
+
+
+def test_a_service_switched_on_later_takes_nothing_from_what_others_need(
+    store: EmbeddedStore, clock: HandClock
+) -> None:
+    early = Live(store, [toy.doubler()], ZONE)
+    observe(store, (5, clock.go(minutes=1), 120.0), (1, clock.go(minutes=1), 50.0))
+    early.drain()
+
+    class Curious(Service[toy.NoSettings, Anything]):
+        needs = (Latest(toy.LEVEL),)
+
+        @on(toy.LIGHT)
+        def heard(self, obs: Observation, state: Anything, city: City) -> Iterator[Emission]:
+            yield from ()
+
+    Curious.heard.__annotations__["state"] = Anything
+    manifest = toy.tanks().manifest
+    curious = LoadedService(manifest, declare("tanks", Curious, manifest, []))
+    for _ in range(2):  # as it is rebuilt, and as a restart finds it
+        around = Live(store, [toy.doubler(), curious], ZONE).engine.around
+        assert [r.value for r in around.readings(1, toy.NEAR)] == [120.0]
+        assert [r.value for r in around.readings(1, Latest(toy.LEVEL))] == [50.0]

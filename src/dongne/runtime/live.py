@@ -18,6 +18,7 @@ from dongne.runtime.outlet import Outlet
 from dongne.runtime.ports import Entry, Lane, StateRow, Store, Transaction
 from dongne.runtime.registry import LoadedService
 from dongne.runtime.replay import read_all, rebuild
+from dongne.runtime.settings import CITY
 
 log = logging.getLogger("dongne.live")
 
@@ -86,8 +87,10 @@ class Live:
         rows = fresh.take_changed()
         for service in changed:
             self.store.submit(Transaction(drop_states_of=service.id)).result()
-        self.store.submit(Transaction(states=rows)).result()
         engine.load(rows)
+        engine.around.note_all_changed()  # the row of a Thing has what all services need of it
+        known = [row for row in engine.take_changed() if row.service == CITY]
+        self.store.submit(Transaction(states=[*(row for row in rows if row.service != CITY), *known])).result()
 
     # --- running -----------------------------------------------------------------------------------------------------
 

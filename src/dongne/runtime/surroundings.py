@@ -51,6 +51,10 @@ class Surroundings:
             if key in self.needed:
                 self._latest[key][thing] = known
 
+    def note_all_changed(self) -> None:
+        """`take_changed` gives everything that is known."""
+        self._changed = dict.fromkeys(thing for values in self._latest.values() for thing in values)
+
     def set_asset(self, service: str, job: str, thing: int, outcome: Any) -> None:
         """The newest outcome of a job."""
         self._assets[service, job, thing] = outcome
