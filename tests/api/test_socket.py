@@ -24,14 +24,15 @@ from dongne.web.api import ApiContext, append_protocol, create_api
 class Server:
     """The app on a port of its own."""
 
-    def __init__(self, context: ApiContext) -> None:
+    def __init__(self, context: ApiContext, keep_alive_s: float = 5) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         api = create_api(context)
         config = uvicorn.Config(
-            api, http=append_protocol(api), log_level="error", lifespan="off", timeout_graceful_shutdown=1
-        )
+            api, http=append_protocol(api), log_level="error", lifespan="off", timeout_graceful_shutdown=1,
+            timeout_keep_alive=keep_alive_s,  # type: ignore[arg-type]  # seconds, whole or not
+        )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self._thread.start()
@@ -395,3 +396,19 @@ def test_many_at_once_are_all_stored_once_and_told_their_own_number(server: Serv
     with httpx.Client() as client:
         stored = client.get(f"{server.url}/v1.1/Datastreams(2)/Observations?$top=1000").json()["value"]
     assert {one["@iot.id"]: one["result"] for one in stored} == found
+
+
+def test_a_line_that_stays_silent_is_closed_and_a_busy_one_is_not(make_context: Callable[..., ApiContext]) -> None:
+    server = Server(make_context(), keep_alive_s=0.2)
+    try:
+        assert httpx.post(f"{server.url}/v1.1/Things", json=LAMP).status_code == 201
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
+            for second in range(8):
+                line.sendall(request(a_value(second)))
+                assert line.recv(4_096).startswith(b"HTTP/1.1 201")
+                threading.Event().wait(0.05)
+            began_s = time.monotonic()
+            assert line.recv(4_096) == b""
+            assert 0.1 < time.monotonic() - began_s < 3
+    finally:
+        server.close()

@@ -56,7 +56,7 @@ class Append:
         else:
             protocol.transport.write(head + protocol.default_head + b"connection: close\r\n\r\n" + body)
             protocol.transport.close()
-        protocol.on_response_complete()
+        protocol.answered()
 
     def refuse(self, error: DongneError) -> None:
         """Send an error as the rest of the API does."""
@@ -78,6 +78,36 @@ class AppendProtocol(HttpToolsProtocol):
 
     api: Api
     _door: tuple[asyncio.AbstractEventLoop, Door] | None = None
+    _idle_since_s = 0.0
+    _idle_timer: asyncio.TimerHandle | None = None
+
+    def answered(self) -> None:
+        """After an answer: what waits behind it, or the wait for the next request. uvicorn sets and clears a timer for
+        each request; here one timer looks from time to time."""
+        if self.pipeline or self.flow.read_paused or self.transport.is_closing():
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self._idle_since_s = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._look)
+
+    def _look(self) -> None:
+        self._idle_timer = None
+        if self._is_busy() or self.transport.is_closing() or self.timeout_keep_alive_task is not None:
+            return  # the next answer, or uvicorn's own timer, sees to it
+        left_s = self._idle_since_s + self.timeout_keep_alive - self.loop.time()
+        if left_s <= 0:
+            self.transport.close()
+        else:
+            self._idle_timer = self.loop.call_later(left_s, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client left."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """The scope is made only for requests that need one."""
