@@ -18,6 +18,7 @@ from dongne.model.cases import CASE_KINDS, TASK_STATES
 from dongne.model.city import CityConfig
 from dongne.model.properties import SHARED
 from dongne.model.records import RecordKind
+from dongne.runtime.checks import CHECKS
 from dongne.runtime.manifest import SERVICES, Manifest, list_manifests
 from dongne.runtime.registry import LoadedService, load
 
@@ -90,6 +91,17 @@ def test_event_streams_are_documented() -> None:
     paths = set(re.findall(r'"(/events/\w+)"', read("src/dongne/web/api/app.py")))
     assert paths
     assert unnamed(sorted(paths), "docs/api.md") == []
+
+
+def test_every_check_of_a_service_is_explained() -> None:
+    text = read("docs/services.md")
+    assert [name for check in CHECKS if f"| {(name := check.__name__.replace('_', ' '))} |" not in text] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md"])
+def test_every_room_is_on_the_map(page: str) -> None:
+    rooms = [folder.name for folder in (ROOT / "src/dongne").iterdir() if (folder / "__init__.py").exists()]
+    assert [room for room in rooms if not re.search(rf"\b{room}\b", read(page))] == []
 
 
 def test_variables_of_the_environment_are_documented() -> None:

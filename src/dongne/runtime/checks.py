@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from dongne.model.errors import BadInput
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import Observation, ObservedProperty
 from dongne.model.properties import SHARED
@@ -309,7 +310,7 @@ def write_expected(service_id: str) -> Path:
     """Writes what the example gives now as golden emissions; returns the file. Read it before you commit it."""
     loaded = load(service_id)
     if isinstance(loaded, LoadedAnswer):
-        raise ValueError(f"{service_id} is an answer; it has no golden emissions")
+        raise BadInput(f"{service_id} is an answer; it has no emissions to record")
     subject = Subject(loaded, SERVICES / service_id)
     lines = "".join(fact.line() + "\n" for fact in subject.facts())
     subject.expected_file.write_text(lines, encoding="utf-8")
