@@ -19,7 +19,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class JobInput(msgspec.Struct, frozen=True):
-    """What a job gets: the key, the instant it was asked for, the zone's name, settings, and a Series per property key."""
+    """What a job gets: the key, the instant at which it runs, the zone's name, settings, and a Series per property key."""
 
     thing: int
     now_us: int

@@ -4,13 +4,14 @@ import logging
 import multiprocessing
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from dongne.model.errors import DongneError
+from dongne.model.errors import DongneError, RetryLater
 from dongne.model.observed import ObservedProperty
 from dongne.model.records import JobResult, JobStart, RecordKind
 from dongne.model.times import from_us
@@ -58,6 +59,7 @@ class JobPool:
         self._lock = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._is_broken = False  # the process died; the next job gets a new one
         self.running = ""
         self.done = 0
         self.failed = 0
@@ -115,11 +117,13 @@ class JobPool:
                     break
                 (service, name, thing), number = next(iter(self._waiting.items()))
                 del self._waiting[service, name, thing]
-            if pool is None:
-                pool = ProcessPoolExecutor(1, mp_context=context)
+            pool = pool or ProcessPoolExecutor(1, mp_context=context)
             self.running = f"{service}.{name} {thing}"
             result = self._one(pool, service, name, thing, number)
             self.running = ""
+            if self._is_broken:
+                pool.shutdown(wait=False)
+                pool, self._is_broken = None, False
             if result is not None:
                 self._submit(result)
         if pool is not None:
@@ -145,15 +149,27 @@ class JobPool:
             return JobResult(service, name, thing, future.result(), "", number)
         except DongneError as error:
             return JobResult(service, name, thing, None, error.message, number)
+        except BrokenProcessPool:
+            self._is_broken = True
+            error_text = "its process was ended from outside (too little memory?)"
+            log.warning("job %s.%s of Thing %d failed: %s", service, name, thing, error_text)
+            return JobResult(service, name, thing, None, error_text, number)
         except Exception as error:  # noqa: BLE001  whatever a job raises must not stop the others
             log.warning("job %s.%s of Thing %d failed: %s", service, name, thing, error)
             return JobResult(service, name, thing, None, f"{type(error).__name__}: {error}", number)
 
     def _submit(self, result: JobResult) -> None:
+        entry = Entry(RecordKind.JOB, msgspec.msgpack.encode(result))
+        while not self._closing:
+            try:
+                self._store.submit(Transaction([entry]), Lane.NORMAL).result()
+                break
+            except RetryLater as error:
+                log.warning("the outcome of %s.%s has to wait: %s", result.service, result.job, error.message)
+                with self._lock:
+                    self._lock.wait_for(lambda: self._closing, timeout=1.0)
+            except DongneError as error:
+                log.warning("the outcome of %s.%s could not be stored: %s", result.service, result.job, error.message)
+                break
         self.failed += bool(result.error)
         self.done += not result.error
-        entry = Entry(RecordKind.JOB, msgspec.msgpack.encode(result))
-        try:
-            self._store.submit(Transaction([entry]), Lane.NORMAL).result()
-        except DongneError as error:
-            log.warning("the outcome of %s.%s could not be stored: %s", result.service, result.job, error.message)
