@@ -6,6 +6,7 @@ from typing import Any
 
 Point = tuple[float, float]
 EARTH_RADIUS_M = 6_371_008.8  # IUGG mean radius
+M_PER_DEGREE = 111_195.0  # of latitude
 
 
 def distance_m(a: Point, b: Point) -> float:
@@ -45,31 +46,31 @@ def find_centre(geojson: Any) -> Point | None:
 
 
 class PointIndex:
-    """Which ids lie within some metres of a place: a grid of cells about `cell_m` wide."""
+    """Which ids lie within some metres of a place: a grid of cells `cell_m` high, and as wide at the equator."""
 
     def __init__(self, points: Iterable[tuple[int, Point]], cell_m: float = 100.0) -> None:
         self._points = dict(points)
-        self._step = cell_m / 111_195.0
-        middle = next(iter(self._points.values()), (0.0, 0.0))[1]
-        self._shrink = max(cos(radians(middle)), 0.01)
+        self._step = cell_m / M_PER_DEGREE
         self._cells: dict[tuple[int, int], list[int]] = {}
         for key, point in self._points.items():
             self._cells.setdefault(self._cell(point), []).append(key)
 
     def _cell(self, point: Point) -> tuple[int, int]:
-        return floor(point[0] * self._shrink / self._step), floor(point[1] / self._step)
+        return floor(point[0] / self._step), floor(point[1] / self._step)
 
     def within(self, centre: Point, radius_m: float) -> list[tuple[int, float]]:
         """(id, distance in m) of all within the radius, nearest first; ties by id."""
         x, y = self._cell(centre)
-        reach = int(radius_m / 111_195.0 / self._step) + 2
-        if (2 * reach + 1) ** 2 > len(self._cells):
+        high = int(radius_m / M_PER_DEGREE / self._step) + 2
+        polewards = min(abs(centre[1]) + (high + 1) * self._step, 89.9)  # there a metre is most degrees of longitude
+        wide = int(radius_m / M_PER_DEGREE / self._step / cos(radians(polewards))) + 2
+        if (2 * high + 1) * (2 * wide + 1) > len(self._cells):
             candidates: Iterable[int] = self._points
         else:
             candidates = (
                 key
-                for i in range(x - reach, x + reach + 1)
-                for j in range(y - reach, y + reach + 1)
+                for i in range(x - wide, x + wide + 1)
+                for j in range(y - high, y + high + 1)
                 for key in self._cells.get((i, j), ())
             )
         found = [(key, distance_m(centre, self._points[key])) for key in candidates]

@@ -53,7 +53,8 @@ class ThingGraph:
         self._streams_of: dict[int, dict[int, Datastream]] = {}
         self._relations_from: dict[tuple[int, str], dict[int, Relation]] = {}
         self._by_source: dict[str, int] = {}
-        self._centres: dict[int, Point | None] = {}  # of Locations, found when first asked for
+        # of Locations, found when first asked for; with the Location, as it may be replaced meanwhile
+        self._centres: dict[int, tuple[Location | None, Point | None]] = {}
         self._index: tuple[int, PointIndex] | None = None
         for entity in entities:
             self._put(entity)
@@ -147,10 +148,12 @@ class ThingGraph:
         """Where a Thing is: the centre of its first Location that has one."""
         thing = self.things.get(thing_id)
         for location_id in thing.location_ids if thing else ():
-            if location_id not in self._centres:
-                location = self.locations.get(location_id)
-                self._centres[location_id] = find_centre(location.location) if location else None
-            if point := self._centres[location_id]:
+            location = self.locations.get(location_id)
+            known = self._centres.get(location_id)
+            if known is None or known[0] is not location:
+                known = location, find_centre(location.location) if location else None
+                self._centres[location_id] = known
+            if point := known[1]:
                 return point
         return None
 
