@@ -10,12 +10,11 @@ from typing import Any
 from dongne.model.entities import Datastream
 from dongne.runtime.ports import Runtime, ServiceStatus, Store
 from dongne.runtime.registry import find_say
-from dongne.web.readings import Reading, read_streams
+from dongne.web.readings import YES_OR_NO, Reading, read_streams
 from dongne.web.shapes import STATES
 
 log = logging.getLogger(__name__)
 WORST_FIRST = ("alarm", "crowded", "busy", "calm", "stale")
-YES_OR_NO = frozenset({"", "1"})  # units of what says less on its own
 FRESH_S = 1.0
 
 

@@ -11,6 +11,7 @@ from dongne.runtime.ports import SettingInForce
 from dongne.web.texts import Words
 
 _INTEGER_UNITS = frozenset({"%", "lx", "{person}/h", "W", "s", "min", "m"})
+HALF = 0.5
 LARGE = 100.0  # from here on decimals say nothing
 _DEFINING = {key: m.id for m in list_manifests() for key in m.properties}  # property -> the service that defines it
 
@@ -54,6 +55,16 @@ class Names:
     def number(self, value: float, unit: str) -> str:
         """The number alone."""
         return self._words.number(value, self.digits(value, unit))
+
+    def words_of(self, key: str) -> tuple[str, str] | None:
+        """The words of a property that says no (0) or yes (1), where it has some."""
+        found = self._words.find([f"value.{key}.no"]), self._words.find([f"value.{key}.yes"])
+        return (found[0], found[1]) if found[0] and found[1] else None
+
+    def reading(self, key: str, value: float, unit: str) -> str:
+        """The value of a property without its unit: its word where it says yes or no, else the number."""
+        words = self.words_of(key)
+        return words[value >= HALF] if words else self.number(value, unit)
 
     def value(self, value: float, unit: str) -> str:
         """A number with its unit: 86 %, 12 명/시간."""

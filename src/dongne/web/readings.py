@@ -13,6 +13,7 @@ from dongne.web.texts import Words
 
 LATE_AFTER = 3.0  # intervals without a value, and it is old
 LATE_AT_LEAST_US = 300_000_000
+YES_OR_NO = frozenset({"", "1"})  # units of what says less on its own
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def read_streams(store: Store, streams: Sequence[Datastream], now_us: int) -> li
 def read_thing(store: Store, thing_id: int, now_us: int) -> list[Reading]:
     """The readings of a Thing's Datastreams: measured ones first, then what services make of them."""
     readings = read_streams(store, store.graph.list_datastreams(thing_id), now_us)
-    return sorted(readings, key=lambda r: (r.origin.kind == "derived", r.stream.id))
+    return sorted(readings, key=lambda r: (r.origin.kind == "derived", r.unit in YES_OR_NO, r.stream.id))
 
 
 def newest(readings: Iterable[Reading]) -> Reading | None:

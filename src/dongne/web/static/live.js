@@ -35,7 +35,8 @@ function show(stream, time, value) {
     if (typeof value !== "number" || Number(cell.dataset.time ?? 0) > time) continue;
     cell.dataset.time = time;
     const digits = Number(cell.dataset.digits ?? 1);
-    write(cell.querySelector("[data-number]") ?? cell, new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value));
+    const words = cell.dataset.words?.split("|");
+    write(cell.querySelector("[data-number]") ?? cell, words ? words[Number(value >= 0.5)] : new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value));
     cell.classList.remove("old", "fresh");
     requestAnimationFrame(() => cell.classList.add("fresh"));
   }
