@@ -101,10 +101,11 @@ class Reception:
 
     @property
     def may_read(self) -> bool:
-        """Whether there is room (brokers do not all keep to the maximum they are told), and nothing of an earlier
-        connection is still with the store: what comes could not be compared with it."""
+        """Whether there is room, and nothing of an earlier connection is still with the store: what comes could not be
+        compared with it. Not all brokers keep to the maximum they are told; one that does is never stopped here, so
+        that its confirmations of what we publish are read also while the store takes nothing."""
         config = self._config
-        has_room = self.waiting < config.receive_maximum and self._waiting_bytes < config.max_waiting_bytes
+        has_room = self.waiting < 2 * config.receive_maximum and self._waiting_bytes < config.max_waiting_bytes
         return has_room and not self._of_before
 
     @property
