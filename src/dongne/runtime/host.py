@@ -9,7 +9,7 @@ import numpy as np
 
 from dongne.model.cases import OPEN, Case, CaseEvent
 from dongne.model.city import CityConfig
-from dongne.model.errors import DongneError, NotFound
+from dongne.model.errors import NotFound
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.live import Live
 from dongne.runtime.pool import JobPool
@@ -31,9 +31,8 @@ class AnswerHost:
         self._reads = {p.key for p in loaded.cls.reads}
         self._lock = threading.Lock()
         self._read = store.head()
-        self._graph_revision = store.graph.revision
         self._view: Any = self._answer.start(store.graph)
-        self._wanted: set[int] | None = None
+        self.error = ""  # the first record it could not take in, and why
         self._answer.update(self._view, self._latest())
         for case in reversed(store.list_cases(CaseFilter(is_open=True, limit=OPEN_CASES))):
             self._answer.update(self._view, _as_opened(case))
@@ -63,8 +62,12 @@ class AnswerHost:
     def _catch_up(self) -> None:
         while records := self._store.read(self._read, None, 1_000):
             for record in records:
-                self._take(record)
-            self._read = records[-1].last
+                self._read = record.last
+                try:
+                    self._take(record)
+                except Exception as error:  # what one record does to a view must not end all answers
+                    log.exception("answer %s could not take in record %d", self.loaded.id, record.number)
+                    self.error = self.error or f"record {record.number}: {type(error).__name__}: {error}"
 
     def _take(self, record: Record) -> None:
         match record.kind:
@@ -140,8 +143,8 @@ class RuntimeHost:
             for name, host in self._hosts.items():
                 try:
                     host.catch_up()
-                except DongneError:
-                    log.exception("answer %s could not take in a record", name)
+                except Exception:  # the store's; it is asked again
+                    log.exception("answer %s could not read on", name)
             self.store.wait_beyond(before, 0.5)
 
     # --- runtime.ports.Runtime -----------------------------------------------------------------------------------------
@@ -168,6 +171,7 @@ class RuntimeHost:
         return ServiceStatus(
             id=answer.id, shape="answer", area=manifest.area, maturity=manifest.maturity,
             reads=tuple(p.key for p in answer.cls.reads), emits=(), keys=0, lag=host.lag if host else 0, parked=(),
+            running=host is None or not host.error,
         )  # fmt: skip
 
     def _book(self, service: str) -> SettingsBook:

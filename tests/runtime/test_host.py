@@ -1,0 +1,57 @@
+"""What the pages ask of the running services, over a real store."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from dongne.adapters.clock import CityClock
+from dongne.model.city import CityConfig
+from dongne.model.graph import ThingGraph
+from dongne.model.records import ObservationBatch, RecordKind, encode_batch
+from dongne.model.times import to_us
+from dongne.runtime.answer import Answer, Change
+from dongne.runtime.host import RuntimeHost
+from dongne.runtime.manifest import Manifest
+from dongne.runtime.ports import Entry, Transaction
+from dongne.runtime.registry import LoadedAnswer
+from dongne.stores.embedded import EmbeddedStore
+
+NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+
+class Squeamish(Answer[list[float], None, float]):
+    """The sum of all values; it can't bear 13."""
+
+    def start(self, graph: ThingGraph) -> list[float]:
+        return []
+
+    def update(self, view: list[float], change: Change) -> None:
+        assert isinstance(change, ObservationBatch)
+        view += [20.0 / (13.0 - value) and value for value in change.result.tolist()]
+
+    def answer(self, question: None, view: list[float], now_us: int) -> float:
+        return sum(view)
+
+
+def test_an_answer_goes_on_after_a_record_it_can_not_take_in(tmp_path: Path) -> None:
+    store = EmbeddedStore.open(tmp_path / "city", CityClock(), follow=False)
+    manifest = Manifest(id="sum", shape="answer", area="a", origin="o", privacy="public", owner="o", maturity="lab")
+    config = CityConfig(id="toy", name={"en": "Toy"}, zone="Asia/Seoul", bounds=(0.0, 0.0, 1.0, 1.0))
+    host = RuntimeHost(store, config, [], [LoadedAnswer(manifest, Squeamish, type(None))])
+    host.start()
+    host.open()
+    try:
+        for value in (1.0, 13.0, 2.0):
+            batch = ObservationBatch(np.array([1], np.int32), np.array([to_us(NOW)], np.int64), np.array([value]))
+            entry = Entry(RecordKind.OBSERVATIONS, encode_batch(batch), origin="elsewhere")
+            store.submit(Transaction([entry])).result()
+        assert host.ask("sum", None) == 3.0
+        deadline_s = time.monotonic() + 10
+        while host.statuses()[0].running and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert not host.statuses()[0].running
+    finally:
+        host.close()
+        store.close()
