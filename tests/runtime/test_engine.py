@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dongne.model.cases import CaseEvent
-from dongne.model.entities import EntityType, Remove
+from dongne.model.entities import EntityType, Remove, put
 from dongne.model.errors import BadInput, BadSetup
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import Observation
@@ -232,6 +232,17 @@ def test_a_jobs_outcome_reaches_the_key_it_is_about() -> None:
 
 def test_what_feeds_comes_before_what_it_feeds() -> None:
     assert [s.id for s in order_by_feeding([toy.doubler(), toy.tanks()])] == ["tanks", "doubler"]
+
+
+def test_many_changes_of_things_in_a_row_bind_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Engine([toy.tanks(), toy.doubler()], ThingGraph(), ZONE)
+    bound: list[int] = []
+    rebind = made.rebind
+    monkeypatch.setattr(made, "rebind", lambda: (bound.append(1), rebind()))
+    for number, entity in enumerate(toy.entities(4), 1):
+        made.turn(Record(number, 1, RecordKind.ENTITIES, to_us(START), msgspec.msgpack.encode([put(entity)])))
+    assert len(said(made, toy.observed(100, START, [(1, START, 40.0)]), Result)) == 4
+    assert len(bound) == 1
 
 
 def test_services_that_feed_each_other_in_a_circle_are_refused() -> None:

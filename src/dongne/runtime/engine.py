@@ -194,6 +194,10 @@ class Engine:
         """When the next Wake is due."""
         return min((us for r in self.runners.values() if (us := r.next_wake_us()) is not None), default=None)
 
+    def _is_due(self, at_us: int) -> bool:
+        due_us = self.next_wake_us()
+        return due_us is not None and due_us <= at_us
+
     # --- records ---------------------------------------------------------------------------------------------------
 
     def turn(self, record: Record) -> list[Emitted]:
@@ -201,8 +205,8 @@ class Engine:
         again as a record and is passed over: it was handled with its cause."""
         if record.origin in self.runners and record.kind in DERIVED:
             return []
-        if self._stale:
-            self.rebind()
+        if self._stale and (record.kind is not RecordKind.ENTITIES or self._is_due(record.at_us)):
+            self.rebind()  # once for many changes that follow on each other
         self.around.at_us = record.at_us
         out: list[Emitted] = []
         for runner in self.runners.values():
