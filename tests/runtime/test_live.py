@@ -151,6 +151,15 @@ def test_a_service_switched_on_later_knows_the_past(store: EmbeddedStore, clock:
     assert store.list_cases(CaseFilter()) == []
 
 
+def test_a_service_switched_on_later_heard_all_that_others_said_before(store: EmbeddedStore, clock: HandClock) -> None:
+    live = Live(store, [toy.tanks()], ZONE)
+    for level in (40.0, 50.0, 60.0):
+        observe(store, (5, clock.go(minutes=1), level), (1, clock.go(minutes=1), level))
+        live.drain()
+    later = Live(store, services(), ZONE)
+    assert later.engine.runners["doubler"].cells[1].state.light_lx == 60.0
+
+
 def test_a_parked_key_survives_a_restart_and_goes_on_when_told(store: EmbeddedStore, clock: HandClock) -> None:
     live = Live(store, services(), ZONE)
     observe(store, (1, clock.go(minutes=1), 50.0))

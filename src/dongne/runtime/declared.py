@@ -57,6 +57,11 @@ class Declared:
         return tuple(dict.fromkeys(trigger.property.key for trigger, _ in self.on))
 
     @property
+    def hears(self) -> tuple[str, ...]:
+        """The keys of the properties it knows anything of: those that reach a handler, and those it needs the latest of."""
+        return (*self.reads, *(need.property.key for need in self.cls.needs if isinstance(need, Latest)))
+
+    @property
     def emits(self) -> tuple[str, ...]:
         """The keys of derived properties, the kinds of Case it opens, and "command" where it commands devices."""
         words: dict[type, str] = {Alert: "alert", WorkOrder: "work_order", Command: "command"}

@@ -16,7 +16,7 @@ from dongne.model.records import JobStart, Record, RecordKind
 from dongne.runtime.engine import DERIVED, Engine
 from dongne.runtime.outlet import Outlet
 from dongne.runtime.ports import Entry, Lane, StateRow, Store, Transaction
-from dongne.runtime.registry import LoadedService
+from dongne.runtime.registry import LoadedService, with_feeders
 from dongne.runtime.replay import read_all, rebuild
 from dongne.runtime.settings import CITY
 
@@ -71,20 +71,27 @@ class Live:
             kept = [s.id for s in services if s not in changed]
             engine.load(row for service in (*kept, "city") for row in self.store.list_states(service))
         if changed and self.position:
-            self._rebuild(changed, engine, zone, settings)
+            self._rebuild(changed, with_feeders(changed, services), engine, zone, settings)
         if changed or set(known) != set(versions):
             row = StateRow(KNOWN, 0, 1, msgspec.json.encode(versions))
             self.store.submit(Transaction(states=[row])).result()
         return engine
 
     def _rebuild(
-        self, changed: list[LoadedService], engine: Engine, zone: ZoneInfo, settings: dict[str, dict[str, Any]]
+        self,
+        changed: list[LoadedService],
+        replayed: list[LoadedService],
+        engine: Engine,
+        zone: ZoneInfo,
+        settings: dict[str, dict[str, Any]],
     ) -> None:
-        """States of services that are new here, or of another version, by a silent replay up to the position."""
-        names = ", ".join(s.id for s in changed)
+        """States of services that are new here, or of another version, by a silent replay up to the position. What feeds
+        them is replayed with them: in the sequence its results lie behind their causes, the last beyond the position."""
+        ids = {s.id for s in changed}
+        names = ", ".join(sorted(ids))
         log.info("rebuilding the states of %s by a silent replay of %d numbers", names, self.position)
-        fresh = rebuild(self.store, changed, zone, self.position, settings)
-        rows = fresh.take_changed()
+        fresh = rebuild(self.store, replayed, zone, self.position, settings)
+        rows = [row for row in fresh.take_changed() if row.service in ids or row.service == CITY]
         for service in changed:
             self.store.submit(Transaction(drop_states_of=service.id)).result()
         engine.load(rows)

@@ -115,6 +115,18 @@ def order_by_feeding(services: list[LoadedService]) -> list[LoadedService]:
     return ordered
 
 
+def with_feeders(some: Iterable[LoadedService], services: Iterable[LoadedService]) -> list[LoadedService]:
+    """These services and all of `services` whose results reach them, also through others; in the order of `services`."""
+    ordered = list(services)
+    ids: set[str] = set()
+    wanted = {s.id for s in some}
+    while wanted - ids:
+        ids |= wanted
+        heard = {key for s in ordered if s.id in ids for key in s.declared.hears}
+        wanted = {s.id for s in ordered if heard & set(s.declared.results)}
+    return [s for s in ordered if s.id in ids]
+
+
 def find_say(service_id: str) -> Say | None:
     """How a service says its values in words: values by property key -> (state, catalogue key, its values)."""
     module = _module(service_id, "say")
