@@ -9,7 +9,7 @@ from typing import Any
 
 from dongne.model.entities import Datastream
 from dongne.runtime.ports import Runtime, ServiceStatus, Store
-from dongne.runtime.registry import find_say
+from dongne.runtime.registry import Say, find_say
 from dongne.web.readings import YES_OR_NO, Reading, read_streams
 from dongne.web.shapes import STATES
 
@@ -86,8 +86,9 @@ def _assess_service(store: Store, status: ServiceStatus, streams: list[Datastrea
     by_thing: dict[int, list[Reading]] = {}
     for reading in read_streams(store, streams, now_us):
         by_thing.setdefault(reading.stream.thing_id, []).append(reading)
+    say = find_say(status.id)
     for thing, readings in by_thing.items():
-        group.things.append(assess(status.id, thing, readings))
+        group.things.append(assess(status.id, say, thing, readings))
     return group
 
 
@@ -99,10 +100,9 @@ def _assess_property(store: Store, key: str, streams: list[Datastream], now_us: 
     return group
 
 
-def assess(service: str, thing: int, readings: list[Reading]) -> Assessment:
+def assess(service: str, say: Say | None, thing: int, readings: list[Reading]) -> Assessment:
     """What the service says of a Thing with these readings; stale where every measured value is."""
     said: tuple[str, str, dict[str, Any]] = ("calm", "", {})
-    say = find_say(service)
     there = [r for r in readings if r.is_there]
     if say is not None and there:
         try:
