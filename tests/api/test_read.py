@@ -4,11 +4,12 @@ import itertools
 from typing import Any
 
 import pytest
-from tests.api.conftest import Client
+from tests.api.conftest import CITY, LAMP, Client
 
+from dongne.runtime.intake import Intake
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.select import Limits, Selector
-from dongne.web.api import create_api
+from dongne.web.api import ApiContext, create_api
 
 
 def test_the_root_lists_the_eight_sets_and_claims_only_what_is_there(client: Client) -> None:
@@ -102,6 +103,39 @@ def test_the_latest_is_the_newest_by_its_time_with_all_that_belongs_to_it(client
     assert from_history == [one] == [client.json(f"Observations({newest})")]
     found = client.json("Datastreams", expand="Observations($top=1;$orderby=phenomenonTime desc)")["value"]
     assert [[inner["@iot.id"] for inner in stream["Observations"]] for stream in found] == [[newest], []]
+
+
+def test_a_question_about_entities_sees_them_at_once_and_does_not_wait_for_observations(
+    tmp_path: Any, clock: Any
+) -> None:
+    """History follows only when it is asked here: a question about entities must bring it as far as they need."""
+    store = EmbeddedStore.open(tmp_path / "still", clock, follow=False)
+    selector = Selector(store, store.history)
+    asking = Client(create_api(ApiContext(store, CITY, Intake(store), selector)))
+    try:
+        for number in range(1, 4):
+            made = asking.create("Things", {**LAMP, "name": f"Lamp {number}"})
+            assert [one["@iot.id"] for one in asking.json("Things", filter=f"name eq 'Lamp {number}'")["value"]] == [
+                made
+            ]
+            asking.create("Datastreams(1)/Observations", {"result": number, "phenomenonTime": "2026-05-01T10:00:00Z"})
+            lag = store.history_lag()
+            assert lag > 0
+            inner = "Observations($top=1;$orderby=phenomenonTime desc)"
+            (found,) = asking.json("Datastreams", filter="id eq 1", expand=inner)["value"]
+            assert found["Observations"][0]["result"] == number
+            assert store.history_lag() == lag  # nothing of it was needed
+            results = [one["result"] for one in asking.json("Datastreams(1)/Observations")["value"]]
+            assert results[-1] == number
+            assert store.history_lag() == 0
+            over_many = asking.json("Things", filter=f"Datastreams/Observations/result eq {number} and id eq 1")[
+                "value"
+            ]
+            assert len(over_many) == 1
+    finally:
+        asking.close()
+        selector.close()
+        store.close()
 
 
 def test_memory_and_history_agree_after_a_restart(

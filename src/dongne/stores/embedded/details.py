@@ -1,4 +1,5 @@
-"""What the latest Observation of a Datastream has beyond time and number, without a look into history."""
+"""What the latest Observation of a Datastream has beyond time and number, without a look into history; and how far
+history must have come for a question about entities alone."""
 
 from collections.abc import Sequence
 
@@ -17,11 +18,13 @@ class LatestDetails:
         self._store = store
         self._extras: dict[int, ObservationExtra | None] = {}  # by number
         self.stop = store.subscribe(self._listen)
-        self._since = store.head()
+        self._since = self.last_entities = store.head()
 
     def _listen(self, records: Sequence[Record]) -> None:
         for record in records:
-            if record.kind is RecordKind.OBSERVATIONS and len(record.body) > 1 + 20 * record.count:
+            if record.kind is RecordKind.ENTITIES:
+                self.last_entities = record.last  # the last change of an entity, or a later number
+            elif record.kind is RecordKind.OBSERVATIONS and len(record.body) > 1 + 20 * record.count:
                 for row, extra in decode_batch(record.body, record.count).extras.items():
                     self._remember(record.number + row, extra)
 

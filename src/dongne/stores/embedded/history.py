@@ -159,9 +159,10 @@ class History:
         """The last number in history."""
         return self._position
 
-    def catch_up(self, timeout_s: float = CATCH_UP_S) -> None:
-        """Returns when history holds everything up to the head as of now. Raises RetryLater when that takes longer."""
-        target = self._head()
+    def catch_up(self, timeout_s: float = CATCH_UP_S, until: int | None = None) -> None:
+        """Returns when history holds everything up to the head as of now, or up to `until` where the question is about
+        nothing later. Raises RetryLater when that takes longer."""
+        target = self._head() if until is None else until
         if self._position >= target and self._connection is not None:
             return
         if self._thread is None:
@@ -261,9 +262,10 @@ class History:
 
     # --- reading
     @contextmanager
-    def reading(self, timeout_s: float = CATCH_UP_S) -> Iterator[duckdb.DuckDBPyConnection]:
-        """This thread's cursor in a read transaction, after catching up (see the head of this file)."""
-        self.catch_up(timeout_s)
+    def reading(self, timeout_s: float = CATCH_UP_S, until: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """This thread's cursor in a read transaction, after catching up (see the head of this file); see `catch_up` for
+        `until`."""
+        self.catch_up(timeout_s, until)
         cursor = self.cursor()
         if getattr(self._own, "inside", False):
             yield cursor

@@ -4,10 +4,8 @@ Entities come from the graph once SQL has said which and in what order; the late
 Observation by its id never touch DuckDB.
 """
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol
 
 import duckdb
@@ -21,10 +19,12 @@ from dongne.standards.sensorthings.observations import observation_values, plain
 from dongne.standards.sensorthings.options import is_single, set_of
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row
 from dongne.standards.sensorthings.schema import DATASTREAMS, OBSERVATIONS, SETS, EntitySet
+from dongne.standards.sensorthings.text import expression_text
 from dongne.standards.sensorthings.times import format_column
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.links import LINKS, Of, Pairs, ToOne
 from dongne.stores.embedded.statements import Parents, count_statement, page_statement
+from dongne.stores.embedded.watch import Watch
 
 LATEST_FIRST = Order(Path((), "phenomenonTime"), descending=True)
 
@@ -41,8 +41,10 @@ class Limits(msgspec.Struct, frozen=True):
 class History(Protocol):
     """The follower, brought up to date."""
 
-    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A cursor that sees all that was acknowledged before."""
+    def reading(
+        self, timeout_s: float = ..., until: int | None = None
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A cursor that sees all that was acknowledged before, or at least all up to `until`."""
 
 
 class Selector:
@@ -74,13 +76,14 @@ class Selector:
 class Question:
     """One request's answer: opens history only when something needs it."""
 
-    def __init__(self, store: Store, history: History, limits: Limits, details: LatestDetails, watch: "Watch") -> None:
+    def __init__(self, store: Store, history: History, limits: Limits, details: LatestDetails, watch: Watch) -> None:
         self._store, self._graph, self._history = store, store.graph, history
         self._limits, self._details, self._watch = limits, details, watch
         self._stack = ExitStack()
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._rows_left = limits.max_rows
         self._now_us = store.clock.now_us()
+        self._until: int | None = None  # how far history must have come; None: to the end
 
     def __enter__(self) -> "Question":
         return self
@@ -91,6 +94,9 @@ class Question:
     def answer(self, path: ResourcePath, query: Query) -> Page | Row:
         """See Selector.select."""
         target = set_of(path)
+        source = set_of(ResourcePath(path.steps[:-1])) if len(path.steps) > 1 else None
+        if not _reads_observations(source, target, query, is_single(path)):
+            self._until = self._details.last_entities
         if is_single(path):
             row = self._row(target, self._resolve(path))
             self._expand([row], target, query)
@@ -284,7 +290,7 @@ class Question:
 
     def _run(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         if self._cursor is None:
-            self._cursor = self._stack.enter_context(self._history.reading())
+            self._cursor = self._stack.enter_context(self._history.reading(until=self._until))
         try:
             with self._watch.over(self._cursor.interrupt):
                 return self._cursor.execute(statement, values).fetchall()
@@ -306,6 +312,25 @@ def _asks_latest(query: Query, target: EntitySet) -> bool:
         and not query.count
         and query.filter is None
         and query.orderby[:1] == (LATEST_FIRST,)
+    )
+
+
+def _reads_observations(source: EntitySet | None, target: EntitySet, query: Query, is_one: bool = False) -> bool:
+    """Whether the answer needs Observations from history, and so all of it that there is."""
+    if target is OBSERVATIONS and not is_one and not (source is DATASTREAMS and _asks_latest(query, target)):
+        return True
+    said = [] if query.filter is None else [query.filter]
+    said += [order.expression for order in query.orderby]
+    if any("Observations/" in expression_text(expression) for expression in said):
+        return True
+    return any(
+        _reads_observations(
+            target,
+            SETS[target.navigations[expand.navigation].target],
+            expand.query,
+            not target.navigations[expand.navigation].many,
+        )
+        for expand in query.expand
     )
 
 
@@ -337,35 +362,3 @@ def _history_row(values: tuple[Any, ...], time: str) -> Row:
     if valid := inside.get("validTime"):
         found["validTime"] = valid[0] if valid[0] == valid[1] else "/".join(valid)
     return Row(number, found, {}, links)
-
-
-class Watch:
-    """Interrupts what runs too long: one thread for all statements."""
-
-    def __init__(self, longest_s: float) -> None:
-        self._longest_s = longest_s
-        self._running: dict[int, tuple[float, Callable[[], None]]] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dongne-watch", daemon=True)
-        self._thread.start()
-
-    @contextmanager
-    def over(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """Calls `interrupt` where the block takes too long."""
-        key = threading.get_ident()
-        self._running[key] = (time.monotonic() + self._longest_s, interrupt)
-        try:
-            yield
-        finally:
-            self._running.pop(key, None)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(min(0.25, self._longest_s / 4)):
-            now_s = time.monotonic()
-            for until_s, interrupt in list(self._running.values()):
-                if now_s > until_s:
-                    interrupt()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopped.set()
