@@ -126,6 +126,14 @@ def test_a_setting_of_the_thing_goes_before_the_citys_and_none_takes_it_back() -
     assert len(said(made, toy.observed(7, START, [(2, START, 90.0)]), Alert)) == 1
 
 
+def test_a_citys_setting_taken_back_is_again_what_its_files_say() -> None:
+    made = engine(toy.tanks(), city_settings={"tanks": {"high_percent": 30}})
+    for value in (50, None):
+        change = SettingChange("tanks", "city", {"high_percent": value})
+        made.turn(Record(2, 1, RecordKind.SETTING, to_us(START), msgspec.msgpack.encode(change)))
+    assert made.runners["tanks"].book.resolve(1).high_percent == 30
+
+
 def test_a_setting_out_of_range_is_refused_with_its_range() -> None:
     made = engine(toy.tanks())
     with pytest.raises(BadInput, match=r"high_percent = 5 % is out of 10\.\.100"):

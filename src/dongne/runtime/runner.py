@@ -89,7 +89,8 @@ class Runner:
         self._keeps = keeps
         self.book = SettingsBook(self.id, self.declared.settings(), loaded.manifest.settings)
         if city_settings:
-            self.book.apply(SettingChange(self.id, CITY, self.book.check(city_settings)))
+            self.book.city = self.book.check(city_settings)
+            self.book.apply(SettingChange(self.id, CITY, dict(self.book.city)))
         self._service = self.declared.cls(self.book.defaults)
         self.cells: dict[int, Cell] = {}
         self._changed: list[int] = []

@@ -34,6 +34,7 @@ class SettingsBook:
         self._names = {f.name: f.type for f in dataclasses.fields(defaults)}
         self._entries = entries
         self._levels: dict[str, dict[str, Any]] = {}
+        self.city: Mapping[str, Any] = {}  # what the city's files say: taken back, it is this again
         self.arms: dict[int, str] = {}
         self.revision = 0
 
@@ -71,7 +72,9 @@ class SettingsBook:
                 log.warning("left out: %s", error.message)
                 level.pop(name, None)
                 continue
-            if value is None:
+            if value is None and change.level == CITY and name in self.city:
+                level[name] = self.city[name]
+            elif value is None:
                 level.pop(name, None)
             else:
                 level[name] = value
