@@ -5,6 +5,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dongne.methods.levels import Level, LevelFilter, Seen, early_hours_to_full, hours_to_full
 
@@ -123,3 +125,13 @@ def test_an_update_is_cheap() -> None:
         best = min(best, (time.process_time() - start) / 20_000)
     print(f"{best * 1e6:.2f} us per update")
     assert best < 10e-6  # a bound for slow machines; it is about 1 us
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 48.0), st.floats(0.0, 100.0)), min_size=1, max_size=60))
+def test_a_level_stays_between_empty_and_full_whatever_is_read(readings: list[tuple[float, float]]) -> None:
+    found = LevelFilter()
+    level = found.start(100.0)
+    for hours, reading in [*readings, (0.4, 100.0), (0.4, 0.0), (0.4, 100.0), (0.4, 100.0), (3.0, 97.0), (0.01, 97.2)]:
+        found.step(level, hours, reading)
+        assert 0.0 <= level.percent <= 100.0
+        assert level.rate >= 0.0

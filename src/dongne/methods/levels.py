@@ -128,7 +128,8 @@ class LevelFilter:
         if level.odd_count < self.confirm:
             level.percent, level.p11, level.p12, level.p22 = percent, p11, p12, p22
             return Seen.ODD
-        level.percent, level.p11, level.p12, level.p22 = level.odd, level.noise / level.odd_count, 0.0, p22
+        jumped = 0.0 if level.odd < 0.0 else 100.0 if level.odd > 100.0 else level.odd  # the drift may lead beyond
+        level.percent, level.p11, level.p12, level.p22 = jumped, level.noise / level.odd_count, 0.0, p22
         level.odd_count = 0
         return Seen.JUMP
 

@@ -125,7 +125,7 @@ class SmartBins(Service[Settings, Bin]):
 
     def _tell(self, level: Level, state: Bin) -> Iterator[Emission]:
         state.said_percent = level.percent
-        yield Result(FILL_LEVEL_FILTERED, FILL_LEVEL_FILTERED.clip(round(level.percent, 1)))
+        yield Result(FILL_LEVEL_FILTERED, round(level.percent, 1))
         yield Result(FILL_RATE, round(min(level.rate, FILL_RATE.high), 3))
         yield Result(HOURS_TO_FULL, round(hours_to_full(level, HOURS_TO_FULL.high), 1))
 
