@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from dongne.model.cases import CaseEvent
+from dongne.model.errors import BadSetup
 from dongne.model.observed import Observation
 from dongne.model.records import JobResult, Record, RecordKind, Resume, SettingChange
 from dongne.model.times import to_us
@@ -199,6 +200,8 @@ def test_services_that_can_not_go_on_say_why(store: EmbeddedStore, clock: HandCl
     while not live.is_stopped and time.monotonic() < deadline_s:
         time.sleep(0.01)
     assert live.is_stopped
+    with pytest.raises(BadSetup, match="what was received is kept"):
+        live.check()
     assert live.error == "the services stopped after record 0: ZeroDivisionError: division by zero"
     live.stop()
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dongne.model.errors import RetryLater
+from dongne.model.errors import BadSetup, RetryLater
 from dongne.model.graph import ThingGraph
 from dongne.model.records import JobStart, Record, RecordKind
 from dongne.runtime.engine import DERIVED, Engine
@@ -105,6 +105,11 @@ class Live:
     def is_stopped(self) -> bool:
         """Whether its thread has ended by itself; `error` says why."""
         return self._thread is not None and not self._thread.is_alive() and not self._stopping.is_set()
+
+    def check(self) -> None:
+        """Raises BadSetup where its thread has ended by itself."""
+        if self.is_stopped:
+            raise BadSetup(f"{self.error}; the log says where, what was received is kept")
 
     def start(self) -> None:
         """Starts the thread."""
