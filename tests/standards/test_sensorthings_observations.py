@@ -138,3 +138,16 @@ def test_the_plain_array_says_the_same_as_any_other(components: list[str]) -> No
     assert plain.extras == any_form.extras
     assert set(plain.errors) == set(any_form.errors) == {3}
     assert plain.time_us[1] == to_us(datetime(2026, 5, 1, 0, 0, 0, 123456, UTC))
+
+
+def test_each_row_belongs_to_the_datastream_of_its_group_however_many_it_has() -> None:
+    groups = [
+        {
+            "Datastream": {"@iot.id": stream},
+            "components": ["phenomenonTime", "result"],
+            "dataArray": [["2026-05-01T00:00:00Z", 1]] * many,
+        }
+        for stream, many in [(5, 0), (6, 2), (7, 1), (8, 0), (9, 3)]
+    ]
+    assert decode_data_array(json.dumps(groups).encode(), 0).datastream.tolist() == [6, 6, 7, 9, 9, 9]
+    assert len(decode_data_array(b"[]", 0)) == 0

@@ -3,7 +3,10 @@
 Times of many are kept as texts by the decoder and cast at once by Arrow: several times faster than one by one.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -16,7 +19,7 @@ from dongne.standards.sensorthings.decode import decode_json, entity_id
 from dongne.standards.sensorthings.times import format_time_us, format_us, parse_instant_us, parse_time_us
 
 
-class Reference(msgspec.Struct, frozen=True):
+class Reference(msgspec.Struct, frozen=True, gc=False):
     """A link to what exists."""
 
     id: int = msgspec.field(name="@iot.id")
@@ -154,19 +157,19 @@ class ArrayRows(msgspec.Struct):
 
 class _TimeFirst(msgspec.Struct, gc=False):
     datastream: Reference = msgspec.field(name="Datastream")
-    components: tuple[str, str]
+    components: tuple[Literal["phenomenonTime"], Literal["result"]]
     rows: list[tuple[str, float]] = msgspec.field(name="dataArray")
 
 
 class _ResultFirst(msgspec.Struct, gc=False):
     datastream: Reference = msgspec.field(name="Datastream")
-    components: tuple[str, str]
+    components: tuple[Literal["result"], Literal["phenomenonTime"]]
     rows: list[tuple[float, str]] = msgspec.field(name="dataArray")
 
 
-_TIME_FIRST, _RESULT_FIRST = ("phenomenonTime", "result"), ("result", "phenomenonTime")
 _time_first = msgspec.json.Decoder(list[_TimeFirst])
 _result_first = msgspec.json.Decoder(list[_ResultFirst])
+_rows_of = attrgetter("rows")
 COMPONENTS = (
     "phenomenonTime",
     "result",
@@ -183,35 +186,30 @@ def decode_data_array(body: bytes, now_us: int) -> ArrayRows:
     `errors` and the others are good."""
     try:
         timed = _time_first.decode(body)
-        if all(group.components == _TIME_FIRST for group in timed):
-            return _plain_columns(
-                timed,
-                [row[0] for group in timed for row in group.rows],
-                [row[1] for group in timed for row in group.rows],
-            )
+        return _plain_columns(timed, *_turned(timed))
     except (msgspec.DecodeError, UnicodeDecodeError):
         try:
             valued = _result_first.decode(body)
-            if all(group.components == _RESULT_FIRST for group in valued):
-                return _plain_columns(
-                    valued,
-                    [row[1] for group in valued for row in group.rows],
-                    [row[0] for group in valued for row in group.rows],
-                )
+            return _plain_columns(valued, *reversed(_turned(valued)))
         except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # neither of the two plain forms
-    return _decode_any(body, now_us)
+            return _decode_any(body, now_us)  # neither of the two plain forms
 
 
-def _plain_columns(groups: list[_TimeFirst] | list[_ResultFirst], texts: list[str], results: list[float]) -> ArrayRows:
-    counts = [len(group.rows) for group in groups]
-    datastream = np.repeat(np.array([group.datastream.id for group in groups], np.int64), counts)
+def _turned(groups: list[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The two columns of the rows of all groups; without a step in Python for each row."""
+    first, second = tuple(zip(*chain.from_iterable(map(_rows_of, groups)), strict=True)) or ((), ())
+    return first, second
+
+
+def _plain_columns(groups: list[Any], texts: Sequence[str], results: Sequence[float]) -> ArrayRows:
+    streams = np.array([group.datastream.id for group in groups], np.int64)
+    datastream = np.repeat(streams, [len(group.rows) for group in groups])
     time_us, errors = instants_us(texts)
     extras: dict[int, ObservationExtra] = {}
     for row in list(errors):
         if "/" in texts[row]:
             _take_interval(row, texts[row], time_us, extras, errors)
-    return ArrayRows(datastream, time_us, np.array(results, np.float64), extras, errors)
+    return ArrayRows(datastream, time_us, np.fromiter(results, np.float64, len(results)), extras, errors)
 
 
 def _take_interval(
@@ -225,7 +223,7 @@ def _take_interval(
         errors[row] = error.message
 
 
-def instants_us(texts: list[str]) -> tuple[NDArray[np.int64], dict[int, str]]:
+def instants_us(texts: Sequence[str]) -> tuple[NDArray[np.int64], dict[int, str]]:
     """Microseconds of ISO 8601 instants; by row what is wrong, its time then 0."""
     try:
         column = pa.array(texts, pa.string()).cast(pa.timestamp("us", "UTC"))
