@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dongne.model.cases import CaseEvent
-from dongne.model.entities import EntityType, Remove, put
+from dongne.model.entities import Datastream, EntityType, Remove, Thing, Unit, put
 from dongne.model.errors import BadInput, BadSetup
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import Observation
 from dongne.model.records import JobResult, Record, RecordKind, Resume, SettingChange
 from dongne.model.times import to_us
+from dongne.runtime.binding import Binding
 from dongne.runtime.declared import declare
 from dongne.runtime.engine import Engine
 from dongne.runtime.examples import ListReader
@@ -245,12 +246,48 @@ def test_what_feeds_comes_before_what_it_feeds() -> None:
 def test_many_changes_of_things_in_a_row_bind_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Engine([toy.tanks(), toy.doubler()], ThingGraph(), ZONE)
     bound: list[int] = []
-    rebind = made.rebind
-    monkeypatch.setattr(made, "rebind", lambda: (bound.append(1), rebind()))
+    rebind = Binding.rebind
+    monkeypatch.setattr(Binding, "rebind", lambda self: (bound.append(1), rebind(self)))
     for number, entity in enumerate(toy.entities(4), 1):
         made.turn(Record(number, 1, RecordKind.ENTITIES, to_us(START), msgspec.msgpack.encode([put(entity)])))
     assert len(said(made, toy.observed(100, START, [(1, START, 40.0)]), Result)) == 4
     assert len(bound) == 1
+
+
+def test_a_new_thing_and_its_datastream_are_bound_without_binding_all_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = engine()
+    made.turn(toy.observed(2, START, [(1, START, 40.0)]))
+    monkeypatch.setattr(Binding, "rebind", lambda self: pytest.fail("all was bound anew"))
+    thing = Thing(id=70, name="new tank", properties={"kind": "tank"})
+    stream = Datastream(
+        id=900, name="level", unit_of_measurement=Unit(definition="ucum:1"), thing_id=70, sensor_id=1,
+        observed_property_id=1,
+    )  # fmt: skip
+    body = msgspec.msgpack.encode([put(stream), put(thing)])
+    made.turn(Record(3, 1, RecordKind.ENTITIES, to_us(START), body))
+    results = said(made, toy.observed(4, START, [(900, START, 0.4)]), Result)
+    assert [(r.property.key, r.value) for r in results] == [("mean_level", 40.0), ("double_mean", 80.0)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.permutations(range(19)), st.integers(1, 18))
+def test_what_is_bound_as_things_come_is_what_is_bound_at_once(order: list[int], stop: int) -> None:
+    entities = toy.entities(4)
+    assert len(entities) == 22
+    first, rest = entities[:3], [entities[3 + i] for i in order]
+    growing = Engine([toy.tanks(), toy.doubler()], ThingGraph(), ZONE)
+    for part in (first, rest[:stop], rest[stop:]):
+        body = msgspec.msgpack.encode([put(e) for e in part])
+        growing.turn(Record(1, 1, RecordKind.ENTITIES, to_us(START), body))
+        growing.turn(toy.observed(2, START, [(999, START, 1.0)]))
+    whole = Engine([toy.tanks(), toy.doubler()], ThingGraph(entities), ZONE)
+
+    def shown(made: Engine) -> tuple[object, object]:
+        binding = made._binding
+        routes = {at: [(r.runner.id, r.key, r.handler) for r in found] for at, found in binding.routes.items()}
+        return routes, {i: (s.thing, s.key, len(s.routes), s.needed) for i, s in binding.streams.items()}
+
+    assert shown(growing) == shown(whole)
 
 
 def test_services_that_feed_each_other_in_a_circle_are_refused() -> None:

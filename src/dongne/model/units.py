@@ -25,6 +25,14 @@ class Conversion(msgspec.Struct, frozen=True):
 IDENTITY = Conversion()
 
 
+def code_of(symbol: str | None, definition: str | None) -> str:
+    """The UCUM code of a SensorThings unitOfMeasurement: its symbol, else what its definition ends with ("ucum:Cel",
+    ".../unit/ucum/lx"); empty where it says none."""
+    if symbol:
+        return symbol
+    return (definition or "").replace(":", "/").rpartition("/")[2]
+
+
 @cache
 def _registry() -> Any:
     from ucumvert import PintUcumRegistry  # noqa: PLC0415  slow to import, and needed only where units differ
@@ -32,10 +40,18 @@ def _registry() -> Any:
     return PintUcumRegistry()
 
 
-@cache
 def get_conversion(given: str, wanted: str) -> Conversion:
     """How a value in the unit `given` becomes one in `wanted` (both UCUM). Raises BadInput where it can't."""
-    given, wanted = _WRITTEN.get(given, given), _WRITTEN.get(wanted, wanted)
+    found = _find_conversion(_WRITTEN.get(given, given), _WRITTEN.get(wanted, wanted))
+    if found is None:
+        raise BadInput(
+            f"unit {given!r} can't be turned into {wanted!r}; give the Datastream a UCUM unit of the same kind"
+        )
+    return found
+
+
+@cache
+def _find_conversion(given: str, wanted: str) -> Conversion | None:
     if given == wanted:
         return IDENTITY
     registry = _registry()
@@ -43,8 +59,6 @@ def get_conversion(given: str, wanted: str) -> Conversion:
         source, target = registry.from_ucum(given), registry.from_ucum(wanted)
         zero = registry.Quantity(0.0, source.units).to(target.units).magnitude
         one = registry.Quantity(1.0, source.units).to(target.units).magnitude
-    except Exception as error:  # the parser's and pint's errors have no common class
-        raise BadInput(
-            f"unit {given!r} can't be turned into {wanted!r}; give the Datastream a UCUM unit of the same kind"
-        ) from error
+    except Exception:  # noqa: BLE001  the parser's and pint's errors have no common class
+        return None
     return Conversion((one - zero) * source.magnitude / target.magnitude, zero / target.magnitude)

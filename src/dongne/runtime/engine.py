@@ -15,10 +15,9 @@ import msgspec
 import numpy as np
 
 from dongne.model.cases import CaseEvent
-from dongne.model.entities import EntityChange, EntityType, Put
-from dongne.model.errors import BadInput
+from dongne.model.entities import EntityChange
 from dongne.model.graph import ThingGraph
-from dongne.model.observed import Observation, ObservedProperty
+from dongne.model.observed import Observation
 from dongne.model.records import (
     JobResult,
     Record,
@@ -28,11 +27,11 @@ from dongne.model.records import (
     decode_batch,
 )
 from dongne.model.times import EPOCH, to_us
-from dongne.model.units import IDENTITY, Conversion, get_conversion
+from dongne.runtime.binding import Binding
 from dongne.runtime.ports import StateRow
 from dongne.runtime.registry import LoadedService
 from dongne.runtime.runner import Emitted, Runner
-from dongne.runtime.service import Handler, Latest, Result
+from dongne.runtime.service import Latest, Result
 from dongne.runtime.settings import CITY
 from dongne.runtime.surroundings import Surroundings
 
@@ -44,31 +43,7 @@ _case = msgspec.msgpack.Decoder(CaseEvent)
 _job = msgspec.msgpack.Decoder(JobResult)
 _resume = msgspec.msgpack.Decoder(Resume)
 
-MAX = float(np.finfo(np.float64).max)  # an infinite value is not in an unlimited range
-
 DERIVED = frozenset({RecordKind.OBSERVATIONS, RecordKind.CASE, RecordKind.TASK, RecordKind.START})
-
-
-class _HasId(msgspec.Struct):
-    id: int
-
-
-class _Route(msgspec.Struct, frozen=True, gc=False):
-    """A handler of one key that an observed (Thing, property) leads to."""
-
-    runner: Runner
-    key: int
-    handler: Handler
-    observed: ObservedProperty
-
-
-class _Stream(msgspec.Struct, frozen=True, gc=False):
-    """A Datastream that somebody reads or needs."""
-
-    thing: int
-    key: str
-    routes: tuple[_Route, ...]
-    needed: bool
 
 
 class Engine:
@@ -88,13 +63,9 @@ class Engine:
         keeps: Callable[[int], bool] | None = None,
     ) -> None:
         loaded = list(services)
-        self._needs = {n.property for s in loaded for n in s.declared.cls.needs if isinstance(n, Latest)}
-        self.around = Surroundings(graph, zone, {p.key for p in self._needs})
+        needs = {n.property for s in loaded for n in s.declared.cls.needs if isinstance(n, Latest)}
+        self.around = Surroundings(graph, zone, {p.key for p in needs})
         self.runners = {s.id: Runner(s, self.around, keeps, (city_settings or {}).get(s.id, {})) for s in loaded}
-        self._properties = {p.key: p for p in self._needs}
-        for runner in self.runners.values():
-            self._properties.update({t.property.key: t.property for t, _ in runner.declared.on})
-        self.problems: dict[int, str] = {}  # Datastreams that can't be bound, and why
         self.skipped = 0  # values out of range or not numbers
         self._takers: dict[RecordKind, Callable[[Record, list[Emitted]], None]] = {
             RecordKind.OBSERVATIONS: self._observations,
@@ -104,54 +75,12 @@ class Engine:
             RecordKind.JOB: self._job_result,
             RecordKind.RESUME: self._resume,
         }
-        self.rebind()
+        self._binding = Binding(self.runners, self.around, needs)
 
-    # --- binding ---------------------------------------------------------------------------------------------------
-
-    def rebind(self) -> None:
-        """Finds anew which Datastreams lead to which handlers."""
-        graph = self.around.graph
-        self._stale = False
-        self.problems.clear()
-        self._routes: dict[tuple[int, str], tuple[_Route, ...]] = {}
-        self._streams: dict[int, _Stream] = {}
-        wanted: dict[tuple[int, str], list[_Route]] = {}
-        for runner in self.runners.values():
-            for trigger, handler in runner.declared.on:
-                for key in runner.list_keys(graph):
-                    targets = [key] if trigger.of is None else [n.thing for n in self.around.reach(key, trigger.of)]
-                    for thing in targets:
-                        route = _Route(runner, key, handler, trigger.property)
-                        wanted.setdefault((thing, trigger.property.key), []).append(route)
-        self._routes = {at: tuple(routes) for at, routes in wanted.items()}
-        bound: dict[int, tuple[ObservedProperty, Conversion]] = {}
-        for stream in graph.datastreams.values():
-            observed = self._properties.get(graph.property_key(stream))
-            if observed is None or stream.properties.get("service") in self.runners:
-                continue
-            routes = self._routes.get((stream.thing_id, observed.key), ())
-            needed = observed.key in self.around.needed
-            if not routes and not needed:
-                continue
-            unit = stream.unit_of_measurement.symbol
-            try:
-                bound[stream.id] = observed, IDENTITY if unit is None else get_conversion(unit, observed.unit)
-            except BadInput as error:
-                self.problems[stream.id] = error.message
-                continue
-            self._streams[stream.id] = _Stream(stream.thing_id, observed.key, routes, needed)
-        self._tabulate(bound)
-
-    def _tabulate(self, bound: dict[int, tuple[ObservedProperty, Conversion]]) -> None:
-        """Units and ranges as columns by Datastream id, so that whole batches are checked at once."""
-        size = max(bound, default=-1) + 1
-        self._bound = np.zeros(size, bool)
-        self._factor, self._offset = np.ones(size), np.zeros(size)
-        self._low, self._high = np.full(size, -np.inf), np.full(size, np.inf)
-        for stream_id, (observed, conversion) in bound.items():
-            self._bound[stream_id] = True
-            self._factor[stream_id], self._offset[stream_id] = conversion.factor, conversion.offset
-            self._low[stream_id], self._high[stream_id] = max(observed.low, -MAX), min(observed.high, MAX)
+    @property
+    def problems(self) -> dict[int, str]:
+        """Datastreams that can't be bound, and why."""
+        return self._binding.problems
 
     # --- states ----------------------------------------------------------------------------------------------------
 
@@ -205,8 +134,8 @@ class Engine:
         again as a record and is passed over: it was handled with its cause."""
         if record.origin in self.runners and record.kind in DERIVED:
             return []
-        if self._stale and (record.kind is not RecordKind.ENTITIES or self._is_due(record.at_us)):
-            self.rebind()  # once for many changes that follow on each other
+        if record.kind is not RecordKind.ENTITIES or self._is_due(record.at_us):
+            self._binding.catch_up()  # once for many changes that follow on each other
         self.around.at_us = record.at_us
         out: list[Emitted] = []
         for runner in self.runners.values():
@@ -219,17 +148,8 @@ class Engine:
 
     def _entities(self, record: Record, out: list[Emitted]) -> None:
         changes = decode_changes(record.body)
+        self._binding.note(changes)
         self.around.graph.apply(changes)
-        self._stale = self._stale or any(map(self._is_binding, changes))
-
-    def _is_binding(self, change: EntityChange) -> bool:
-        """Whether a change may lead other Datastreams to handlers: not where a service of this engine made it."""
-        if isinstance(change, Put) and change.type in (EntityType.SENSOR, EntityType.OBSERVED_PROPERTY):
-            return False
-        if isinstance(change, Put) and change.type is EntityType.DATASTREAM:
-            stream = self.around.graph.datastreams.get(msgspec.json.decode(change.body, type=_HasId).id)
-            return stream is None or stream.properties.get("service") not in self.runners
-        return True
 
     def _setting(self, record: Record, out: list[Emitted]) -> None:
         change = _setting.decode(record.body)
@@ -243,24 +163,18 @@ class Engine:
 
     def _observations(self, record: Record, out: list[Emitted]) -> None:
         """Runs the handlers of every row somebody reads. Units and ranges are checked for all rows at once."""
-        batch = decode_batch(record.body, record.count)
-        rows = np.flatnonzero(batch.datastream < len(self._bound))
-        rows = rows[self._bound[batch.datastream[rows]]]
+        batch, binding = decode_batch(record.body, record.count), self._binding
+        rows = np.flatnonzero(batch.datastream < len(binding.is_bound))
+        rows = rows[binding.is_bound[batch.datastream[rows]]]
         if not len(rows):
             return
         datastream = batch.datastream[rows]
-        value = batch.result[rows] * self._factor[datastream] + self._offset[datastream]
-        good = (value >= self._low[datastream]) & (value <= self._high[datastream])  # a NaN is not
+        value = batch.result[rows] * binding.factor[datastream] + binding.offset[datastream]
+        good = (value >= binding.low[datastream]) & (value <= binding.high[datastream])  # a NaN is not
         if not good.all():
             self.skipped += int(len(good) - np.count_nonzero(good))
             rows, datastream, value = rows[good], datastream[good], value[good]
-        first, arrived, extras, streams, observe = (
-            record.number,
-            record.at,
-            batch.extras,
-            self._streams,
-            self.around.observe,
-        )
+        first, arrived, extras, streams = record.number, record.at, batch.extras, binding.streams
         for row, stream_id, time_us, result in zip(
             rows.tolist(), datastream.tolist(), batch.time_us[rows].tolist(), value.tolist(), strict=True
         ):
@@ -278,7 +192,7 @@ class Engine:
                 extra.parameters if extra else None,
             )
             if stream.needed:
-                observe(stream.key, stream.thing, time_us, result)
+                self.around.observe(stream.key, stream.thing, time_us, result)
             for route in stream.routes:
                 emissions = route.runner.handle(route.key, route.handler, obs, first, time, arrived)
                 for emitted in emissions:
@@ -291,7 +205,7 @@ class Engine:
             return
         result = emitted.emission
         key = result.property.key
-        routes = self._routes.get((emitted.thing, key), ())
+        routes = self._binding.routes.get((emitted.thing, key), ())
         needed = key in self.around.needed
         if not routes and not needed:
             return

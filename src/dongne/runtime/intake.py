@@ -15,7 +15,7 @@ from dongne.model.entities import Datastream, Property
 from dongne.model.errors import BadInput
 from dongne.model.properties import SHARED
 from dongne.model.records import ObservationBatch, ObservationExtra
-from dongne.model.units import get_conversion
+from dongne.model.units import code_of, get_conversion
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
 from dongne.standards.sensorthings.times import format_us
@@ -227,7 +227,7 @@ def range_of(stream: Datastream, observed: Property | None) -> Range:
     if (low, high) == _ANY and shared is not None:
         low, high, unit = shared.low, shared.high, shared.unit
     is_number = (low, high) != _ANY
-    given = stream.unit_of_measurement.symbol or (stream.unit_of_measurement.definition or "").rpartition("/")[2]
+    given = code_of(stream.unit_of_measurement.symbol, stream.unit_of_measurement.definition)
     if is_number and unit and given and given != unit:
         try:
             found = get_conversion(given, unit)

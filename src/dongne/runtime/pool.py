@@ -15,7 +15,7 @@ from dongne.model.errors import DongneError, RetryLater
 from dongne.model.observed import ObservedProperty
 from dongne.model.records import JobResult, JobStart, RecordKind
 from dongne.model.times import from_us
-from dongne.model.units import get_conversion
+from dongne.model.units import code_of, get_conversion
 from dongne.runtime.job import Job, JobInput, Series
 from dongne.runtime.ports import Entry, Lane, Store, Transaction
 from dongne.runtime.registry import LoadedService
@@ -36,8 +36,8 @@ def read_series(store: Store, thing: int, observed: ObservedProperty, days: floa
         if store.graph.property_key(stream) != observed.key or stream.properties.get("service"):
             continue
         time_us, value = store.series(stream.id, start, end)
-        unit = stream.unit_of_measurement.symbol
-        conversion = get_conversion(unit if unit is not None else observed.unit, observed.unit)
+        code = code_of(stream.unit_of_measurement.symbol, stream.unit_of_measurement.definition)
+        conversion = get_conversion(code or observed.unit, observed.unit)
         times.append(time_us)
         values.append(value * conversion.factor + conversion.offset)
     if not times:
