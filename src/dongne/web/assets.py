@@ -14,6 +14,7 @@ OWN = Path(__file__).parent / "static"
 # our name for it -> folder in node_modules that is served, and the endings that may leave it.
 PACKAGES = {
     "maplibre-gl": ("maplibre-gl/dist", (".mjs", ".css")),
+    "pmtiles": ("pmtiles/dist", ("pmtiles.js",)),
     "uplot": ("uplot/dist", (".esm.js", ".css")),
     "pretendard": ("pretendard/dist/web/variable", (".css", ".woff2")),
     "inter": (

@@ -27,8 +27,10 @@ class WebContext:
 
     `public_url` is how the outside reaches it ("https://dongne.example"); empty means as the request says. `mqtt` is
     "host:port" of the broker that takes values in, empty where there is none. `speed` is the city's clock against the
-    wall clock. `lab` works what-ifs out; without it there are none. `may_write` decides who may change cases and settings. `node_modules` has the front-end packages; where
-    it is missing the pages do without (system font, still charts and map).
+    wall clock. `lab` works what-ifs out; without it there are none. `basemap` is where
+    the PMTiles file of the map is once it is made. `may_write` decides who may change cases and settings.
+    `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
+    map).
     """
 
     store: Store
@@ -40,5 +42,6 @@ class WebContext:
     speed: float = 1.0
     sources: tuple[Source, ...] = ()
     lab: Laboratory | None = None
+    basemap: Path | None = None
     may_write: Callable[[Request], bool] = is_from_this_machine
     node_modules: Path = NODE_MODULES

@@ -35,6 +35,7 @@ SCRIPT_TEXTS = (
     "map.Map.Title",
     "map.AttributionControl.ToggleAttribution",
     "map.Popup.Close",
+    "map.upright",
 )
 YEAR_S = 365 * 86_400
 SECURITY = {

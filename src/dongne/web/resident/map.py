@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from dongne.adapters.layers import map_layers
@@ -83,6 +83,8 @@ def get_layers(request: Request) -> Response:
         "things": "/map/things.json",
         "attribution": context.config.attribution,
     }
+    if context.basemap is not None and context.basemap.exists():
+        content["tiles"] = "/map/city.pmtiles"
     return _json(_encode(content))
 
 
@@ -106,6 +108,14 @@ def get_layer(request: Request) -> Response:
     return _json(_encode(layers[name]))
 
 
+def get_tiles(request: Request) -> Response:
+    """GET /map/city.pmtiles: land, water, ways and houses as vector tiles in one file; browsers ask for ranges of it."""
+    file = open_page(request).context.basemap
+    if file is None or not file.exists():
+        raise NotFound("this city's map has no tiles yet; /map/layers.json says what there is")
+    return FileResponse(file, media_type="application/vnd.pmtiles", headers={"cache-control": "no-cache"})
+
+
 def _json(content: bytes) -> Response:
     return Response(content, media_type="application/geo+json", headers={"cache-control": "no-cache"})
 
@@ -114,5 +124,6 @@ ROUTES = [
     Route("/map", show),
     Route("/map/base.svg", get_base),
     Route("/map/layers.json", get_layers),
+    Route("/map/city.pmtiles", get_tiles),
     Route("/map/{layer}.json", get_layer),
 ]

@@ -1,4 +1,5 @@
 // The map, with MapLibre: the city's own layers, labels from the page's font, no foreign host. Loaded on demand only.
+import { Upright, boundsAround, openTiles, tileBase } from "./basemap.js";
 import { text } from "./texts.js";
 
 const packages = JSON.parse(document.body.dataset.packages ?? "{}");
@@ -38,8 +39,8 @@ function marker(state, paper) {
   return context.getImageData(0, 0, size, size);
 }
 
-function style(city, colours) {
-  const sources = { things: { type: "geojson", data: city.things, attribution: city.attribution } };
+function drawnBase(city, colours) {
+  const sources = {};
   const layers = [{ id: "paper", type: "background", paint: { "background-color": colours.sunken } }];
   for (const address of city.base) {
     const id = address.split("/").at(-1).replace(".json", "");
@@ -52,16 +53,34 @@ function style(city, colours) {
       layers.push({ id: `${id}-name`, source: id, type: "symbol", minzoom: 15, filter: ["!", ["in", ",", ["get", "name"]]], layout: { "symbol-placement": "line", "text-field": ["get", "name"], "text-font": ["Pretendard Variable", "Inter Variable"], "text-size": 12 }, paint: { "text-color": colours["ink-2"], "text-halo-color": colours.sunken, "text-halo-width": 1.5 } });
     }
   }
+  return { sources, layers };
+}
+
+function style(city, base, colours) {
+  const { layers } = base;
+  const sources = { ...base.sources, things: { type: "geojson", data: city.things, attribution: city.attribution } };
   layers.push({
     id: "things", source: "things", type: "symbol",
-    layout: { "icon-image": ["get", "state"], "icon-allow-overlap": true, "symbol-sort-key": ["match", ["get", "state"], "alarm", 4, "crowded", 3, "busy", 2, "calm", 1, 0], "icon-size": ["interpolate", ["linear"], ["zoom"], 13, ["match", ["get", "state"], ["calm", "stale"], 0.28, 0.55], 17, ["match", ["get", "state"], ["calm", "stale"], 0.6, 0.8]] },
+    layout: { "icon-image": ["get", "state"], "icon-allow-overlap": true, "symbol-sort-key": ["match", ["get", "state"], "alarm", 4, "crowded", 3, "busy", 2, "calm", 1, 0], "icon-size": ["interpolate", ["linear"], ["zoom"], 13, ["match", ["get", "state"], ["calm", "stale"], 0.2, 0.5], 17, ["match", ["get", "state"], ["calm", "stale"], 0.6, 0.8]] },
   });
   layers.push({
     id: "names", source: "things", type: "symbol", minzoom: 16.5,
     layout: { "text-field": ["get", "name"], "text-font": ["Pretendard Variable", "Inter Variable"], "text-size": 13, "text-offset": [0, 1], "text-anchor": "top", "text-max-width": 9 },
     paint: { "text-color": colours.ink, "text-halo-color": colours.card, "text-halo-width": 1.6 },
   });
-  return { version: 8, sources, layers };
+  return { version: 8, light: { anchor: "viewport", intensity: 0.28 }, sources, layers };
+}
+
+/** The city's tiles where it has them, else its own layers. */
+async function chooseBase(maplibre, city, colours) {
+  if (city.tiles) {
+    try {
+      return tileBase(await openTiles(maplibre, packages.pmtiles, city.tiles), city, probe);
+    } catch (error) {
+      console.warn(error);
+    }
+  }
+  return drawnBase(city, colours);
 }
 
 /** Puts the map into the place. `centre` is [lon, lat] where one thing is meant. */
@@ -71,18 +90,20 @@ export async function showMap(place, address, centre) {
   const [maplibre, city] = await Promise.all([import(`${root}maplibre-gl.mjs`), fetch(address).then((answer) => answer.json()), document.fonts.load('500 13px "Pretendard Variable"', "동네 A"), document.fonts.load('500 13px "Inter Variable"', "äö")]);
   await new Promise((done, failed) => document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${root}maplibre-gl.css`, onload: done, onerror: failed })));
   const colours = Object.fromEntries(["sunken", "card", "line", "ink", "ink-2"].map((name) => [name, probe(name)]));
+  const base = await chooseBase(maplibre, city, colours);
   place.replaceChildren();
   place.classList.add("live");
   const element = document.createElement("div");
   place.append(element);
   const map = new maplibre.Map({
-    container: element, style: style(city, colours), bounds: city.bounds, fitBoundsOptions: { padding: 16 }, maxPitch: 60,
+    container: element, style: style(city, base, colours), bounds: city.bounds, maxBounds: boundsAround(city.bounds), fitBoundsOptions: { padding: 16 }, maxPitch: 60,
     minZoom: 12, maxZoom: 19, attributionControl: { compact: true }, cooperativeGestures: matchMedia("(pointer: coarse)").matches,
     locale: Object.fromEntries(["NavigationControl.ZoomIn", "NavigationControl.ZoomOut", "NavigationControl.ResetBearing", "Map.Title", "AttributionControl.ToggleAttribution", "Popup.Close"].map((key) => [key, text(`map.${key}`)])),
   });
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) map.setFadeDuration?.(0);
   for (const state of STATES) map.addImage(state, marker(state, colours.card), { pixelRatio: 2 });
   map.addControl(new maplibre.NavigationControl({ visualizePitch: true }), "top-right");
+  if (base.sources.tiles) map.addControl(new Upright(text("map.upright")), "top-right");
   map.on("click", "things", ({ features: [feature] }) => {
     const { id, name, word, state } = feature.properties;
     const content = document.createElement("div");
