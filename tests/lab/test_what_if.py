@@ -48,7 +48,7 @@ def test_bins_that_may_never_be_ordered_are_not_and_the_present_stays(fillings: 
     properties = read_manifest(SERVICES / "smart_bins").list_properties()
     records = ListReader(read_example(fillings, "smart_bins", properties))
     values = {"full_percent": 100.0, "least_percent": 100.0}
-    found = compare(records, "smart_bins", "Europe/Helsinki", {}, values, SINCE, UNTIL)
+    found = compare(records, "smart_bins", "Europe/Helsinki", values, SINCE, UNTIL)
     assert opened(found) == (4, 0)
     assert (found.things_changed, found.things) == (1, 1)
 
@@ -58,7 +58,7 @@ def test_only_facts_of_the_asked_time_count(fillings: Path) -> None:
     records = ListReader(read_example(fillings, "smart_bins", properties))
     since = START + timedelta(days=2)
     found = compare(
-        records, "smart_bins", "Europe/Helsinki", {}, {"full_percent": 100.0, "least_percent": 100.0}, since, UNTIL
+        records, "smart_bins", "Europe/Helsinki", {"full_percent": 100.0, "least_percent": 100.0}, since, UNTIL
     )
     assert opened(found) == (3, 0)
 
@@ -72,13 +72,13 @@ def test_a_recorded_change_of_a_tried_setting_counts_for_the_present_only(fillin
     )
     moved = [records[0], setting, *(msgspec.structs.replace(r, number=r.number + 1) for r in records[1:])]
     tried = {"full_percent": 85.0, "least_percent": 50.0}
-    found = compare(ListReader(moved), "smart_bins", "Europe/Helsinki", {}, tried, SINCE, UNTIL)
+    found = compare(ListReader(moved), "smart_bins", "Europe/Helsinki", tried, SINCE, UNTIL)
     assert opened(found) == (0, 4)
 
 
 def test_an_answer_has_nothing_to_compare() -> None:
     with pytest.raises(BadInput, match="emits nothing"):
-        compare(ListReader([]), "whats_near", "Europe/Helsinki", {}, {}, SINCE, UNTIL)
+        compare(ListReader([]), "whats_near", "Europe/Helsinki", {}, SINCE, UNTIL)
 
 
 def test_the_laboratory_replays_in_another_process_beside_the_open_store(fillings: Path, tmp_path: Path) -> None:
@@ -89,8 +89,8 @@ def test_the_laboratory_replays_in_another_process_beside_the_open_store(filling
     config = CityConfig(id="x", name={"en": "X"}, zone="Europe/Helsinki", bounds=(24.0, 60.0, 25.0, 61.0))
     laboratory = Laboratory(config, partial(SequenceFile, tmp_path / "city"))
     values = {"full_percent": 100.0, "least_percent": 100.0}
-    future = laboratory.ask("smart_bins", {}, values, SINCE, UNTIL, store.head())
-    assert laboratory.ask("smart_bins", {}, values, SINCE, UNTIL, store.head()) is future
+    future = laboratory.ask("smart_bins", values, SINCE, UNTIL, store.head())
+    assert laboratory.ask("smart_bins", values, SINCE, UNTIL, store.head()) is future
     assert opened(future.result(timeout=60)) == (4, 0)
     laboratory.close()
     store.close()

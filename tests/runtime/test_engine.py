@@ -30,6 +30,7 @@ from dongne.runtime.registry import LoadedService, order_by_feeding
 from dongne.runtime.replay import replay
 from dongne.runtime.runner import next_local
 from dongne.runtime.service import Alert, City, Emission, Result, Service, Start, Wake, on, wake
+from dongne.runtime.settings import find_file_changes
 
 _spec = importlib.util.spec_from_file_location("runtime_toy", Path(__file__).with_name("toy.py"))
 assert _spec is not None and _spec.loader is not None
@@ -128,11 +129,36 @@ def test_a_setting_of_the_thing_goes_before_the_citys_and_none_takes_it_back() -
 
 
 def test_a_citys_setting_taken_back_is_again_what_its_files_say() -> None:
-    made = engine(toy.tanks(), city_settings={"tanks": {"high_percent": 30}})
-    for value in (50, None):
-        change = SettingChange("tanks", "city", {"high_percent": value})
+    made = engine(toy.tanks())
+    (file,) = find_file_changes([], {"tanks": {"high_percent": 30}})
+    changes = [file, *(SettingChange("tanks", "city", {"high_percent": value}) for value in (50, None))]
+    for change in changes:
         made.turn(Record(2, 1, RecordKind.SETTING, to_us(START), msgspec.msgpack.encode(change)))
     assert made.runners["tanks"].book.resolve(1).high_percent == 30
+
+
+def test_only_what_a_citys_file_says_otherwise_than_before_is_a_change() -> None:
+    recorded = [("tanks", "file", {"high_percent": 30, "silent_h": 1}), ("tanks", "city", {"high_percent": 50})]
+    assert find_file_changes(recorded, {"tanks": {"high_percent": 30, "silent_h": 1}}) == []
+    (change,) = find_file_changes(recorded, {"tanks": {"high_percent": 40}})
+    assert (change.level, change.values) == ("file", {"high_percent": 40, "silent_h": None})
+
+
+def test_what_a_replay_tries_holds_at_every_level() -> None:
+    made = engine(toy.tanks(), tried={"tanks": {"high_percent": 60}})
+    own = SettingChange("tanks", "thing:1", {"high_percent": 95})
+    made.turn(Record(2, 1, RecordKind.SETTING, to_us(START), msgspec.msgpack.encode(own)))
+    assert made.runners["tanks"].book.resolve(1).high_percent == 60
+
+
+def test_a_wake_due_while_its_key_is_parked_fires_when_the_key_goes_on() -> None:
+    made = engine(toy.tanks())
+    made.turn(toy.observed(2, START, [(1, START, 1.0)]))
+    made.runners["tanks"].cells[1].parked = "for a test"
+    later = START + timedelta(hours=5)
+    assert said(made, Record(3, 1, RecordKind.WAKE, to_us(later), b""), Alert) == []
+    made.turn(Record(4, 1, RecordKind.RESUME, to_us(later), msgspec.msgpack.encode(Resume("tanks", 1))))
+    assert len(said(made, Record(5, 1, RecordKind.WAKE, to_us(later), b""), Alert)) == 1
 
 
 def test_a_setting_out_of_range_is_refused_with_its_range() -> None:

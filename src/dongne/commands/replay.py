@@ -94,7 +94,6 @@ def _facts(arguments: argparse.Namespace, report: Report) -> "Iterator[Fact]":
     if arguments.services and answers:
         raise BadInput(f"{answers[0].id} is an answer; it says nothing by itself, so there is nothing to replay")
     tried = parse_settings(arguments.set, [service.id for service in services])
-    settings = {name: {**city.settings.get(name, {}), **tried.get(name, {})} for name in (*city.settings, *tried)}
 
     def progress(done: int, total: int) -> None:
         report("records", done, total)
@@ -103,4 +102,4 @@ def _facts(arguments: argparse.Namespace, report: Report) -> "Iterator[Fact]":
         if arguments.recorded:
             yield from recorded(records, {service.id for service in services}, None, progress)
         else:
-            yield from replay(records, services, city.zone_info, settings, progress=progress)
+            yield from replay(records, services, city.zone_info, tried, progress=progress)

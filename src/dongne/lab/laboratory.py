@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,11 @@ def run(open_records: Callable[[], RecordReader], *question: Any) -> WhatIf:
     return compare(open_records(), *question)
 
 
+def _is_broken(future: Future[WhatIf]) -> bool:
+    """Whether the worker died over it (a process that was killed takes its whole pool with it)."""
+    return future.done() and isinstance(future.exception(), BrokenProcessPool)
+
+
 class Laboratory:
     """Answers what-ifs one after the other. `open_records` opens the sequence for reading and must be picklable, since
     it is called in another process."""
@@ -36,14 +42,14 @@ class Laboratory:
         self._pool: ProcessPoolExecutor | None = None
 
     def ask(
-        self, service: str, city: dict[str, Any], values: dict[str, Any], since: datetime, until: datetime, number: int
+        self, service: str, values: dict[str, Any], since: datetime, until: datetime, number: int
     ) -> Future[WhatIf]:
-        """The comparison of the settings as they are (`city`: the city's own over the defaults) with `values` on top,
-        over facts of [since, until) up to the record `number`; the same Future when asked the same again.
+        """The comparison of the settings as they were with `values` for everything, over facts of [since, until) up to
+        the record `number`; the same Future when the same time is asked for again.
 
         Raises RetryLater when too many wait.
         """
-        key = msgspec.json.encode([service, city, values, since, until], order="sorted")
+        key = msgspec.json.encode([service, values, since, until], order="sorted")
         with self._lock:
             found = self._asked.get(key)
             if found is not None and not (found.done() and found.exception()):
@@ -51,13 +57,14 @@ class Laboratory:
                 return found
             if sum(not future.done() for future in self._asked.values()) >= WAITING:
                 raise RetryLater(f"{WAITING} comparisons are being worked out; ask again when one is done")
-            if self._pool is None:
+            if self._pool is None or any(_is_broken(future) for future in self._asked.values()):
                 self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-            question = (service, self._config.zone, city, values, since, until, number)
+            question = (service, self._config.zone, values, since, until, number)
             future = self._pool.submit(run, self._open_records, *question)
+            self._asked = OrderedDict((k, f) for k, f in self._asked.items() if not _is_broken(f))
             self._asked[key] = future
-            while len(self._asked) > REMEMBERED:
-                self._asked.popitem(last=False)
+            for old in [key for key, one in self._asked.items() if one.done()][: max(len(self._asked) - REMEMBERED, 0)]:
+                del self._asked[old]
             return future
 
     def close(self) -> None:

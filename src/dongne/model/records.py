@@ -36,7 +36,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """One row of the sequence.
 
     `at_us` is the city's clock when it arrived, never decreasing along the sequence; what a service emitted has the
-    `at_us` of its cause. `origin` is the service which emitted it, "" for what came from outside; `cause` is the
+    `at_us` of its cause, or of the record before it where services lag. `origin` is the service which emitted it, "" for what came from outside; `cause` is the
     number of the record it followed from.
     """
 

@@ -49,7 +49,8 @@ DERIVED = frozenset({RecordKind.OBSERVATIONS, RecordKind.CASE, RecordKind.TASK, 
 class Engine:
     """Services over records. Feed it records in order with `turn`; take changed states with `take_changed`.
 
-    `graph` is the engine's own and must be as of the first record. `keeps` limits it to some keys (a partition); it still
+    `tried` are settings by service that hold at every level, whatever the records say. `graph` is the engine's own and
+    must be as of the first record. `keeps` limits it to some keys (a partition); it still
     needs every record, for what its keys know of the others.
     """
 
@@ -58,14 +59,14 @@ class Engine:
         services: Iterable[LoadedService],
         graph: ThingGraph,
         zone: ZoneInfo,
-        city_settings: dict[str, dict[str, Any]] | None = None,
+        tried: dict[str, dict[str, Any]] | None = None,
         *,
         keeps: Callable[[int], bool] | None = None,
     ) -> None:
         loaded = list(services)
         needs = {n.property for s in loaded for n in s.declared.cls.needs if isinstance(n, Latest)}
         self.around = Surroundings(graph, zone, {p.key for p in needs})
-        self.runners = {s.id: Runner(s, self.around, keeps, (city_settings or {}).get(s.id, {})) for s in loaded}
+        self.runners = {s.id: Runner(s, self.around, keeps, (tried or {}).get(s.id, {})) for s in loaded}
         self.skipped = 0  # values out of range or not numbers
         self._takers: dict[RecordKind, Callable[[Record, list[Emitted]], None]] = {
             RecordKind.OBSERVATIONS: self._observations,

@@ -110,7 +110,7 @@ class RuntimeHost:
         self.config = config
         self._services = {s.id: s for s in services}
         self.pool = JobPool(store, services, config.zone, self._settings_of)
-        self.live = Live(store, services, config.zone_info, config.settings, self.pool.request)
+        self.live = Live(store, services, config.zone_info, self.pool.request)
         self._answers = {a.id: a for a in answers}
         self._hosts: dict[str, AnswerHost] = {}
         self._stopping = threading.Event()

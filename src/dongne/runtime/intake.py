@@ -197,11 +197,13 @@ class Intake:
 
     def count_received(self, rows: int = 1) -> None:
         """So many passed the check."""
-        self.received += rows
+        with self._lock:
+            self.received += rows
 
     def count_stored(self, rows: int = 1) -> None:
         """So many are durable."""
-        self.stored += rows
+        with self._lock:
+            self.stored += rows
 
     def counts(self) -> dict[str, float]:
         """received, stored, duplicate, rejected, and rejected.<reason> for each reason there was."""

@@ -5,7 +5,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -42,7 +41,6 @@ class Live:
         store: Store,
         services: list[LoadedService],
         zone: ZoneInfo,
-        city_settings: dict[str, dict[str, Any]] | None = None,
         on_start: Callable[[int, JobStart], None] | None = None,
     ) -> None:
         self.store = store
@@ -54,24 +52,24 @@ class Live:
         self.position = store.position(READER)
         self._read = self.position
         self._ahead: deque[Record] = deque()  # read from the store and not handled yet
-        self.engine = self._restore(services, zone, city_settings or {})
+        self.engine = self._restore(services, zone)
         self._outlet = Outlet(store.graph, store.new_id)
 
     # --- starting ----------------------------------------------------------------------------------------------------
 
-    def _restore(self, services: list[LoadedService], zone: ZoneInfo, settings: dict[str, dict[str, Any]]) -> Engine:
+    def _restore(self, services: list[LoadedService], zone: ZoneInfo) -> Engine:
         versions = {s.id: s.declared.cls.version for s in services}
         known_rows = self.store.list_states(KNOWN)
         known = msgspec.json.decode(known_rows[0].body, type=dict[str, int]) if known_rows else {}
         changed = [s for s in services if known.get(s.id) != versions[s.id]]
-        engine = Engine(services, ThingGraph(), zone, settings)
+        engine = Engine(services, ThingGraph(), zone)
         if self.position:
             for record in read_all(self.store, 0, self.position, kinds=PRIMING):
                 engine.prime(record)
             kept = [s.id for s in services if s not in changed]
             engine.load(row for service in (*kept, "city") for row in self.store.list_states(service))
         if changed and self.position:
-            self._rebuild(changed, with_feeders(changed, services), engine, zone, settings)
+            self._rebuild(changed, with_feeders(changed, services), engine, zone)
         if changed or set(known) != set(versions):
             row = StateRow(KNOWN, 0, 1, msgspec.json.encode(versions))
             self.store.submit(Transaction(states=[row])).result()
@@ -83,14 +81,13 @@ class Live:
         replayed: list[LoadedService],
         engine: Engine,
         zone: ZoneInfo,
-        settings: dict[str, dict[str, Any]],
     ) -> None:
         """States of services that are new here, or of another version, by a silent replay up to the position. What feeds
         them is replayed with them: in the sequence its results lie behind their causes, the last beyond the position."""
         ids = {s.id for s in changed}
         names = ", ".join(sorted(ids))
         log.info("rebuilding the states of %s by a silent replay of %d numbers", names, self.position)
-        fresh = rebuild(self.store, replayed, zone, self.position, settings)
+        fresh = rebuild(self.store, replayed, zone, self.position)
         rows = [row for row in fresh.take_changed() if row.service in ids or row.service == CITY]
         for service in changed:
             self.store.submit(Transaction(drop_states_of=service.id)).result()

@@ -38,7 +38,7 @@ def replay(
     source: RecordReader,
     services: list[LoadedService],
     zone: ZoneInfo,
-    city_settings: dict[str, dict[str, Any]] | None = None,
+    tried: dict[str, dict[str, Any]] | None = None,
     *,
     until: int | None = None,
     keeps: Callable[[int], bool] | None = None,
@@ -47,8 +47,9 @@ def replay(
     """What these services say when the sequence is read from its beginning, up to and with the number `until`.
 
     What they said when it was recorded is left out of what they read; what other services said is read as recorded.
+    `tried` are settings by service that hold at every level from the beginning.
     """
-    engine = Engine(services, ThingGraph(), zone, city_settings, keeps=keeps)
+    engine = Engine(services, ThingGraph(), zone, tried, keeps=keeps)
     telling = Telling()
     for record in read_all(source, 0, until, progress):
         emitted = engine.turn(record)
@@ -56,15 +57,9 @@ def replay(
         yield from telling.of_emissions(emitted)
 
 
-def rebuild(
-    source: RecordReader,
-    services: list[LoadedService],
-    zone: ZoneInfo,
-    until: int,
-    city_settings: dict[str, dict[str, Any]],
-) -> Engine:
+def rebuild(source: RecordReader, services: list[LoadedService], zone: ZoneInfo, until: int) -> Engine:
     """An engine as of the number `until`, by a silent replay."""
-    engine = Engine(services, ThingGraph(), zone, city_settings)
+    engine = Engine(services, ThingGraph(), zone)
     for record in read_all(source, 0, until):
         engine.turn(record)
     return engine

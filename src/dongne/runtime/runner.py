@@ -17,7 +17,7 @@ from dongne.model.times import from_us, to_us
 from dongne.runtime.ports import StateRow
 from dongne.runtime.registry import LoadedService
 from dongne.runtime.service import Emission, Handler, Result, Wake
-from dongne.runtime.settings import CITY, SettingsBook
+from dongne.runtime.settings import TRIED, SettingsBook
 from dongne.runtime.surroundings import KeyCity, Surroundings
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -81,16 +81,15 @@ class Runner:
         loaded: LoadedService,
         around: Surroundings,
         keeps: Callable[[int], bool] | None,
-        city_settings: dict[str, Any],
+        tried: dict[str, Any],
     ) -> None:
         self.id = loaded.id
         self.declared = loaded.declared
         self._around = around
         self._keeps = keeps
         self.book = SettingsBook(self.id, self.declared.settings(), loaded.manifest.settings)
-        if city_settings:
-            self.book.city = self.book.check(city_settings)
-            self.book.apply(SettingChange(self.id, CITY, dict(self.book.city)))
+        if tried:
+            self.book.apply(SettingChange(self.id, TRIED, self.book.check(tried)))
         self._service = self.declared.cls(self.book.defaults)
         self.cells: dict[int, Cell] = {}
         self._changed: list[int] = []
@@ -229,6 +228,8 @@ class Runner:
             cell.changed = True
             self._changed.append(resume.thing)
         cell.parked = ""
+        for name, us in list(cell.wakes.items()):
+            self._schedule(resume.thing, cell, name, us)
 
     # --- wakes -----------------------------------------------------------------------------------------------------
 
@@ -275,6 +276,8 @@ class Runner:
             if due_us > us:
                 self._schedule(key, cell, name, due_us)
                 continue
+            if cell.parked:
+                continue  # it stays noted, and fires when the key goes on
             del cell.wakes[name]
             if not self.serves(key):
                 continue
@@ -284,7 +287,7 @@ class Runner:
                 cell.parked = cell.parked or f"record {cause}: more than {MAX_AT_ONCE} Wakes without time going on"
             now = from_us(us)
             handler = self._handler_of(name)
-            if name.startswith(DAILY):
+            if name.startswith(DAILY) and handler is not None:
                 at = next_local(now, name.removeprefix(DAILY), self._around.zone)
                 self._schedule(key, cell, name, to_us(at))
             if handler is not None:

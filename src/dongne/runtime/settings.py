@@ -1,8 +1,9 @@
-"""Settings in layers: default < city < Thing < experiment arm. Each change is a record, so replay has them too."""
+"""Settings in layers: default < the city's file < city < Thing < experiment arm. Each change is a record, also that of
+the file, so a replay has them all. Above all lies what a replay tries."""
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +15,9 @@ from dongne.runtime.ports import SettingInForce
 
 log = logging.getLogger("dongne.settings")
 
-CITY = "city"
+FILE = "file"  # what city.toml says
+CITY = "city"  # what somebody changed for the whole city
+TRIED = "tried"  # what a replay tries instead, at every level
 
 
 def thing_level(thing: int) -> str:
@@ -34,7 +37,6 @@ class SettingsBook:
         self._names = {f.name: f.type for f in dataclasses.fields(defaults)}
         self._entries = entries
         self._levels: dict[str, dict[str, Any]] = {}
-        self.city: Mapping[str, Any] = {}  # what the city's files say: taken back, it is this again
         self.arms: dict[int, str] = {}
         self.revision = 0
 
@@ -72,9 +74,7 @@ class SettingsBook:
                 log.warning("left out: %s", error.message)
                 level.pop(name, None)
                 continue
-            if value is None and change.level == CITY and name in self.city:
-                level[name] = self.city[name]
-            elif value is None:
+            if value is None:
                 level.pop(name, None)
             else:
                 level[name] = value
@@ -82,8 +82,8 @@ class SettingsBook:
 
     def _order(self, thing: int | None) -> list[str]:
         if thing is None:
-            return [CITY]
-        return [CITY, thing_level(thing), *([self.arms[thing]] if thing in self.arms else [])]
+            return [FILE, CITY, TRIED]
+        return [FILE, CITY, thing_level(thing), *([self.arms[thing]] if thing in self.arms else []), TRIED]
 
     def resolve(self, thing: int | None = None) -> Any:
         """The settings in force for a Thing (or the city); the same object as `defaults` where nothing was changed."""
@@ -120,3 +120,18 @@ def check_settings_class(service: str, settings: type, entries: Mapping[str, Set
         raise BadSetup(f"{service}: service.toml has [settings.{min(unknown)}] but {settings.__name__} has not")
     book = SettingsBook(service, defaults, entries)
     book.check({name: getattr(defaults, name) for name in names})
+
+
+def find_file_changes(
+    recorded: Iterable[tuple[str, str, Mapping[str, Any]]], file: Mapping[str, Mapping[str, Any]]
+) -> list[SettingChange]:
+    """The changes which bring the recorded settings of the city's file (service, level, values) to what it says now."""
+    known = {service: dict(values) for service, level, values in recorded if level == FILE}
+    changes = []
+    for service in sorted({*known, *file}):
+        before, now = known.get(service, {}), dict(file.get(service, {}))
+        values = {name: value for name, value in now.items() if before.get(name) != value}
+        values |= dict.fromkeys(set(before) - set(now))
+        if values:
+            changes.append(SettingChange(service, FILE, values, "city.toml"))
+    return changes

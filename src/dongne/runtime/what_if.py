@@ -8,13 +8,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from dongne.model.errors import BadInput
-from dongne.model.graph import ThingGraph
-from dongne.model.records import Record, RecordKind, SettingChange
-from dongne.runtime.engine import Engine
-from dongne.runtime.facts import Fact, Telling
 from dongne.runtime.ports import RecordReader
 from dongne.runtime.registry import LoadedService, load
-from dongne.runtime.replay import read_all
+from dongne.runtime.replay import replay
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -38,39 +34,10 @@ class WhatIf(msgspec.Struct, frozen=True):
     things: int
 
 
-def _facts(
-    source: RecordReader,
-    service: LoadedService,
-    zone: ZoneInfo,
-    city: dict[str, Any],
-    tried: dict[str, Any],
-    until: int | None,
-) -> list[Fact]:
-    """All facts; where `tried` says something, it holds at every level and no recorded change of it counts."""
-    engine = Engine([service], ThingGraph(), zone, {service.id: {**city, **tried}})
-    telling = Telling()
-    found: list[Fact] = []
-    for record in read_all(source, 0, until):
-        told = _without(record, service.id, tried) if record.kind is RecordKind.SETTING else record
-        found += telling.of_emissions(engine.turn(told))
-        telling.note_case(record)
-    return found
-
-
-def _without(record: Record, service: str, tried: dict[str, Any]) -> Record:
-    """A change of settings less those that are tried."""
-    change = msgspec.msgpack.decode(record.body, type=SettingChange)
-    if change.service != service:
-        return record
-    values = {name: value for name, value in change.values.items() if name not in tried}
-    return msgspec.structs.replace(record, body=msgspec.msgpack.encode(msgspec.structs.replace(change, values=values)))
-
-
 def compare(
     source: RecordReader,
     service_id: str,
     zone: str,
-    city_settings: dict[str, Any],
     values: dict[str, Any],
     since: datetime,
     until: datetime,
@@ -86,7 +53,7 @@ def compare(
     runs: list[dict[int, Counter[tuple[str, str]]]] = []
     for tried in ({}, values):
         by_thing: dict[int, Counter[tuple[str, str]]] = {}
-        for fact in _facts(source, service, ZoneInfo(zone), city_settings, tried, until_number):
+        for fact in replay(source, [service], ZoneInfo(zone), {service_id: tried}, until=until_number):
             if since <= fact.time < until:
                 by_thing.setdefault(fact.thing, Counter())[fact.what, fact.sort] += 1
         runs.append(by_thing)

@@ -60,8 +60,7 @@ def _ask(page: Page, service: str, values: dict[str, Any], days: int) -> Future[
     context = page.context
     assert context.lab is not None
     until = from_us(page.now_us // HOUR_US * HOUR_US)
-    city = context.config.settings.get(service, {})
-    return context.lab.ask(service, city, values, until - timedelta(days=days), until, context.store.head())
+    return context.lab.ask(service, values, until - timedelta(days=days), until, context.store.head())
 
 
 def _outcome(future: Future[WhatIf] | None) -> tuple[WhatIf | None, str]:
