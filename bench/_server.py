@@ -20,7 +20,7 @@ from dongne.runtime.ports import Entry, Lane, Transaction
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.aggregate import by_interval
 from dongne.stores.embedded.select import Selector
-from dongne.web.api import ApiContext, append_protocol, create_api
+from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector
 from dongne.web.api.context import Asgi, Receive, Scope, Send
 from dongne.web.api.http import send_bytes
 
@@ -117,6 +117,7 @@ def main() -> None:
         with_hourly(store, app), host="127.0.0.1", port=given.port, log_level="warning", access_log=False, proxy_headers=False,
         http=append_protocol(app), server_header=False, date_header=False, lifespan="off",
     )  # fmt: skip
+    quieten_collector()
     try:
         uvicorn.Server(config).run()
     finally:

@@ -1,0 +1,15 @@
+"""Python's garbage collector, set for a process that serves."""
+
+import gc
+
+YOUNG = 50_000  # objects; a data array of 5,000 rows is decoded without a collection
+
+
+def quieten_collector() -> None:
+    """What is there now is never looked at again, and what comes is looked at seldom: Observations make no circles.
+
+    Call it once the city is loaded. Without it a third of the time of a data array goes into collections.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 50)
