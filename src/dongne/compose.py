@@ -42,6 +42,7 @@ from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, append_protocol, create_api
 from dongne.web.app import create_app
 from dongne.web.context import LOOPBACK, WebContext, is_from_this_machine
+from dongne.web.server import Server
 from dongne.web.texts import Texts
 
 log = logging.getLogger("dongne")
@@ -297,20 +298,6 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
 def address_of(mqtt: MqttAdapter | None) -> str:
     """host:port of the broker; empty where there is none."""
     return f"{mqtt.config.host}:{mqtt.config.port}" if mqtt else ""
-
-
-class Server(uvicorn.Server):
-    """A uvicorn server that says when it answers."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """See uvicorn."""
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
 
 
 class Guard:

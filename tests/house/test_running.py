@@ -11,9 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
+
+from dongne.adapters.basemap import find_tippecanoe
+from dongne.model.errors import BadSetup
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 120.0
@@ -137,6 +140,19 @@ def test_the_store_says_how_it_is_doing_while_the_city_runs(running: Running) ->
     code, said = running.dongne("store", "status")
     assert code == 0, said
     assert "history_lag" in said
+
+
+def test_the_map_gets_its_tiles_while_the_city_runs(running: Running, need: Any) -> None:
+    try:
+        find_tippecanoe()
+    except BadSetup as error:
+        need("browser", False, error.message)
+    until = time.monotonic() + WAIT_S
+    while "tiles" not in (layers := running.get("/map/layers.json")):
+        assert time.monotonic() < until, running.log.read_text("utf-8")
+        time.sleep(0.05)
+    with urlopen(Request(running.url + layers["tiles"], headers={"Range": "bytes=0-7"})) as answer:
+        assert (answer.status, answer.read()) == (206, b"PMTiles\x03")
 
 
 def test_work_that_needs_the_store_for_itself_is_refused_while_the_city_runs(running: Running) -> None:
