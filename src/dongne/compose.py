@@ -1,6 +1,7 @@
 """The only place which wires everything: a city's folder, its store, its services, what streams in, and its pages."""
 
 import logging
+import multiprocessing
 import os
 import secrets
 import shutil
@@ -37,6 +38,7 @@ from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Lane, Transaction
 from dongne.runtime.registry import find_simulator, load_all
+from dongne.runtime.settings import find_file_changes
 from dongne.stores.embedded import EmbeddedStore, SequenceFile
 from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, append_protocol, create_api
@@ -151,6 +153,9 @@ class RunningCity:
         for name in built.missing:
             log.info("left out: %s (its data are not here; --data FOLDER brings them)", name)
         self.missing = built.missing
+        for change in find_file_changes(self.store.list_settings(), self.config.settings):
+            entry = Entry(RecordKind.SETTING, msgspec.msgpack.encode(change))
+            self.store.submit(Transaction([entry])).result()
         self.runtime = RuntimeHost(self.store, self.config, services, answers)
         self.runtime.live.holds_wakes = True
         self.runtime.start()
@@ -185,6 +190,9 @@ class RunningCity:
             except DongneError as error:
                 log.warning("what streams in has to wait: %s", error.message)
                 wait_s = 1.0
+            except Exception:  # a fault in one simulator must not end all streams for good
+                log.exception("what streams in has failed; tried again")
+                wait_s = 10.0
             self._stopping.wait(wait_s)
 
     @property
@@ -210,6 +218,8 @@ class RunningCity:
             self._thread.join(timeout=10)
         self.runtime.close()
         self.store.close()
+        for child in multiprocessing.active_children():  # a job or what-if under way; it is asked for again
+            child.terminate()
 
 
 def find_broker(options: RunOptions, city: str) -> MqttConfig | None:
