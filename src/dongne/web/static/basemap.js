@@ -60,7 +60,7 @@ export function tileBase(tiles, city, probe) {
     layer("land", "fill", "land", { filter: ["!=", ["get", "class"], "paved"], paint: { "fill-color": ["match", ["get", "class"], "wood", c.wood, "sand", c.sand, c.park] } }),
     layer("paved", "fill", "land", { filter: isA("paved"), minzoom: 13, paint: { "fill-color": c.paved } }),
     layer("water", "fill", "water", { filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": c.water } }),
-    layer("shore", "line", "water", { filter: ["all", ["==", ["geometry-type"], "Polygon"], ["!=", ["get", "class"], "sea"]], minzoom: 14, paint: { "line-color": c.shore, "line-width": 0.8 } }),
+    layer("shore", "line", "water", { filter: ["all", ["==", ["geometry-type"], "Polygon"], ["!=", ["get", "class"], "sea"]], minzoom: 14, paint: { "line-color": c.shore, "line-width": 0.8, "line-opacity": 0.4 } }),
     layer("streams", "line", "water", { filter: ["==", ["geometry-type"], "LineString"], layout: round, paint: { "line-color": c.water, "line-width": grow(12, ["match", ["get", "class"], "river", 2, 0.8], 19, ["match", ["get", "class"], "river", 16, 5]) } }),
     layer("tunnels", "line", "ways", { filter: ["all", ["has", "tunnel"], isA("major", "main")], minzoom: 14, paint: { "line-color": c["way-edge"], "line-width": 1.4, "line-dasharray": [3, 3] } }),
     layer("paths", "line", "ways", { filter: ["all", onTop, isA("path", "cycleway")], minzoom: 14, layout: { "line-join": "round" }, paint: { "line-color": c.path, "line-width": grow(14, 0.5, 19, 3), "line-opacity": ["interpolate", ["linear"], ["zoom"], 14, 0.3, 16, 0.9] } }),

@@ -61,7 +61,7 @@ function style(city, base, colours) {
   const sources = { ...base.sources, things: { type: "geojson", data: city.things, attribution: city.attribution } };
   layers.push({
     id: "things", source: "things", type: "symbol",
-    layout: { "icon-image": ["get", "state"], "icon-allow-overlap": true, "symbol-sort-key": ["match", ["get", "state"], "alarm", 4, "crowded", 3, "busy", 2, "calm", 1, 0], "icon-size": ["interpolate", ["linear"], ["zoom"], 13, ["match", ["get", "state"], ["calm", "stale"], 0.2, 0.5], 17, ["match", ["get", "state"], ["calm", "stale"], 0.6, 0.8]] },
+    layout: { "icon-image": ["get", "state"], "icon-allow-overlap": true, "symbol-sort-key": ["match", ["get", "state"], "alarm", 4, "crowded", 3, "busy", 2, "calm", 1, 0], "icon-size": ["interpolate", ["linear"], ["zoom"], 13, ["match", ["get", "state"], ["calm", "stale"], 0.27, 0.52], 17, ["match", ["get", "state"], ["calm", "stale"], 0.6, 0.8]] },
   });
   layers.push({
     id: "names", source: "things", type: "symbol", minzoom: 16.5,
