@@ -79,7 +79,7 @@ def with_hourly(store: EmbeddedStore, api: Asgi) -> Asgi:
     def hourly(first: int, end: int) -> bytes:
         end_us = store.clock.now_us()
         table = by_interval(store.history, range(first, end), end_us - 30 * 86_400_000_000, end_us, 3_600)
-        columns = {name: table[name].to_pylist() for name in ("datastream_id", "start_us", "n", "mean")}
+        columns = {name: table[name].to_numpy().tolist() for name in ("datastream_id", "start_us", "n", "mean")}
         return msgspec.json.encode(columns)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

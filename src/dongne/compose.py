@@ -41,7 +41,7 @@ from dongne.runtime.registry import find_simulator, load_all
 from dongne.runtime.settings import find_file_changes
 from dongne.stores.embedded import EmbeddedStore, SequenceFile
 from dongne.stores.embedded.select import Selector
-from dongne.web.api import ApiContext, append_protocol, create_api
+from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector
 from dongne.web.app import create_app
 from dongne.web.context import LOOPBACK, WebContext, is_from_this_machine
 from dongne.web.server import Server
@@ -296,6 +296,7 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
     )  # fmt: skip
     server = Server(config, partial(city.answers, ready, url))
     note = options.folder / "server.json"
+    quieten_collector()
     write_note(note, {"url": url, "pid": os.getpid(), "token": guard.token})
     try:
         server.run(sockets=[listener])
