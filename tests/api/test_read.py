@@ -153,6 +153,20 @@ def test_memory_and_history_agree_after_a_restart(
         late.close()
 
 
+def test_the_newest_of_all_are_found_also_when_late_ones_came_last(client: Client, lamp: int) -> None:
+    def send(*rows: list[Any]) -> None:
+        group = {"Datastream": {"@iot.id": 2}, "components": ["phenomenonTime", "result"], "dataArray": list(rows)}
+        assert client.post("/v1.1/CreateObservations", json=[group]).status_code == 201
+
+    send(*([f"2026-04-{day:02}T00:00:00Z", day] for day in range(1, 29)))
+    send(*([f"2020-01-{day:02}T00:00:00Z", -day] for day in range(1, 11)))
+    for top in (1, 3, 5, 7, 30, 100):
+        found = client.json("Observations", orderby="phenomenonTime desc", top=str(top))["value"]
+        everything = client.json("Observations", top="1000")["value"]
+        newest = sorted(everything, key=lambda one: one["phenomenonTime"], reverse=True)
+        assert [one["phenomenonTime"] for one in found] == [one["phenomenonTime"] for one in newest][:top]
+
+
 def test_results_of_any_sort_come_back_as_they_were_sent(client: Client, lamp: int) -> None:
     sent = [1, 2.5, -0.001, 10**15, "text", "", True, None, [1, 2], {"a": {"b": "ㄱ"}}]
     for at, result in enumerate(sent):

@@ -9,6 +9,10 @@ from dongne.standards.sensorthings.query import Expand, Page, Query, Row
 from dongne.standards.sensorthings.schema import SETS, EntitySet
 
 _encoder = msgspec.json.Encoder()
+_LINKS = {
+    name: [(f"{way}@iot.navigationLink", f"/{way}") for way in entity_set.navigations]
+    for name, entity_set in SETS.items()
+}
 NextLink = Callable[[str, int, Expand, int], str]  # (set, id, what was asked, rows here) -> address of the next page
 
 
@@ -20,15 +24,15 @@ def self_link(root: str, set_name: str, entity_id: int) -> str:
 def entity_document(row: Row, entity_set: EntitySet, query: Query, root: str, next_link: NextLink) -> dict[str, Any]:
     """One entity; after `$select` only what was selected, and what was expanded."""
     select = query.select
-    link = self_link(root, entity_set.name, row.id)
-    document: dict[str, Any] = {}
+    link = f"{root}/{entity_set.name}({row.id})"
+    document: dict[str, Any]
     if not select:
-        document["@iot.id"] = row.id
-        document["@iot.selfLink"] = link
-        for name in entity_set.navigations:
-            document[f"{name}@iot.navigationLink"] = f"{link}/{name}"
+        document = {"@iot.id": row.id, "@iot.selfLink": link}
+        for member, ending in _LINKS[entity_set.name]:
+            document[member] = link + ending
         document.update(row.values)
     else:
+        document = {}
         for name in select:
             if name == "id":
                 document["@iot.id"] = row.id

@@ -23,7 +23,7 @@ from dongne.standards.sensorthings.text import expression_text
 from dongne.standards.sensorthings.times import format_column
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.links import LINKS, Of, Pairs, ToOne
-from dongne.stores.embedded.statements import Parents, count_statement, page_statement
+from dongne.stores.embedded.statements import Parents, bound_statement, count_statement, page_statement
 from dongne.stores.embedded.watch import Watch
 
 LATEST_FIRST = Order(Path((), "phenomenonTime"), descending=True)
@@ -150,7 +150,8 @@ class Question:
             raise NotFound(f"there is no {entity_set.type_name} {entity_id}")
         return row
 
-    def _find_row(self, entity_set: EntitySet, entity_id: int) -> Row | None:
+    def _find_row(self, entity_set: EntitySet, entity_id: int, names: Sequence[str] | None = None) -> Row | None:
+        """The entity with these properties, or all of them; None where it is not there."""
         if entity_set.entity_type is None:
             try:
                 return self._observation(entity_id)
@@ -159,7 +160,8 @@ class Question:
         entity = self._graph.entities(entity_set.entity_type).get(entity_id)
         if entity is None:
             return None
-        values = {name: getattr(entity, info.attribute) for name, info in entity_set.properties.items()}
+        known = entity_set.properties
+        values = {name: getattr(entity, known[name].attribute) for name in (known if names is None else names)}
         links = {
             name: getattr(entity, link.column)
             for name in entity_set.navigations
@@ -181,24 +183,35 @@ class Question:
 
     def _page(self, target: EntitySet, query: Query, parent: tuple[EntitySet, int, str] | None) -> Page:
         if parent is not None and parent[0] is DATASTREAMS and _asks_latest(query, target):
-            return self._latest([parent[1]])[parent[1]]
+            return msgspec.structs.replace(self._latest([parent[1]])[parent[1]], more=True)
         parents = None if parent is None else Parents(LINKS[parent[0].name, parent[2]], [parent[1]])
         top = self._top(query)
         rows: list[Row] = []
         if top:
-            statement, values = page_statement(target, query, parents, top + 1, self._now_us)
-            rows = self._rows(target, self._run(statement, values))
+            since_us = self._bound(target, query, top) if parents is None else None
+            statement, values = page_statement(target, query, parents, top + 1, self._now_us, since_us=since_us)
+            rows = self._rows(target, self._run(statement, values), query)
         more = len(rows) > top
         count = None
         if query.count:
             ((_, count),) = self._run(*count_statement(target, query, parents, self._now_us)) or ((None, 0),)
         return Page(target.name, rows[:top], more, count)
 
-    def _rows(self, target: EntitySet, found: Sequence[tuple[Any, ...]]) -> list[Row]:
+    def _bound(self, target: EntitySet, query: Query, top: int) -> int | None:
+        """For the newest of all: an instant before which none of them lies, from the last numbers that arrived. Where
+        those are late data it reaches too far back, and costs time but no row."""
+        if target is not OBSERVATIONS or query.filter is not None or query.orderby[:1] != (LATEST_FIRST,):
+            return None
+        wanted = query.skip + top + 1
+        ((since_us, count),) = self._run(*bound_statement(self._store.head(), 2 * wanted))
+        return since_us if count >= wanted else None
+
+    def _rows(self, target: EntitySet, found: Sequence[tuple[Any, ...]], query: Query) -> list[Row]:
         if target is OBSERVATIONS:
             times = format_column([values[3] for values in found])
             return [_history_row(values, time) for values, time in zip(found, times, strict=True)]
-        rows = (self._find_row(target, values[1]) for values in found)
+        names = [name for name in query.select if name in target.properties] if query.select else None
+        rows = (self._find_row(target, values[1], names) for values in found)
         return [row for row in rows if row is not None]
 
     # --- expansion, a level at a time
@@ -252,7 +265,7 @@ class Question:
                 found.setdefault(one[0], []).append(one)
         self._spend(sum(map(len, found.values())))
         pages = {
-            parent: Page(target.name, self._rows(target, some[:top]), len(some) > top, counts.get(parent, 0))
+            parent: Page(target.name, self._rows(target, some[:top], query), len(some) > top, counts.get(parent, 0))
             for parent, some in found.items()
         }
         if not query.count:
@@ -274,7 +287,7 @@ class Question:
                     rows.append(Row(number, plain_values(text, result), {}, links))
                 else:
                     rows.append(_observation_row(number, stream, time_us, result, extra))
-            pages[stream] = Page(OBSERVATIONS.name, rows, more=bool(rows))
+            pages[stream] = Page(OBSERVATIONS.name, rows)
         return pages
 
     def _spend(self, rows: int) -> None:

@@ -4,7 +4,7 @@ Observations lie in two tables. A limit is pushed into both: sorting their union
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dongne.standards.sensorthings.query import Query
@@ -37,15 +37,26 @@ class _Parts:
 
 
 def page_statement(
-    target: EntitySet, query: Query, parents: Parents | None, limit: int, now_us: int, most: int | None = None
+    target: EntitySet,
+    query: Query,
+    parents: Parents | None,
+    limit: int,
+    now_us: int,
+    most: int | None = None,
+    since_us: int | None = None,
 ) -> Statement:
     """Rows (parent, id, for Observations also their columns) in order: at most `limit` of each parent after `$skip`,
-    and `most` in all."""
+    and `most` in all. `since_us`: it is known that nothing earlier is among them."""
     bindings = Bindings()
     parts = _compile(target, query, parents, bindings, now_us)
+    if since_us is not None:
+        condition = f"b.phenomenon_time >= {bindings.bind_time(since_us)}"
+        parts = replace(parts, where=f"{parts.where} and {condition}" if parts.where else f" where {condition}")
     tables = OBSERVATION_TABLES if target is OBSERVATIONS else (TABLES[target.name],)
     each = parents is not None and len(parents.ids) > 1 and not isinstance(parents.link, ToOne)
     make = _of_each if each else _of_one
+    if not each and len(tables) == 1:
+        return bindings.statement(make(tables[0], target, parts, limit) + f" offset {query.skip}")
     branches = [make(table, target, parts, limit + query.skip) for table in tables]
     union = " union all ".join(f"({branch})" for branch in branches)
     columns = ", ".join(("parent", "id", *(_OBSERVATION_NAMES if target is OBSERVATIONS else ())))
@@ -60,6 +71,15 @@ def page_statement(
         f"order by parent, place" + ("" if most is None else f" limit {most}")
     )
     return bindings.statement(text)
+
+
+def bound_statement(last: int, rows: int) -> Statement:
+    """(earliest phenomenonTime in microseconds, how many) of the `rows` numbers up to `last`: no later page of the newest
+    `how many` Observations can reach further back."""
+    branches = " union all ".join(
+        f"(select phenomenon_time from {table} where id > $after)" for table in OBSERVATION_TABLES
+    )
+    return f"select epoch_us(min(phenomenon_time)), count(*) from ({branches})", {"after": last - rows}
 
 
 def count_statement(target: EntitySet, query: Query, parents: Parents | None, now_us: int) -> Statement:
