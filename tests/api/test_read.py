@@ -254,7 +254,7 @@ def test_a_question_that_takes_too_long_is_stopped_and_said_so(
         rows = [[f"2026-04-01T00:00:{i % 60:02}.{i // 60:03}Z", i] for i in range(20_000)]
         group = {"Datastream": {"@iot.id": 2}, "components": ["phenomenonTime", "result"], "dataArray": rows}
         client.post("/v1.1/CreateObservations", json=[group])
-    hasty = Selector(store, store.history, Limits(slowest_s=0.02))
+    hasty = Selector(store, store.history, Limits(slowest_s=0.001))
     asking = Client(create_api(make_context(select=hasty)))
     try:
         steps = "Datastream/Thing/Datastreams/Observations"
