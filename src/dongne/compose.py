@@ -41,7 +41,7 @@ from dongne.runtime.registry import find_simulator, load_all
 from dongne.runtime.settings import find_file_changes
 from dongne.stores.embedded import EmbeddedStore, SequenceFile
 from dongne.stores.embedded.select import Selector
-from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector
+from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector, waken_collector
 from dongne.web.app import create_app
 from dongne.web.context import LOOPBACK, WebContext, is_from_this_machine
 from dongne.web.server import Server
@@ -248,6 +248,7 @@ def run_city(options: RunOptions, report: Report, ready: Callable[[str], None]) 
     finally:
         listener.close()
         city.close()
+        waken_collector()
 
 
 def listen(host: str, port: int) -> socket.socket:

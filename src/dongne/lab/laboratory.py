@@ -1,6 +1,7 @@
 """What-ifs of a running city: replayed in a process of their own, beside the live services, and remembered."""
 
 import multiprocessing
+import signal
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -58,7 +59,9 @@ class Laboratory:
             if sum(not future.done() for future in self._asked.values()) >= WAITING:
                 raise RetryLater(f"{WAITING} comparisons are being worked out; ask again when one is done")
             if self._pool is None or any(_is_broken(future) for future in self._asked.values()):
-                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+                self._pool = ProcessPoolExecutor(
+                    1, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+                )
             question = (service, self._config.zone, values, since, until, number)
             future = self._pool.submit(run, self._open_records, *question)
             self._asked = OrderedDict((k, f) for k, f in self._asked.items() if not _is_broken(f))

@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -117,7 +118,7 @@ class JobPool:
                     break
                 (service, name, thing), number = next(iter(self._waiting.items()))
                 del self._waiting[service, name, thing]
-            pool = pool or ProcessPoolExecutor(1, mp_context=context)
+            pool = pool or ProcessPoolExecutor(1, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
             self.running = f"{service}.{name} {thing}"
             result = self._one(pool, service, name, thing, number)
             self.running = ""

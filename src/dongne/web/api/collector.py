@@ -13,3 +13,9 @@ def quieten_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 50)
+
+
+def waken_collector() -> None:
+    """Undoes it when the city is closed, so that what is left is released before the interpreter ends."""
+    gc.unfreeze()
+    gc.collect()
