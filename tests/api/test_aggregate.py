@@ -4,11 +4,11 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+from tests.api.conftest import Client
 
 from dongne.model.times import parse_instant, to_us
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.aggregate import by_interval
-from tests.api.conftest import Client
 
 HOUR_US = 3_600_000_000
 
