@@ -92,7 +92,7 @@ def _name(page: Page, service: str, compared: Compared) -> str:
     if compared.what == "case":
         sort, _, action = compared.sort.rpartition(" ")
         kind, _, name = sort.partition("/")
-        called = words.find([f"what_if.name.{name}"]) or name.replace("_", " ")
+        called = words.find([f"{service}.case_name.{name}"]) or name.replace("_", " ")
         return words.say(
             "what_if.case", called=called, kind=words.say(f"case.kind.{kind}"), action=_action(page, action)
         )
