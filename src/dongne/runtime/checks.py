@@ -16,8 +16,7 @@ import numpy as np
 
 from dongne.model.errors import BadInput
 from dongne.model.graph import ThingGraph
-from dongne.model.observed import Observation, ObservedProperty
-from dongne.model.properties import SHARED
+from dongne.model.observed import Observation
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch, encode_batch
 from dongne.runtime.engine import Engine
 from dongne.runtime.examples import ListReader, read_example
@@ -315,9 +314,3 @@ def write_expected(service_id: str) -> Path:
     lines = "".join(fact.line() + "\n" for fact in subject.facts())
     subject.expected_file.write_text(lines, encoding="utf-8")
     return subject.expected_file
-
-
-def property_of(service: LoadedService, key: str) -> ObservedProperty | None:
-    """A property a service reads or defines."""
-    own = {p.key: p for p in service.manifest.list_properties()}
-    return own.get(key) or SHARED.get(key)

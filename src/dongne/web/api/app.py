@@ -7,7 +7,7 @@ from dongne.standards.sensorthings.decode import decode_draft
 from dongne.standards.sensorthings.options import is_single, parse_path, set_of
 from dongne.standards.sensorthings.query import Query, ResourcePath, Row, Want
 from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet
-from dongne.web.api.context import ApiContext, Asgi, Receive, Scope, Send
+from dongne.web.api.context import ApiContext, Receive, Scope, Send
 from dongne.web.api.create import Creation
 from dongne.web.api.events import Events
 from dongne.web.api.http import OPEN, SINGLE_PATH, Gone, check_write, read_body, send_bytes, send_error, send_json
@@ -17,7 +17,6 @@ from dongne.web.api.read import Reads, decoded_path
 
 log = logging.getLogger(__name__)
 ROOT = "/v1.1"
-API_PREFIXES = (ROOT, "/events/", "/metrics", "/status")
 _PREFLIGHT = [
     OPEN,
     (b"access-control-allow-methods", b"GET, OPTIONS"),
@@ -29,18 +28,6 @@ _PREFLIGHT = [
 def create_api(context: ApiContext) -> "Api":
     """The app. It answers /v1.1, /events/observations, /events/cases, /metrics and /status, and 404 elsewhere."""
     return Api(context)
-
-
-def with_api(api: Asgi, pages: Asgi) -> Asgi:
-    """One app of both: what begins with one of API_PREFIXES goes to the API, all else (and the lifespan) to the pages."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(API_PREFIXES):
-            await api(scope, receive, send)
-        else:
-            await pages(scope, receive, send)
-
-    return app
 
 
 class Api:
