@@ -12,11 +12,11 @@ from dongne.stores.embedded.select import Limits, Selector
 from dongne.web.api import ApiContext, create_api
 
 
-def test_the_root_lists_the_eight_sets_and_claims_only_what_is_there(client: Client) -> None:
+def test_the_root_lists_the_sets_of_part_1_and_claims_only_what_is_there(client: Client) -> None:
     root = client.json("")
     assert [one["name"] for one in root["value"]] == [
-        "Datastreams", "FeaturesOfInterest", "HistoricalLocations", "Locations", "Observations", "ObservedProperties",
-        "Sensors", "Things",
+        "Datastreams", "FeaturesOfInterest", "HistoricalLocations", "Locations", "MultiDatastreams",
+        "Observations", "ObservedProperties", "Sensors", "Things",
     ]  # fmt: skip
     claims = root["serverSettings"]["conformance"]
     assert not [

@@ -21,6 +21,9 @@ class EntityType(StrEnum):
     OBSERVED_PROPERTY = "ObservedProperty"
     FEATURE_OF_INTEREST = "FeatureOfInterest"
     RELATION = "Relation"
+    MULTI_DATASTREAM = "MultiDatastream"  # shares its ids with DATASTREAM: an Observation has one of the two
+    ACTUATOR = "Actuator"
+    TASKING_CAPABILITY = "TaskingCapability"
 
 
 class Thing(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +95,7 @@ class Unit(msgspec.Struct, frozen=True):
 
 
 OM_MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
+OM_COMPLEX = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_ComplexObservation"
 
 
 class Datastream(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +113,52 @@ class Datastream(msgspec.Struct, frozen=True, kw_only=True):
     thing_id: int
     sensor_id: int
     observed_property_id: int
+    properties: dict[str, Any] = {}
+
+
+class MultiDatastream(msgspec.Struct, frozen=True, kw_only=True):
+    """Observations whose result is a list: one value for each of several properties (18-088, clause 10.2).
+
+    Units, data types and observed properties are in the order of the result's values. Ids are never those of a Datastream.
+    """
+
+    id: int
+    name: str
+    description: str = ""
+    observation_type: str = OM_COMPLEX
+    multi_observation_data_types: tuple[str, ...] = ()
+    unit_of_measurements: tuple[Unit, ...] = ()
+    thing_id: int
+    sensor_id: int
+    observed_property_ids: tuple[int, ...]
+    properties: dict[str, Any] = {}
+
+
+class Actuator(msgspec.Struct, frozen=True, kw_only=True):
+    """What carries a Task out (17-079r1, clause 8.2.3)."""
+
+    id: int
+    name: str
+    description: str = ""
+    encoding_type: str = "text/plain"
+    metadata: Any = ""
+    properties: dict[str, Any] = {}
+
+
+class TaskingCapability(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Thing can be told to do (17-079r1, clause 8.2.1). `tasking_parameters` is the JSON Schema of a Task's
+    parameters.
+
+    `properties` may say `confirmed_by` (id of the Datastream whose Observation shows that it was done), `tolerance`,
+    `expires_s` and `interlocks`.
+    """
+
+    id: int
+    name: str
+    description: str = ""
+    tasking_parameters: dict[str, Any] = {}
+    thing_id: int
+    actuator_id: int
     properties: dict[str, Any] = {}
 
 
@@ -133,7 +183,19 @@ class Relation(msgspec.Struct, frozen=True, kw_only=True):
     distance_m: float | None = None
 
 
-Entity = Thing | Location | HistoricalLocation | Sensor | Property | Datastream | FeatureOfInterest | Relation
+Entity = (
+    Thing
+    | Location
+    | HistoricalLocation
+    | Sensor
+    | Property
+    | Datastream
+    | FeatureOfInterest
+    | Relation
+    | MultiDatastream
+    | Actuator
+    | TaskingCapability
+)
 
 ENTITY_CLASSES: dict[EntityType, type[Entity]] = {
     EntityType.THING: Thing,
@@ -144,6 +206,9 @@ ENTITY_CLASSES: dict[EntityType, type[Entity]] = {
     EntityType.OBSERVED_PROPERTY: Property,
     EntityType.FEATURE_OF_INTEREST: FeatureOfInterest,
     EntityType.RELATION: Relation,
+    EntityType.MULTI_DATASTREAM: MultiDatastream,
+    EntityType.ACTUATOR: Actuator,
+    EntityType.TASKING_CAPABILITY: TaskingCapability,
 }
 ENTITY_TYPES: dict[type[Entity], EntityType] = {cls: kind for kind, cls in ENTITY_CLASSES.items()}
 

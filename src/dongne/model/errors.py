@@ -6,7 +6,9 @@ DongneError
 ├── NotFound      nothing has this name; HTTP 404
 ├── Conflict      somebody was quicker, or the step is not allowed now; HTTP 409
 ├── NotAllowed    who asks may not; HTTP 403
+│   └── NotKnown  nobody knows who asks; HTTP 401
 ├── RetryLater    nothing is wrong with the input; the same again may succeed; HTTP 503
+│   └── TooMany   the same, as more comes than can be taken; HTTP 429
 └── BadSetup      the city or a service is set up wrongly; the start is refused
 """
 
@@ -55,10 +57,26 @@ class NotAllowed(DongneError):
     status = 403
 
 
+class NotKnown(NotAllowed):
+    """Nobody knows who asks: there is no token, or none that holds."""
+
+    status = 401
+
+
 class RetryLater(DongneError):
-    """The same request again may succeed; nothing of it was stored."""
+    """The same request again may succeed; nothing of it was stored. `after_s`: not sooner than in so many seconds."""
 
     status = 503
+
+    def __init__(self, message: str, *, reason: str = "", after_s: float = 1.0) -> None:
+        super().__init__(message, reason=reason)
+        self.after_s = after_s
+
+
+class TooMany(RetryLater):
+    """More comes than can be taken: the queue is full, or one sender has had its share."""
+
+    status = 429
 
 
 class BadSetup(DongneError):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from dongne.model.entities import (
+    ENTITY_TYPES,
+    Actuator,
     Datastream,
     Entity,
     EntityChange,
@@ -10,10 +12,12 @@ from dongne.model.entities import (
     FeatureOfInterest,
     HistoricalLocation,
     Location,
+    MultiDatastream,
     Property,
     Put,
     Relation,
     Sensor,
+    TaskingCapability,
     Thing,
     entity_of,
 )
@@ -40,6 +44,9 @@ class ThingGraph:
         self.datastreams: dict[int, Datastream] = {}
         self.features: dict[int, FeatureOfInterest] = {}
         self.relations: dict[int, Relation] = {}
+        self.multi_datastreams: dict[int, MultiDatastream] = {}
+        self.actuators: dict[int, Actuator] = {}
+        self.capabilities: dict[int, TaskingCapability] = {}
         self._by_type: dict[EntityType, dict[int, Entity]] = {
             EntityType.THING: self.things,  # type: ignore[dict-item]  # values are of one class each
             EntityType.LOCATION: self.locations,  # type: ignore[dict-item]
@@ -49,6 +56,9 @@ class ThingGraph:
             EntityType.OBSERVED_PROPERTY: self.properties,  # type: ignore[dict-item]
             EntityType.FEATURE_OF_INTEREST: self.features,  # type: ignore[dict-item]
             EntityType.RELATION: self.relations,  # type: ignore[dict-item]
+            EntityType.MULTI_DATASTREAM: self.multi_datastreams,  # type: ignore[dict-item]
+            EntityType.ACTUATOR: self.actuators,  # type: ignore[dict-item]
+            EntityType.TASKING_CAPABILITY: self.capabilities,  # type: ignore[dict-item]
         }
         self._streams_of: dict[int, dict[int, Datastream]] = {}
         self._relations_from: dict[tuple[int, str], dict[int, Relation]] = {}
@@ -86,14 +96,8 @@ class ThingGraph:
             case Location():
                 self.locations[entity.id] = entity
                 self._centres.pop(entity.id, None)
-            case HistoricalLocation():
-                self.historical_locations[entity.id] = entity
-            case Sensor():
-                self.sensors[entity.id] = entity
-            case Property():
-                self.properties[entity.id] = entity
-            case FeatureOfInterest():
-                self.features[entity.id] = entity
+            case _:
+                self._by_type[ENTITY_TYPES[type(entity)]][entity.id] = entity
 
     def _remove(self, kind: EntityType, entity_id: int) -> None:
         self.revision += 1

@@ -30,6 +30,7 @@ class RecordKind(IntEnum):
     REMOVAL = 8  # Removal, msgpack: Observations taken out of history
     START = 9  # JobStart, msgpack
     RESUME = 10  # Resume, msgpack: a parked key goes on
+    CORRECTION = 11  # Correction, msgpack: an Observation is now so
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -156,6 +157,19 @@ class Removal(msgspec.Struct, frozen=True, omit_defaults=True):
     numbers: tuple[int, ...] = ()
     datastream: int | None = None
     why: str = ""
+
+
+class Correction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The Observation of this number is now so; its number stays. `result` is NaN where `extra.result` holds one that is
+    no number. Services have acted on what was there before; a replay meets that again.
+    """
+
+    number: int
+    datastream: int
+    time_us: int
+    result: float
+    extra: ObservationExtra | None = None
+    by: str = ""
 
 
 class Resume(msgspec.Struct, frozen=True):

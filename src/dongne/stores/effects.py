@@ -191,7 +191,8 @@ class Draft:
                 raise BadInput(f"{change.type}: {error}; the body is JSON of the entity", reason="entity") from error
             if not 0 < entity_id <= MAX_ID:
                 raise BadInput(f"ids of a {change.type} lie in 1..{MAX_ID}, not {entity_id}", reason="id")
-            self.ids[change.type] = max(entity_id, self.ids.get(change.type, 0))
+            counter = EntityType.DATASTREAM if change.type is EntityType.MULTI_DATASTREAM else change.type
+            self.ids[counter] = max(entity_id, self.ids.get(counter, 0))
         self.entities += changes
 
     def _take_setting(self, change: SettingChange) -> None:

@@ -49,7 +49,7 @@ def draft_of(document: Any, entity_set: EntitySet, place: str, depth: int) -> Dr
     values = {
         name: _value(document[name], name, info.kind, f"{place}.{name}")
         for name, info in entity_set.properties.items()
-        if name in document
+        if name in document and info.kind is not Kind.COMPUTED
     }
     for name in entity_set.required:
         if values.get(name) is None and (name != "result" or name not in values):

@@ -6,11 +6,15 @@ from typing import Any
 import msgspec
 
 from dongne.standards.sensorthings.query import Expand, Page, Query, Row
-from dongne.standards.sensorthings.schema import SETS, EntitySet
+from dongne.standards.sensorthings.schema import SETS, TASKING, EntitySet
 
 _encoder = msgspec.json.Encoder()
 _LINKS = {
-    name: [(f"{way}@iot.navigationLink", f"/{way}") for way in entity_set.navigations]
+    name: [
+        (f"{way}@iot.navigationLink", f"/{way}")
+        for way in entity_set.navigations
+        if way not in entity_set.optional_links
+    ]
     for name, entity_set in SETS.items()
 }
 NextLink = Callable[[str, int, Expand, int], str]  # (set, id, what was asked, rows here) -> address of the next page
@@ -87,7 +91,7 @@ CONFORMANCE_ROOT = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
 def root_document(root: str, conformance: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:
     """The service's root: the sets, and what it conforms to (18-088, clause 9.2.1)."""
     return {
-        "value": [{"name": name, "url": f"{root}/{name}"} for name in sorted(SETS)],
+        "value": [{"name": name, "url": f"{root}/{name}"} for name in sorted(SETS) if name not in TASKING],
         "serverSettings": {"conformance": [CONFORMANCE_ROOT + name for name in conformance], **settings},
     }
 

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     JSON = "json"  # an object into which a path may lead
     RESULT = "result"  # a number mostly; else any JSON
     PERIOD = "period"  # an interval which is not a column of its own
+    COMPUTED = "computed"  # worked out by the store from the Observations; nobody sets it
 
 
 class PropertyInfo(msgspec.Struct, frozen=True):
@@ -39,8 +40,8 @@ class Navigation(msgspec.Struct, frozen=True):
 
 
 class EntitySet(msgspec.Struct, frozen=True):
-    """One set: its name on the wire ("Things"), the type's ("Thing"), and what an entity has. Observations have no
-    EntityType: they live in the sequence."""
+    """One set: its name on the wire ("Things"), the type's ("Thing"), and what an entity has. Observations and Tasks have
+    no EntityType: they live in the sequence."""
 
     name: str
     type_name: str
@@ -48,6 +49,8 @@ class EntitySet(msgspec.Struct, frozen=True):
     properties: dict[str, PropertyInfo]
     navigations: dict[str, Navigation]
     required: tuple[str, ...] = ()
+    optional_links: tuple[str, ...] = ()
+    """Navigations whose links an entity shows only in a city that has entities behind them (MultiDatastreams, Tasking)."""
 
 
 def _set(
@@ -57,6 +60,7 @@ def _set(
     properties: tuple[tuple[str, str, Kind], ...],
     navigations: tuple[tuple[str, str], ...],
     required: tuple[str, ...],
+    optional_links: tuple[str, ...] = (),
 ) -> EntitySet:
     return EntitySet(
         name,
@@ -65,6 +69,7 @@ def _set(
         {wire: PropertyInfo(wire, attribute, kind) for wire, attribute, kind in properties},
         {way: Navigation(way, target, way == target) for way, target in navigations},
         required,
+        optional_links,
     )
 
 
@@ -72,12 +77,19 @@ _NAME = ("name", "name", Kind.TEXT)
 _DESCRIPTION = ("description", "description", Kind.TEXT)
 _ENCODING = ("encodingType", "encoding_type", Kind.TEXT)
 _PROPERTIES = ("properties", "properties", Kind.JSON)
+_COMPUTED = (
+    ("observedArea", "observed_area", Kind.COMPUTED),
+    ("phenomenonTime", "phenomenon_time", Kind.COMPUTED),
+    ("resultTime", "result_time", Kind.COMPUTED),
+)
 
 THINGS = _set(
     "Things", "Thing", EntityType.THING,
     (_NAME, _DESCRIPTION, _PROPERTIES),
-    (("Locations", "Locations"), ("HistoricalLocations", "HistoricalLocations"), ("Datastreams", "Datastreams")),
+    (("Locations", "Locations"), ("HistoricalLocations", "HistoricalLocations"), ("Datastreams", "Datastreams"),
+     ("MultiDatastreams", "MultiDatastreams"), ("TaskingCapabilities", "TaskingCapabilities")),
     ("name",),
+    ("MultiDatastreams", "TaskingCapabilities"),
 )  # fmt: skip
 LOCATIONS = _set(
     "Locations", "Location", EntityType.LOCATION,
@@ -94,7 +106,7 @@ HISTORICAL_LOCATIONS = _set(
 DATASTREAMS = _set(
     "Datastreams", "Datastream", EntityType.DATASTREAM,
     (_NAME, _DESCRIPTION, ("observationType", "observation_type", Kind.TEXT),
-     ("unitOfMeasurement", "unit_of_measurement", Kind.JSON), _PROPERTIES),
+     ("unitOfMeasurement", "unit_of_measurement", Kind.JSON), *_COMPUTED, _PROPERTIES),
     (("Thing", "Things"), ("Sensor", "Sensors"), ("ObservedProperty", "ObservedProperties"),
      ("Observations", "Observations")),
     ("name", "unitOfMeasurement"),
@@ -102,22 +114,26 @@ DATASTREAMS = _set(
 SENSORS = _set(
     "Sensors", "Sensor", EntityType.SENSOR,
     (_NAME, _DESCRIPTION, _ENCODING, ("metadata", "metadata", Kind.JSON), _PROPERTIES),
-    (("Datastreams", "Datastreams"),),
+    (("Datastreams", "Datastreams"), ("MultiDatastreams", "MultiDatastreams")),
     ("name", "encodingType", "metadata"),
+    ("MultiDatastreams",),
 )  # fmt: skip
 OBSERVED_PROPERTIES = _set(
     "ObservedProperties", "ObservedProperty", EntityType.OBSERVED_PROPERTY,
     (_NAME, ("definition", "definition", Kind.TEXT), _DESCRIPTION, _PROPERTIES),
-    (("Datastreams", "Datastreams"),),
+    (("Datastreams", "Datastreams"), ("MultiDatastreams", "MultiDatastreams")),
     ("name", "definition"),
+    ("MultiDatastreams",),
 )  # fmt: skip
 OBSERVATIONS = _set(
     "Observations", "Observation", None,
     (("phenomenonTime", "phenomenon_time", Kind.TIME), ("result", "result", Kind.RESULT),
      ("resultTime", "result_time", Kind.TIME), ("resultQuality", "resultQuality", Kind.JSON),
      ("validTime", "validTime", Kind.PERIOD), ("parameters", "parameters", Kind.JSON)),
-    (("Datastream", "Datastreams"), ("FeatureOfInterest", "FeaturesOfInterest")),
+    (("Datastream", "Datastreams"), ("FeatureOfInterest", "FeaturesOfInterest"),
+     ("MultiDatastream", "MultiDatastreams")),
     ("result",),
+    ("MultiDatastream",),
 )  # fmt: skip
 FEATURES_OF_INTEREST = _set(
     "FeaturesOfInterest", "FeatureOfInterest", EntityType.FEATURE_OF_INTEREST,
@@ -125,6 +141,37 @@ FEATURES_OF_INTEREST = _set(
     (("Observations", "Observations"),),
     ("name", "encodingType", "feature"),
 )  # fmt: skip
+
+MULTI_DATASTREAMS = _set(
+    "MultiDatastreams", "MultiDatastream", EntityType.MULTI_DATASTREAM,
+    (_NAME, _DESCRIPTION, ("observationType", "observation_type", Kind.TEXT),
+     ("multiObservationDataTypes", "multi_observation_data_types", Kind.JSON),
+     ("unitOfMeasurements", "unit_of_measurements", Kind.JSON), *_COMPUTED, _PROPERTIES),
+    (("Thing", "Things"), ("Sensor", "Sensors"), ("ObservedProperties", "ObservedProperties"),
+     ("Observations", "Observations")),
+    ("name", "multiObservationDataTypes", "unitOfMeasurements"),
+)  # fmt: skip
+# Part 2, Tasking (17-079r1)
+ACTUATORS = _set(
+    "Actuators", "Actuator", EntityType.ACTUATOR,
+    (_NAME, _DESCRIPTION, _ENCODING, ("metadata", "metadata", Kind.JSON), _PROPERTIES),
+    (("TaskingCapabilities", "TaskingCapabilities"),),
+    ("name", "encodingType", "metadata"),
+)  # fmt: skip
+TASKING_CAPABILITIES = _set(
+    "TaskingCapabilities", "TaskingCapability", EntityType.TASKING_CAPABILITY,
+    (_NAME, _DESCRIPTION, ("taskingParameters", "tasking_parameters", Kind.JSON), _PROPERTIES),
+    (("Thing", "Things"), ("Actuator", "Actuators"), ("Tasks", "Tasks")),
+    ("name", "taskingParameters"),
+)  # fmt: skip
+TASKS = _set(
+    "Tasks", "Task", None,
+    (("creationTime", "created", Kind.TIME), ("taskingParameters", "parameters", Kind.JSON),
+     ("state", "state", Kind.TEXT), ("stateTime", "changed", Kind.TIME), _PROPERTIES),
+    (("TaskingCapability", "TaskingCapabilities"),),
+    ("taskingParameters",),
+)  # fmt: skip
+TASKING = ("Actuators", "TaskingCapabilities", "Tasks")
 
 SETS: dict[str, EntitySet] = {
     found.name: found
@@ -137,6 +184,10 @@ SETS: dict[str, EntitySet] = {
         OBSERVED_PROPERTIES,
         OBSERVATIONS,
         FEATURES_OF_INTEREST,
+        MULTI_DATASTREAMS,
+        ACTUATORS,
+        TASKING_CAPABILITIES,
+        TASKS,
     )
 }
 

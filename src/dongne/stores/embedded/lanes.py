@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from dongne.model.errors import BadInput, DongneError, RetryLater
+from dongne.model.errors import BadInput, DongneError, RetryLater, TooMany
 from dongne.model.records import ObservationExtra
 from dongne.runtime.ports import Lane, Receipt, Transaction
 from dongne.stores.effects import MAX_DATASTREAM, MAX_TIME_US, MIN_TIME_US, check_extra
@@ -114,7 +114,7 @@ class Door:
 
 def queue_full(waiting: int, what: str) -> RetryLater:
     """The refusal when too much waits."""
-    return RetryLater(f"{waiting} {what} wait to be stored; send it again in a second", reason="queue_full")
+    return TooMany(f"{waiting} {what} wait to be stored; send it again in a second", reason="queue_full")
 
 
 class LaneQueue:

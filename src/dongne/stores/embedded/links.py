@@ -27,6 +27,9 @@ class Pairs:
 
 
 _PLACES = "(select id as historical_location_id, unnest(location_ids) as location_id from historical_locations)"
+_OBSERVED = (
+    "(select id as multi_datastream_id, unnest(observed_property_ids) as observed_property_id from multi_datastreams)"
+)
 LINKS: dict[tuple[str, str], ToOne | Of | Pairs] = {
     ("Things", "Locations"): Pairs("thing_locations", "thing_id", "location_id"),
     ("Things", "HistoricalLocations"): Of("thing_id"),
@@ -44,6 +47,20 @@ LINKS: dict[tuple[str, str], ToOne | Of | Pairs] = {
     ("Observations", "Datastream"): ToOne("datastream_id"),
     ("Observations", "FeatureOfInterest"): ToOne("feature_id"),
     ("FeaturesOfInterest", "Observations"): Of("feature_id"),
+    ("Things", "MultiDatastreams"): Of("thing_id"),
+    ("Things", "TaskingCapabilities"): Of("thing_id"),
+    ("Sensors", "MultiDatastreams"): Of("sensor_id"),
+    ("ObservedProperties", "MultiDatastreams"): Pairs(_OBSERVED, "observed_property_id", "multi_datastream_id"),
+    ("Observations", "MultiDatastream"): ToOne("datastream_id"),
+    ("MultiDatastreams", "Thing"): ToOne("thing_id"),
+    ("MultiDatastreams", "Sensor"): ToOne("sensor_id"),
+    ("MultiDatastreams", "ObservedProperties"): Pairs(_OBSERVED, "multi_datastream_id", "observed_property_id"),
+    ("MultiDatastreams", "Observations"): Of("datastream_id"),
+    ("Actuators", "TaskingCapabilities"): Of("actuator_id"),
+    ("TaskingCapabilities", "Thing"): ToOne("thing_id"),
+    ("TaskingCapabilities", "Actuator"): ToOne("actuator_id"),
+    ("TaskingCapabilities", "Tasks"): Of("capability_id"),
+    ("Tasks", "TaskingCapability"): ToOne("capability_id"),
 }
 TABLES: dict[str, str] = {
     "Things": "things",
@@ -53,6 +70,10 @@ TABLES: dict[str, str] = {
     "Sensors": "sensors",
     "ObservedProperties": "observed_properties",
     "FeaturesOfInterest": "features_of_interest",
+    "MultiDatastreams": "multi_datastreams",
+    "Actuators": "actuators",
+    "TaskingCapabilities": "tasking_capabilities",
+    "Tasks": "tasks",
 }
 OBSERVATION_TABLES = ("recent", "hist")
 ALL_OBSERVATIONS = "(select * from recent union all select * from hist)"

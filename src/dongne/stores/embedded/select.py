@@ -12,13 +12,14 @@ import duckdb
 import msgspec
 import numpy as np
 
+from dongne.model.access import PUBLIC, Sight
 from dongne.model.errors import BadInput, NotFound, RetryLater
 from dongne.model.records import ObservationExtra, decode_batch
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.observations import observation_values, plain_values
 from dongne.standards.sensorthings.options import is_single, set_of
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row
-from dongne.standards.sensorthings.schema import DATASTREAMS, OBSERVATIONS, SETS, EntitySet
+from dongne.standards.sensorthings.schema import DATASTREAMS, OBSERVATIONS, SETS, EntitySet, Kind
 from dongne.standards.sensorthings.text import expression_text
 from dongne.standards.sensorthings.times import format_column
 from dongne.stores.embedded.details import LatestDetails
@@ -61,7 +62,7 @@ class Selector:
         self._details.stop()
         self._watch.stop()
 
-    def select(self, path: ResourcePath, query: Query) -> Page | Row:
+    def select(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Page | Row:
         """What the path leads to: a Page for a set, a Row for one entity. Raises NotFound, BadInput, RetryLater."""
         with Question(self._store, self._history, self.limits, self._details, self._watch) as question:
             return question.answer(path, query)
@@ -161,7 +162,10 @@ class Question:
         if entity is None:
             return None
         known = entity_set.properties
-        values = {name: getattr(entity, known[name].attribute) for name in (known if names is None else names)}
+        values = {
+            name: None if known[name].kind is Kind.COMPUTED else getattr(entity, known[name].attribute)
+            for name in (known if names is None else names)
+        }
         links = {
             name: getattr(entity, link.column)
             for name in entity_set.navigations

@@ -208,6 +208,8 @@ class Compiler:
         info = entity_set.properties[path.name]
         if entity_set is OBSERVATIONS:
             return self._observation_property(alias, info.name, path.steps)
+        if info.kind is Kind.COMPUTED:
+            raise BadInput(f"$filter: {shown(path)} is worked out from the Observations; filter those", reason="query")
         column = f"{alias}.{info.attribute}"
         if info.kind is Kind.JSON:
             return self._inside(column, path.steps)

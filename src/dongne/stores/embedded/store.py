@@ -153,6 +153,8 @@ class EmbeddedStore:
 
     def new_id(self, kind: EntityType) -> int:
         """A fresh id. One that was given but never stored is given again after a restart; nobody has seen it."""
+        if kind is EntityType.MULTI_DATASTREAM:
+            kind = EntityType.DATASTREAM  # they share their ids
         with self._ids_lock:
             self._last_ids[kind] = found = self._last_ids.get(kind, 0) + 1
             return found

@@ -4,7 +4,7 @@
 |---|---|
 | `recent` | Observations in order of arrival, those of the last minutes |
 | `hist` | all others, in runs sorted by Datastream and phenomenonTime |
-| `things`, `locations`, `historical_locations`, `datastreams`, `sensors`, `observed_properties`, `features_of_interest`, `relations` | the entities as they are now; columns are the attributes of `model.entities` |
+| `things`, `locations`, `historical_locations`, `datastreams`, `sensors`, `observed_properties`, `features_of_interest`, `relations`, `multi_datastreams`, `actuators`, `tasking_capabilities` | the entities as they are now; columns are the attributes of `model.entities` |
 | `thing_locations` | `Thing.location_ids` as rows |
 | `follower` | one row: how far history has come in the sequence |
 
@@ -26,7 +26,7 @@ from dongne.model.entities import ENTITY_CLASSES, Entity, EntityChange, EntityTy
 from dongne.model.records import ObservationBatch, ObservationExtra
 from dongne.model.times import format_instant, from_us
 
-VERSION = 1
+VERSION = 2
 TABLES: dict[EntityType, str] = {
     EntityType.THING: "things",
     EntityType.LOCATION: "locations",
@@ -36,6 +36,9 @@ TABLES: dict[EntityType, str] = {
     EntityType.OBSERVED_PROPERTY: "observed_properties",
     EntityType.FEATURE_OF_INTEREST: "features_of_interest",
     EntityType.RELATION: "relations",
+    EntityType.MULTI_DATASTREAM: "multi_datastreams",
+    EntityType.ACTUATOR: "actuators",
+    EntityType.TASKING_CAPABILITY: "tasking_capabilities",
 }
 _TYPES: dict[Any, tuple[str, pa.DataType]] = {
     int: ("BIGINT", pa.int64()),

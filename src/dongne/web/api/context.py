@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dongne.model.access import PUBLIC, Sight
 from dongne.model.city import CityConfig
 from dongne.model.records import ObservationExtra
+from dongne.model.who import BENCH, Who
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Lane, Store
 from dongne.standards.sensorthings.query import Page, Query, ResourcePath, Row
@@ -37,8 +39,8 @@ class ApiStore(Store, Protocol):
 class Select(Protocol):
     """Who answers queries."""
 
-    def select(self, path: ResourcePath, query: Query) -> Page | Row:
-        """A Page for a set, a Row for one entity. Raises NotFound, BadInput, RetryLater."""
+    def select(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Page | Row:
+        """A Page for a set, a Row for one entity, of what this sight reaches. Raises NotFound, BadInput, RetryLater."""
 
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer takes no longer than a thread switch."""
@@ -65,12 +67,17 @@ def anyone(token: str | None) -> bool:
     return True
 
 
+def on_the_bench(scope: Scope) -> Who:
+    """Writes are open, and only open data can be seen."""
+    return BENCH
+
+
 @dataclass(frozen=True)
 class ApiContext:
     """A city's store and rules for the API.
 
     `public_url(scope)` is scheme and host without a slash at the end; `may_write(token)` says whether a bearer token
-    (None where none came) may write. `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the
+    (None where none came) may write; `who_of(scope)` is who asks (raises NotKnown for a token that does not hold). `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the
     comments that keep an event stream open; `event_queue` events wait for a slow listener before it is dropped.
     """
 
@@ -80,6 +87,7 @@ class ApiContext:
     select: Select
     public_url: Callable[[Scope], str] = address_of
     may_write: Callable[[str | None], bool] = anyone
+    who_of: Callable[[Scope], Who] = on_the_bench
     max_body_bytes: int = 20 << 20
     heartbeat_s: float = 15.0
     event_queue: int = 1_000

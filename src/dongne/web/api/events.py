@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from dongne.model.cases import CaseEvent
-from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater
+from dongne.model.errors import BadInput, DongneError, NotFound, TooMany
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
@@ -151,7 +151,7 @@ class Events:
             wanted = self._wanted(what, scope)
             after = _last_event_id(scope)
             if len(self._listeners) >= self._context.max_listeners:
-                raise RetryLater(f"{len(self._listeners)} streams are open; come back later", reason="listeners")
+                raise TooMany(f"{len(self._listeners)} streams are open; come back later", reason="listeners")
         except DongneError as error:
             self._context.requests["events", error.status] += 1
             await send_error(send, error)

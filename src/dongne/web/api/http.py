@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -75,7 +76,7 @@ async def send_error(send: Send, error: DongneError, headers: Sequence[Header] =
     the rest of a body was not read."""
     extra = list(headers)
     if isinstance(error, RetryLater):
-        extra.append((b"retry-after", b"1"))
+        extra.append((b"retry-after", str(max(1, ceil(error.after_s))).encode()))
     if isinstance(error, TooLarge):
         extra.append((b"connection", b"close"))
     if isinstance(error, NotAllowed):

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import msgspec
 
-from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater
+from dongne.model.errors import BadInput, DongneError, NotFound, TooMany
 from dongne.standards.sensorthings.encode import (
     encode,
     entity_document,
@@ -99,7 +99,7 @@ class Reads:
         if self._context.select.is_quick(path, query):
             return self._encoded(path, query, root)
         if self._waiting >= self._context.max_waiting_reads:
-            raise RetryLater(f"{self._waiting} questions wait for an answer; ask again in a second", reason="busy")
+            raise TooMany(f"{self._waiting} questions wait for an answer; ask again in a second", reason="busy")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._encoded, path, query, root)

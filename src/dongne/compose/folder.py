@@ -1,0 +1,76 @@
+"""What commands do with a city's data folder while nothing runs in it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dongne.adapters.clock import CityClock
+from dongne.adapters.table_import import ImportOptions, ImportReport, import_table
+from dongne.compose.opened import OpenCity, Report, last_instant_us
+from dongne.model.errors import BadSetup
+from dongne.runtime.intake import Intake
+from dongne.stores.embedded import EmbeddedStore
+
+
+def forget(folder: Path) -> None:
+    """Removes a city's data. Raises BadSetup where the folder holds something else."""
+    if not folder.exists():
+        return
+    if any(folder.iterdir()) and not (folder / "truth.db").exists():
+        raise BadSetup(f"{folder} is not a city's data folder (it has no truth.db); nothing was removed")
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _opened(city: str, folder: Path, data: Path | None = None) -> Iterator[OpenCity]:
+    opened = OpenCity(city, folder, data)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def import_city(city: str, folder: Path, data: Path | None, report: Report) -> dict[str, int]:
+    """Takes a city's Things in; how many of each kind there are then."""
+    with _opened(city, folder, data) as opened:
+        opened.import_things(report)
+        return opened.counts_by_kind()
+
+
+def import_file(city: str, folder: Path, file: Path, options: ImportOptions, report: Report) -> ImportReport:
+    """Takes a table that people have into a city that does not run."""
+    with _opened(city, folder) as opened:
+        return import_table(
+            opened.store, Intake(opened.store), file, options, lambda done, total: report("values", done, total)
+        )
+
+
+@contextmanager
+def _store(folder: Path) -> Iterator[EmbeddedStore]:
+    store = EmbeddedStore.open(folder, CityClock(1.0, last_instant_us(folder)))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def store_status(folder: Path) -> dict[str, Any]:
+    """Counters and sizes of a folder's store."""
+    with _store(folder) as store:
+        return dict(store.counts())
+
+
+def rebuild_store(folder: Path, report: Report) -> None:
+    """History made anew from the sequence."""
+    with _store(folder) as store:
+        store.rebuild_history(lambda done, total: report("numbers", done, total))
+
+
+def seal_store(folder: Path, before: datetime, report: Report) -> list[str]:
+    """Whole days before this instant to archive files; the names of the new ones."""
+    with _store(folder) as store:
+        report("days", 0, 0)
+        return store.seal(before)

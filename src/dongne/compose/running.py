@@ -1,0 +1,143 @@
+"""A city live: its services run, and what streams in is written."""
+
+import logging
+import multiprocessing
+import socket
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from dongne.adapters import basemap
+from dongne.adapters.clock import wall_us
+from dongne.adapters.mqtt import MqttAdapter, MqttConfig, parse_address
+from dongne.adapters.replayer import Replayer
+from dongne.adapters.streaming import build_feeds
+from dongne.compose.folder import forget
+from dongne.compose.opened import OpenCity, Report, RunOptions
+from dongne.model.errors import DongneError
+from dongne.model.records import RecordKind
+from dongne.runtime.host import RuntimeHost
+from dongne.runtime.intake import Intake
+from dongne.runtime.ports import Entry, Transaction
+from dongne.runtime.registry import find_simulator, load_all
+from dongne.runtime.settings import find_file_changes
+
+log = logging.getLogger("dongne")
+
+
+class RunningCity:
+    """A city live: services run, what streams in is written, pages and API are served by whoever asks for `app`."""
+
+    def __init__(self, options: RunOptions, report: Report) -> None:
+        if options.reset:
+            forget(options.folder)
+        self.options = options
+        self.opened = OpenCity(options.city, options.folder, options.data, options.speed)
+        self.store, self.clock, self.config = self.opened.store, self.opened.clock, self.opened.config
+        self.intake = Intake(self.store)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._drawing: threading.Thread | None = None
+        self.mqtt: MqttAdapter | None = None
+        try:
+            self._prepare(report)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _prepare(self, report: Report) -> None:
+        services, answers = load_all(self.config.services)
+        past = Replayer(self.store, [])
+        now_us = max(wall_us(), past.position_us())
+        self.clock.hold(past.start_us(now_us))
+        self.opened.import_things(report)
+        simulators = {name: made for name in self.config.services if (made := find_simulator(name))}
+        built = build_feeds(self.config, self.opened.city_folder, self.options.data, self.store, simulators)
+        for name in built.missing:
+            log.info("left out: %s (its data are not here; --data FOLDER brings them)", name)
+        self.missing = built.missing
+        for change in find_file_changes(self.store.list_settings(), self.config.settings):
+            entry = Entry(RecordKind.SETTING, msgspec.msgpack.encode(change))
+            self.store.submit(Transaction([entry])).result()
+        self.runtime = RuntimeHost(self.store, self.config, services, answers)
+        self.runtime.live.holds_wakes = True
+        self.runtime.start()
+        self._replayer = Replayer(self.store, built.feeds)
+        self._replayer.backfill(now_us, self.clock, lambda done, total: report("recorded series, s", done, total))
+        self._let_services_catch_up(report)
+        self.clock.release()
+        self.runtime.open()
+        broker = find_broker(self.options, self.config.id)
+        self.mqtt = MqttAdapter(self.store, self.intake, broker) if broker else None
+
+    def _let_services_catch_up(self, report: Report) -> None:
+        total = self.runtime.live.lag
+        while (lag := self.runtime.live.lag) > 0:
+            self.runtime.live.check()
+            report("services", max(total - lag, 0), total)
+            self.store.wait_beyond(self.store.head(), 0.1)
+        report("services", total, total)
+
+    def start(self) -> None:
+        """What streams in is written from here on."""
+        self._thread = threading.Thread(target=self._stream, name="streams", daemon=True)
+        self._thread.start()
+        if self.mqtt is not None:
+            self.mqtt.start()
+
+    def _stream(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                due_us = self._replayer.step(self.clock.now_us())
+                wait_s = min(max(self.clock.wait_s(due_us), 0.01), 60.0)
+            except DongneError as error:
+                log.warning("what streams in has to wait: %s", error.message)
+                wait_s = 1.0
+            except Exception:  # a fault in one simulator must not end all streams for good
+                log.exception("what streams in has failed; tried again")
+                wait_s = 10.0
+            self._stopping.wait(wait_s)
+
+    @property
+    def basemap(self) -> Path:
+        """Where the file of the map is, or will be."""
+        return self.options.folder / "map" / basemap.FILE
+
+    def answers(self, ready: Callable[[str], None], url: str) -> None:
+        """Says so, and draws the map in the background; until then the pages draw it from the city's Things."""
+        ready(url)
+        self._drawing = basemap.start_basemap(
+            self.config, self.opened.city_folder, self.options.data, self.basemap.parent
+        )
+
+    def close(self) -> None:
+        """Stops everything; nothing acknowledged is lost."""
+        self._stopping.set()
+        if self._drawing is not None:
+            self._drawing.join(timeout=10)
+        if self.mqtt is not None:
+            self.mqtt.close()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+        self.runtime.close()
+        self.store.close()
+        for child in multiprocessing.active_children():  # a job or what-if under way; it is asked for again
+            child.terminate()
+
+
+def find_broker(options: RunOptions, city: str) -> MqttConfig | None:
+    """The broker to take messages in from. One session for each data folder, so that two cities never share one."""
+    if options.mqtt == "off":
+        return None
+    client_id = f"dongne-{city}-{sha256(str(options.folder.absolute()).encode()).hexdigest()[:8]}"
+    if options.mqtt != "auto":
+        return parse_address(options.mqtt, client_id)
+    config = MqttConfig(client_id=client_id)
+    try:
+        socket.create_connection((config.host, config.port), timeout=0.3).close()
+    except OSError:
+        return None
+    return config

@@ -1,0 +1,130 @@
+"""A running city's pages and API, at a socket, until the process is told to stop."""
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.requests import Request
+
+from dongne import __version__
+from dongne.adapters.mqtt import MqttAdapter
+from dongne.adapters.sources import load_sources
+from dongne.compose.opened import Report, RunOptions
+from dongne.compose.running import RunningCity
+from dongne.lab.laboratory import Laboratory
+from dongne.model.errors import BadSetup
+from dongne.stores.embedded import SequenceFile
+from dongne.stores.embedded.select import Selector
+from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector, waken_collector
+from dongne.web.app import create_app
+from dongne.web.context import LOOPBACK, WebContext, is_from_this_machine
+from dongne.web.server import Server
+from dongne.web.texts import Texts
+
+
+def run_city(options: RunOptions, report: Report, ready: Callable[[str], None]) -> None:
+    """Runs a city until it is stopped (SIGINT, SIGTERM); `ready` gets the address once it answers."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    listener = listen(options.host, options.port)
+    city = RunningCity(options, report)
+    try:
+        city.start()
+        serve(city, listener, ready)
+    finally:
+        listener.close()
+        city.close()
+        waken_collector()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises BadSetup naming who may have it, so that nothing is prepared in vain."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise BadSetup(
+            f"can't listen at {host}:{port}: {error.strerror}; choose another with --port, or --port 0"
+        ) from error
+    return listener
+
+
+def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    """Serves pages and API on this socket until the process is told to stop."""
+    options, port = city.options, listener.getsockname()[1]
+    shown = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host
+    url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    guard = Guard(options)
+    selector = Selector(city.store, city.store.history)
+    api = create_api(
+        ApiContext(city.store, city.config, city.intake, selector, may_write=guard.token_may_write, version=__version__)
+    )
+    laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
+    sources = tuple(load_sources(city.opened.city_folder).values())
+    texts = Texts.load(city.config.zone_info, city.config.languages)
+    pages = WebContext(
+        city.store,
+        city.runtime,
+        city.config,
+        texts,
+        speed=options.speed,
+        mqtt=address_of(city.mqtt),
+        lab=laboratory,
+        sources=sources,
+        basemap=city.basemap,
+        may_write=guard.request_may_write,
+    )
+    config = uvicorn.Config(
+        create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
+        server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=3,
+    )  # fmt: skip
+    server = Server(config, partial(city.answers, ready, url))
+    note = options.folder / "server.json"
+    quieten_collector()
+    write_note(note, {"url": url, "pid": os.getpid(), "token": guard.token})
+    try:
+        server.run(sockets=[listener])
+    finally:
+        note.unlink(missing_ok=True)
+        selector.close()
+        laboratory.close()
+
+
+def address_of(mqtt: MqttAdapter | None) -> str:
+    """host:port of the broker; empty where there is none."""
+    return f"{mqtt.config.host}:{mqtt.config.port}" if mqtt else ""
+
+
+class Guard:
+    """Who may write. At an address of this machine only, whoever uses the machine; elsewhere, with `--open`, everybody,
+    without it who has the token in the data folder's `token` file."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._is_open = options.open or options.host in LOOPBACK
+        file = options.folder / "token"
+        if not file.exists():
+            write_note(file, secrets.token_urlsafe(24))
+        self.token = file.read_text(encoding="utf-8").strip().strip('"')
+
+    def token_may_write(self, token: str | None) -> bool:
+        """Whether a request to the API with this bearer token may write."""
+        return self._is_open or (token is not None and secrets.compare_digest(token, self.token))
+
+    def request_may_write(self, request: Request) -> bool:
+        """Whether a form on a page may."""
+        return self._is_open or is_from_this_machine(request)
+
+
+def write_note(file: Path, content: Any) -> None:
+    """Writes JSON that only this user can read."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+        opened.write(msgspec.json.encode(content))

@@ -1,0 +1,138 @@
+"""Who may see what: the access class of Things and Datastreams, and the sight of one who asks.
+
+A Thing or Datastream says its class under `properties["access"]`; a Datastream has at least that of its Thing. What only
+hangs on hidden Things (their Locations, HistoricalLocations, FeaturesOfInterest, Tasks) is hidden with them.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any, cast
+
+import msgspec
+
+from dongne.model.entities import Datastream, EntityType, MultiDatastream
+from dongne.model.graph import ThingGraph
+
+ACCESS = "access"
+
+
+class Access(IntEnum):
+    """How closely something is kept; each class includes those before it."""
+
+    PUBLIC = 0  # open data
+    INTERNAL = 1  # staff
+    PERSONAL = 2  # of one person: only with a purpose
+
+
+_BY_NAME = {access.name.lower(): access for access in Access}
+
+
+def access_said(properties: dict[str, Any]) -> Access:
+    """The class that properties say; PUBLIC where they say none. A class nobody knows is PERSONAL: kept, not shown."""
+    said = properties.get(ACCESS)
+    return Access.PUBLIC if said is None else _BY_NAME.get(str(said), Access.PERSONAL)
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """How much one who asks may see: everything up to the class `most`, and of the Things in `things` all of it."""
+
+    most: Access = Access.PUBLIC
+    things: frozenset[int] = frozenset()
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is hidden."""
+        return self.most is Access.PERSONAL
+
+
+PUBLIC = Sight()
+EVERYTHING = Sight(Access.PERSONAL)
+
+
+class Hidden(msgspec.Struct, frozen=True):
+    """The ids that one who asks must not meet, by type; MultiDatastreams are among the Datastreams' ids too, as
+    Observations name both alike."""
+
+    ids: dict[EntityType, frozenset[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.ids)
+
+    def of(self, kind: EntityType) -> frozenset[int]:
+        """The hidden ids of a type."""
+        return self.ids.get(kind, frozenset())
+
+
+NOTHING_HIDDEN = Hidden()
+
+
+class Veil:
+    """What of a graph is hidden from whom; worked out again when the graph has changed."""
+
+    def __init__(self, graph: ThingGraph) -> None:
+        self._graph = graph
+        self._revision = -1
+        self._known: dict[Sight, Hidden] = {}
+
+    def hidden(self, sight: Sight) -> Hidden:
+        """What this sight does not reach."""
+        if sight.is_all:
+            return NOTHING_HIDDEN
+        if self._revision != self._graph.revision:
+            self._revision = self._graph.revision
+            self._known = {}
+        found = self._known.get(sight)
+        if found is None:
+            if len(self._known) > 256:
+                self._known = {}
+            found = self._known[sight] = find_hidden(self._graph, sight)
+        return found
+
+
+def find_hidden(graph: ThingGraph, sight: Sight) -> Hidden:
+    """What of this graph the sight does not reach."""
+    if sight.is_all:
+        return NOTHING_HIDDEN
+    things = {
+        thing.id
+        for thing in list(graph.things.values())
+        if access_said(thing.properties) > sight.most and thing.id not in sight.things
+    }
+    all_streams = [*list(graph.datastreams.values()), *list(graph.multi_datastreams.values())]
+    streams = {
+        stream.id
+        for stream in cast("list[Datastream | MultiDatastream]", all_streams)
+        if stream.thing_id in things
+        or (access_said(stream.properties) > sight.most and stream.thing_id not in sight.things)
+    }
+    features = {feature.id for feature in list(graph.features.values()) if access_said(feature.properties) > sight.most}
+    found = {
+        EntityType.THING: things,
+        EntityType.DATASTREAM: streams,
+        EntityType.MULTI_DATASTREAM: streams & graph.multi_datastreams.keys(),
+        EntityType.FEATURE_OF_INTEREST: features,
+    }
+    if things:
+        found |= _hanging_on(graph, things)
+    return Hidden({kind: frozenset(ids) for kind, ids in found.items() if ids})
+
+
+def _hanging_on(graph: ThingGraph, things: set[int]) -> dict[EntityType, set[int]]:
+    seen = {place for thing in list(graph.things.values()) if thing.id not in things for place in thing.location_ids}
+    theirs = {place for thing_id in things if (thing := graph.things.get(thing_id)) for place in thing.location_ids}
+    past = {found.id: found for found in list(graph.historical_locations.values()) if found.thing_id in things}
+    theirs |= {place for found in past.values() for place in found.location_ids}
+    return {
+        EntityType.LOCATION: theirs - seen,
+        EntityType.HISTORICAL_LOCATION: set(past),
+        EntityType.TASKING_CAPABILITY: _ids(
+            found.id for found in list(graph.capabilities.values()) if found.thing_id in things
+        ),
+        EntityType.RELATION: _ids(
+            found.id for found in list(graph.relations.values()) if found.from_id in things or found.to_id in things
+        ),
+    }
+
+
+def _ids(found: Iterable[int]) -> set[int]:
+    return set(found)
