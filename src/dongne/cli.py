@@ -19,6 +19,7 @@ COMMANDS = {  # name: module in commands/, summary
     "new-service": ("new_service", "a new service, whole, its checks passing"),
     "replay": ("replay", "what services say over recorded history, also with other settings"),
     "store": ("store", "a city's data on disk: status, rebuild, seal"),
+    "backup": ("backup", "a city's data kept a second time: make, check, restore"),
     "bench": ("bench", "measurements, each a figure of the docs"),
 }
 EPILOG = """\

@@ -1,6 +1,15 @@
 """The only place which wires everything: a city's folder, its store, its services, what streams in, and its pages."""
 
-from dongne.compose.folder import import_city, import_file, rebuild_store, seal_store, store_status
+from dongne.compose.folder import (
+    back_up,
+    import_city,
+    import_file,
+    list_faults,
+    rebuild_store,
+    restore,
+    seal_store,
+    store_status,
+)
 from dongne.compose.opened import OpenCity, RunOptions, open_records
 from dongne.compose.running import RunningCity
 from dongne.compose.serving import run_city
@@ -9,10 +18,13 @@ __all__ = [
     "OpenCity",
     "RunOptions",
     "RunningCity",
+    "back_up",
     "import_city",
     "import_file",
+    "list_faults",
     "open_records",
     "rebuild_store",
+    "restore",
     "run_city",
     "seal_store",
     "store_status",

@@ -13,6 +13,7 @@ from dongne.compose.opened import OpenCity, Report, last_instant_us
 from dongne.model.errors import BadSetup
 from dongne.runtime.intake import Intake
 from dongne.stores.embedded import EmbeddedStore
+from dongne.stores.embedded.backup import Backup, check_backup, restore_backup, write_backup
 
 
 def forget(folder: Path) -> None:
@@ -74,3 +75,26 @@ def seal_store(folder: Path, before: datetime, report: Report) -> list[str]:
     with _store(folder) as store:
         report("days", 0, 0)
         return store.seal(before)
+
+
+def back_up(city: str, folder: Path, target: Path, report: Report) -> Backup:
+    """A second copy of a city's folder, also while the city runs."""
+    return write_backup(folder, target, city, lambda done, total: report("pages", done, total))
+
+
+def restore(source: Path, folder: Path, report: Report) -> dict[str, Any]:
+    """A backup brought into an empty folder and opened there, its history made anew: what the store counts then.
+
+    Raises BadSetup where the sequence does not end where the backup says.
+    """
+    kept = restore_backup(source, folder, lambda done, total: report("files", done, total))
+    with _store(folder) as store:
+        if store.head() != kept.head:
+            raise BadSetup(f"{folder} ends at {store.head()}, the backup says {kept.head}; take an earlier backup")
+        store.rebuild_history(lambda done, total: report("numbers", done, total))
+        return dict(store.counts())
+
+
+def list_faults(backup: Path) -> list[str]:
+    """What is wrong with a backup, a line each."""
+    return list(check_backup(backup))
