@@ -91,7 +91,7 @@ def test_a_damaged_backup_is_refused_and_says_which_file(tmp_path: Path) -> None
         file.seek(5_000)
         file.write(b"x")
     assert list(check_backup(tmp_path / "kept")) == ["truth.db is not as it was written"]
-    with pytest.raises(BadInput, match="damaged: truth.db is not as it was written"):
+    with pytest.raises(BadInput, match=r"damaged: truth\.db is not as it was written"):
         restore(tmp_path / "kept", tmp_path / "again", say_nothing)
     assert not (tmp_path / "again").exists()
 

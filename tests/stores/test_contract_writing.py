@@ -10,7 +10,8 @@ import pytest
 from dongne.model.cases import chain_hash
 from dongne.model.entities import EntityType, Location, Remove, Thing
 from dongne.model.errors import BadInput, Conflict, NotFound
-from dongne.model.records import JobResult, Record, RecordKind, Removal, decode_batch
+from dongne.model.records import Correction, JobResult, ObservationExtra, Record, RecordKind, Removal, decode_batch
+from dongne.model.times import to_us
 from dongne.runtime.ports import CaseFilter, Entry, Lane, Receipt, StateRow, Store, Transaction
 
 Open = Callable[[], Store]
@@ -333,3 +334,33 @@ def test_what_is_submitted_while_closing_is_refused(store: Store, make: Any) -> 
     assert [future.result(20).numbers[0] for future in futures] == list(range(1, 101))
     with pytest.raises(Exception, match="closing"):
         store.submit(make.observations((1, 0, 0))).result(20)
+
+
+def test_a_corrected_observation_is_so_everywhere_and_keeps_its_number(
+    open_store: Callable[[], Store], make: Any
+) -> None:
+    store = open_store()
+    first = store.submit(make.observations((7, 0, 1.0), (7, 10, 2.0), (8, 5, 3.0))).result().numbers[0]
+    time_us = to_us(make.start)
+    correction = Correction(first + 1, 7, time_us - 60_000_000, 5.0, ObservationExtra(result_quality="good"))
+    store.submit(Transaction([make.entry(RecordKind.CORRECTION, correction)])).result()
+    for _ in range(2):
+        latest = store.latest(7)
+        assert latest is not None and (latest.number, latest.result) == (first, 1.0)
+        times, results = store.series(7, make.day(-1), make.day(1))
+        assert (times - time_us).tolist() == [-60_000_000, 0] and results.tolist() == [5.0, 1.0]
+        record, row = store.get_observation(first + 1)
+        batch = decode_batch(record.body, record.count)
+        assert (batch.result[row], batch.extras[row].result_quality) == (5.0, "good")
+        store = open_store()
+    store.submit(
+        Transaction([make.entry(RecordKind.CORRECTION, Correction(first, 8, time_us + 90_000_000, 9.0))])
+    ).result()
+    assert store.latest(8).number == first  # type: ignore[union-attr]
+    assert store.latest(7).number == first + 1  # type: ignore[union-attr]
+    store.submit(make.removal(first)).result()
+    with pytest.raises(NotFound):
+        store.get_observation(first)
+    assert store.latest(8).number == first + 2  # type: ignore[union-attr]
+    with pytest.raises(BadInput, match="no Observation 999"):
+        store.submit(Transaction([make.entry(RecordKind.CORRECTION, Correction(999, 8, time_us, 9.0))])).result()

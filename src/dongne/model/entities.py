@@ -171,6 +171,9 @@ class FeatureOfInterest(msgspec.Struct, frozen=True, kw_only=True):
     encoding_type: str = "application/geo+json"
     feature: Any = None
     properties: dict[str, Any] = {}
+    thing_id: int | None = None  # made from this Thing's Location for the Observations that name no feature ...
+    location_id: int | None = None
+    since: int = 0  # ... with numbers from here on
 
 
 class Relation(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,6 +63,7 @@ class ThingGraph:
         self._streams_of: dict[int, dict[int, Datastream]] = {}
         self._relations_from: dict[tuple[int, str], dict[int, Relation]] = {}
         self._by_source: dict[str, int] = {}
+        self._features_of: dict[int, dict[int, FeatureOfInterest]] = {}
         # of Locations, found when first asked for; with the Location, as it may be replaced meanwhile
         self._centres: dict[int, tuple[Location | None, Point | None]] = {}
         self._index: tuple[int, PointIndex] | None = None
@@ -96,6 +97,10 @@ class ThingGraph:
             case Location():
                 self.locations[entity.id] = entity
                 self._centres.pop(entity.id, None)
+            case FeatureOfInterest():
+                self.features[entity.id] = entity
+                if entity.thing_id is not None:
+                    self._features_of.setdefault(entity.thing_id, {})[entity.id] = entity
             case _:
                 self._by_type[ENTITY_TYPES[type(entity)]][entity.id] = entity
 
@@ -109,6 +114,8 @@ class ThingGraph:
             self._forget_relation(gone)
         elif isinstance(gone, Location):
             self._centres.pop(entity_id, None)
+        elif isinstance(gone, FeatureOfInterest):
+            self._features_of.get(gone.thing_id or 0, {}).pop(entity_id, None)
         elif isinstance(gone, Thing):
             self._by_source.pop(str(gone.properties.get("source_id")), None)
 
@@ -138,6 +145,18 @@ class ThingGraph:
     def list_datastreams(self, thing_id: int) -> list[Datastream]:
         """A Thing's Datastreams by id."""
         return [stream for _, stream in sorted(self._streams_of.get(thing_id, {}).items())]
+
+    def list_multi_datastreams(self, thing_id: int) -> list[MultiDatastream]:
+        """A Thing's MultiDatastreams by id."""
+        return sorted((s for s in list(self.multi_datastreams.values()) if s.thing_id == thing_id), key=lambda s: s.id)
+
+    def list_features_of(self, thing_id: int) -> list[FeatureOfInterest]:
+        """The features made from a Thing's Locations, in the order in which they held."""
+        return sorted(list(self._features_of.get(thing_id, {}).values()), key=lambda feature: feature.since)
+
+    def find_stream(self, stream_id: int) -> "Datastream | MultiDatastream | None":
+        """What Observations of this id belong to."""
+        return self.datastreams.get(stream_id) or self.multi_datastreams.get(stream_id)
 
     def property_key(self, stream: Datastream) -> str:
         """The key of what a Datastream observes; empty where its ObservedProperty is gone."""

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+import numpy as np
 
 from dongne.model.cases import CASE_KINDS, TASK_STATES, TASK_STEPS, Case, CaseEvent, Task, TaskEvent, apply_event
 from dongne.model.entities import EntityChange, EntityType, Put, entity_of
 from dongne.model.errors import BadInput, Conflict
 from dongne.model.records import (
+    Correction,
     JobResult,
     ObservationBatch,
     ObservationExtra,
@@ -20,6 +22,7 @@ from dongne.model.records import (
     Removal,
     SettingChange,
     decode_batch,
+    encode_batch,
 )
 from dongne.runtime.ports import Entry, Receipt, StateRow, Transaction
 
@@ -33,6 +36,7 @@ _task_event = msgspec.msgpack.Decoder(TaskEvent)
 _setting = msgspec.msgpack.Decoder(SettingChange)
 _job_result = msgspec.msgpack.Decoder(JobResult)
 _removal = msgspec.msgpack.Decoder(Removal)
+_correction = msgspec.msgpack.Decoder(Correction)
 _encode = msgspec.msgpack.Encoder().encode
 T = TypeVar("T")
 
@@ -82,6 +86,7 @@ class Draft:
         self.entities: list[EntityChange] = []
         self.ids: dict[EntityType, int] = {}
         self.removals: list[tuple[int, Removal]] = []
+        self.corrections: list[tuple[int, Correction]] = []
         self.dropped_states: set[str] = set()
         self.states: dict[tuple[str, int], StateRow] = {}
         self.positions: dict[str, int] = {}
@@ -135,6 +140,7 @@ class Draft:
         for kind, last in part.ids.items():
             self.ids[kind] = max(last, self.ids.get(kind, 0))
         self.removals += part.removals
+        self.corrections += part.corrections
         if part.dropped_states:
             self.dropped_states |= part.dropped_states
             self.states = {key: row for key, row in self.states.items() if key[0] not in part.dropped_states}
@@ -173,6 +179,8 @@ class Draft:
                     self.assets[result.service, result.job, result.thing] = (self.next, entry.body)
             case RecordKind.REMOVAL:
                 self._take_removal(_decoded(_removal.decode, entry))
+            case RecordKind.CORRECTION:
+                self._take_correction(_decoded(_correction.decode, entry))
         return self.write(entry.kind, entry.body, entry)
 
     def _take_removal(self, removal: Removal) -> None:
@@ -182,6 +190,16 @@ class Draft:
                     f"there is no Observation {number} to remove; the last number is {self.next - 1}", reason="id"
                 )
         self.removals.append((self.next, removal))
+
+    def _take_correction(self, correction: Correction) -> None:
+        if not 0 < correction.number < self.next:
+            raise BadInput(
+                f"there is no Observation {correction.number} to correct; the last number is {self.next - 1}",
+                reason="id",
+            )
+        body = encode_batch(batch_of_correction(correction))
+        check_batch(Entry(RecordKind.OBSERVATIONS, body))
+        self.corrections.append((self.next, correction))
 
     def _take_entities(self, changes: list[EntityChange]) -> None:
         for change in changes:
@@ -239,6 +257,16 @@ def _decoded(decode: Callable[[bytes], T], entry: Entry) -> T:
         return decode(entry.body)
     except msgspec.DecodeError as error:
         raise BadInput(f"the body of a {entry.kind.name} record can't be read: {error}", reason="body") from error
+
+
+def batch_of_correction(correction: Correction) -> ObservationBatch:
+    """The Observation as it is now, as a batch of one."""
+    return ObservationBatch(
+        np.array([correction.datastream], np.int32),
+        np.array([correction.time_us], np.int64),
+        np.array([correction.result], np.float64),
+        {} if correction.extra is None else {0: correction.extra},
+    )
 
 
 def check_batch(entry: Entry) -> ObservationBatch:

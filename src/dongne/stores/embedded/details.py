@@ -3,11 +3,14 @@ history must have come for a question about entities alone."""
 
 from collections.abc import Sequence
 
+import msgspec
+
 from dongne.model.errors import NotFound
-from dongne.model.records import ObservationExtra, Record, RecordKind, decode_batch
+from dongne.model.records import Correction, ObservationExtra, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
 
 MOST_REMEMBERED = 200_000
+_correction = msgspec.msgpack.Decoder(Correction)
 
 
 class LatestDetails:
@@ -24,6 +27,9 @@ class LatestDetails:
         for record in records:
             if record.kind is RecordKind.ENTITIES:
                 self.last_entities = record.last  # the last change of an entity, or a later number
+            elif record.kind is RecordKind.CORRECTION:
+                correction = _correction.decode(record.body)
+                self._remember(correction.number, correction.extra)
             elif record.kind is RecordKind.OBSERVATIONS and len(record.body) > 1 + 20 * record.count:
                 for row, extra in decode_batch(record.body, record.count).extras.items():
                     self._remember(record.number + row, extra)

@@ -1,4 +1,4 @@
-"""What was taken out: which rows of a batch are still there."""
+"""What was taken out, or corrected: which rows of a batch are still there as they came."""
 
 from collections.abc import Iterable
 
@@ -13,6 +13,7 @@ class Removals:
 
     def __init__(self, removals: Iterable[tuple[int, Removal]] = ()) -> None:
         self._numbers: set[int] = set()
+        self._corrected: set[int] = set()
         self._streams: dict[int, int] = {}  # Datastream -> number of its last removal
         self.add(removals)
 
@@ -25,19 +26,23 @@ class Removals:
                 streams[removal.datastream] = number
         self._numbers, self._streams = numbers, streams  # other threads see the old or the new
 
+    def add_corrected(self, numbers: Iterable[int]) -> None:
+        """These Observations are no more as they came."""
+        self._corrected = self._corrected.union(numbers)
+
     def __bool__(self) -> bool:
-        return bool(self._numbers or self._streams)
+        return bool(self._numbers or self._streams or self._corrected)
 
     def took(self, number: int, datastream: int) -> bool:
         """Whether this Observation is gone."""
         return number in self._numbers or self._streams.get(datastream, 0) > number
 
     def kept(self, first: int, batch: ObservationBatch) -> NDArray[np.bool_] | None:
-        """Which rows of a batch are still there; None means all."""
+        """Which rows of a batch are still there as they came; None means all."""
         if not self:
             return None
         kept = np.ones(len(batch), bool)
-        for number in self._numbers.intersection(range(first, first + len(batch))):
+        for number in (self._numbers | self._corrected).intersection(range(first, first + len(batch))):
             kept[number - first] = False
         for stream, before in self._streams.items():
             if first < before:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +18,9 @@ from dongne.model.cases import Case, CaseEvent, Task
 from dongne.model.entities import EntityType
 from dongne.model.errors import DongneError, NotFound
 from dongne.model.graph import ThingGraph
-from dongne.model.records import JobResult, ObservationExtra, Record, RecordKind, decode_batch
+from dongne.model.records import Correction, JobResult, ObservationExtra, Record, RecordKind, decode_batch, encode_batch
 from dongne.runtime.ports import CaseFilter, Clock, Lane, LatestValue, Receipt, StateRow, Transaction
-from dongne.stores.effects import Draft
+from dongne.stores.effects import Draft, batch_of_correction
 from dongne.stores.embedded.archive import Archive
 from dongne.stores.embedded.history import History
 from dongne.stores.embedded.hold import hold_folder
@@ -54,6 +55,8 @@ class EmbeddedStore:
         self._last_ids = self._truth.last_ids()
         self._ids_lock = threading.Lock()
         self._removals = Removals(self._truth.list_removals())
+        self._corrections = {found.number: found for _, found in self._truth.list_corrections()}
+        self._removals.add_corrected(self._corrections)
         self._latest = LatestValues()
         self._listeners: list[Listener] = []
         self._moved = threading.Condition()
@@ -169,7 +172,7 @@ class EmbeddedStore:
                 with self._moved:
                     self._head = draft.next - 1
                     self._moved.notify_all()
-        if draft.removals:
+        if draft.removals or draft.corrections:
             self._recompute_latest(draft)
         if draft.written:
             self._tell([written.record for written in draft.written])
@@ -177,6 +180,9 @@ class EmbeddedStore:
     def _take_in(self, draft: Draft) -> None:
         """What is kept in memory."""
         self._removals.add(draft.removals)
+        if draft.corrections:
+            self._corrections |= {found.number: found for _, found in draft.corrections}
+            self._removals.add_corrected(found.number for _, found in draft.corrections)
         for written in draft.written:
             if written.batch is not None:
                 self._latest.update(written.record.number, written.batch)
@@ -206,8 +212,9 @@ class EmbeddedStore:
             self._latest.load(self._truth.latest_chunks())
         for number, batch in self._truth.iterate_batches(position):
             self._latest.update(number, batch, self._removals.kept(number, batch))
-        if late := self._truth.list_removals(position):
-            self._scan_latest(self._touched(late))
+        late, corrected = self._truth.list_removals(position), self._truth.list_corrections(position)
+        if late or corrected:
+            self._scan_latest(self._touched(late, corrected))
         return position
 
     def _keep_latest(self) -> None:
@@ -221,15 +228,17 @@ class EmbeddedStore:
             self._latest.changed_again([chunk for chunk, _ in chunks])
             raise
 
-    def _touched(self, removals: Sequence[tuple[int, Any]]) -> set[int]:
-        """The Datastreams whose latest value may have been taken out."""
+    def _touched(self, removals: Sequence[tuple[int, Any]], corrections: Sequence[tuple[int, Correction]]) -> set[int]:
+        """The Datastreams whose latest value may have been taken out, or corrected."""
         touched = {removal.datastream for _, removal in removals if removal.datastream is not None}
+        touched |= {found.datastream for _, found in corrections}
         numbers = [number for _, removal in removals for number in removal.numbers]
+        numbers += [found.number for _, found in corrections]
         return touched | set(self._latest.of_numbers(numbers))
 
     def _recompute_latest(self, draft: Draft) -> None:
         """From history, which is quick; from the sequence where history can't follow."""
-        touched = self._touched(draft.removals)
+        touched = self._touched(draft.removals, draft.corrections)
         try:
             for stream in touched:
                 self._latest.replace(stream, self.history.find_latest(stream))
@@ -243,6 +252,9 @@ class EmbeddedStore:
             return
         for stream in streams:
             self._latest.replace(stream, None)
+        for found in self._corrections.values():
+            if found.datastream in streams and not self._removals.took(found.number, found.datastream):
+                self._latest.update(found.number, batch_of_correction(found))
         wanted = np.fromiter(streams, np.int32)
         for number, batch in self._truth.iterate_batches():
             kept = np.isin(batch.datastream, wanted)
@@ -288,6 +300,9 @@ class EmbeddedStore:
         record = self._truth.find_record(number)
         if record is not None and record.kind is RecordKind.OBSERVATIONS:
             row = number - record.number
+            if corrected := self._corrections.get(number):
+                body = encode_batch(batch_of_correction(corrected))
+                record, row = msgspec.structs.replace(record, number=number, count=1, body=body), 0
             if not self._removals or not self._removals.took(number, _stream_at(record, row)):
                 return record, row
         raise NotFound(f"there is no Observation {number}")

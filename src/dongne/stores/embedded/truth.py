@@ -12,7 +12,7 @@ import msgspec
 from dongne.model.cases import Case, CaseEvent, Task
 from dongne.model.entities import ENTITY_CLASSES, Entity, EntityType, Put
 from dongne.model.errors import BadSetup
-from dongne.model.records import JobResult, ObservationBatch, Record, RecordKind, Removal, decode_batch
+from dongne.model.records import Correction, JobResult, ObservationBatch, Record, RecordKind, Removal, decode_batch
 from dongne.runtime.ports import CaseFilter, StateRow
 from dongne.stores.effects import Draft, is_open, is_task_open
 
@@ -47,6 +47,10 @@ create table removals (number integer primary key, body blob not null);
 create table latest (chunk integer primary key, body blob not null);
 create table meta (name text primary key, value) without rowid;
 """
+# Added later, and made where it is missing.
+LATER = """
+create table if not exists corrections (observation integer primary key, record integer not null, body blob not null);
+"""
 RECORD_COLUMNS = "number, count, kind, at_us, origin, cause, body"
 
 _json = msgspec.json.encode
@@ -56,6 +60,8 @@ _task = msgspec.json.Decoder(Task)
 _values = msgspec.json.Decoder(dict[str, Any])
 _wakes = msgspec.json.Decoder(dict[str, int])
 _removal = msgspec.json.Decoder(Removal)
+_msgpack = msgspec.msgpack.encode  # NaN is none of JSON's numbers
+_correction = msgspec.msgpack.Decoder(Correction)
 _job_result = msgspec.msgpack.Decoder(JobResult)
 
 
@@ -97,6 +103,7 @@ class Truth:
                 f"{self.file} has format {version}, this version of Dongne reads {SCHEMA_VERSION}; "
                 "start the version that wrote it, or another folder"
             )
+        self._writer.executescript(LATER)
 
     def close(self) -> None:
         """Empties the WAL into the file and lets go of it."""
@@ -160,6 +167,9 @@ class Truth:
             )
         if draft.removals:
             many("insert into removals values (?, ?)", [(number, _json(what)) for number, what in draft.removals])
+        if draft.corrections:
+            found = [(what.number, number, _msgpack(what)) for number, what in draft.corrections]
+            many("insert or replace into corrections values (?, ?, ?)", found)
 
     def _insert_entities(self, connection: sqlite3.Connection, draft: Draft) -> None:
         latest: dict[tuple[str, int], bytes | None] = {}
@@ -290,6 +300,11 @@ class Truth:
         """All removals by number."""
         rows = self.rows("select number, body from removals where number > ? order by number", after)
         return [(number, _removal.decode(body)) for number, body in rows]
+
+    def list_corrections(self, after: int = 0) -> list[tuple[int, Correction]]:
+        """The last correction of each Observation, as (number of the record, correction)."""
+        rows = self.rows("select record, body from corrections where record > ? order by record", after)
+        return [(record, _correction.decode(body)) for record, body in rows]
 
     def list_cases(self, which: CaseFilter) -> list[Case]:
         """Newest first."""

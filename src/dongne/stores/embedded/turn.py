@@ -6,8 +6,8 @@ import duckdb
 import msgspec
 
 from dongne.model.entities import EntityChange
-from dongne.model.records import RecordKind, Removal
-from dongne.stores.effects import Written
+from dongne.model.records import Correction, RecordKind, Removal
+from dongne.stores.effects import Written, batch_of_correction
 from dongne.stores.embedded import compaction
 from dongne.stores.embedded.tables import (
     delete_datastream,
@@ -19,13 +19,14 @@ from dongne.stores.embedded.tables import (
 
 _changes = msgspec.msgpack.Decoder(list[EntityChange])
 _removal = msgspec.msgpack.Decoder(Removal)
+_correction = msgspec.msgpack.Decoder(Correction)
 
 
 def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) -> int:
     """Applies records which follow on the position; returns how many Observations went to `recent`: a turn which is
     long enough for a run of its own goes sorted to `hist` at once.
 
-    Removals come after the Observations of the turn: they name lower numbers only.
+    Removals and corrections come after the Observations of the turn: they name lower numbers only.
     """
     batches = [(w.record.number, w.batch) for w in found if w.batch is not None]
     is_run = sum([len(batch) for _, batch in batches]) >= compaction.RUN_ROWS
@@ -41,6 +42,10 @@ def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) 
                     delete_observations(connection, removal.numbers)
                 if removal.datastream is not None:
                     delete_datastream(connection, removal.datastream, written.record.number)
+            elif written.record.kind is RecordKind.CORRECTION:
+                correction = _correction.decode(written.record.body)
+                delete_observations(connection, [correction.number])
+                rows += insert_observations(connection, [(correction.number, batch_of_correction(correction))])
         if changes:
             mirror_entities(connection, changes)
         connection.execute("update follower set position = ?", [found[-1].record.last]).fetchall()
