@@ -37,6 +37,7 @@ from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, create_api
 
+PLACE = {"name": "p", "encodingType": "application/geo+json", "location": {"type": "Point", "coordinates": [1, 2]}}
 SELECT_ALL = "Datastream($expand=Thing)"
 
 
@@ -67,7 +68,7 @@ class City:
                 "unitOfMeasurement": {"name": None, "symbol": None, "definition": None},
                 "Sensor": {"name": "s", "encodingType": "text/plain", "metadata": "m"},
                 "ObservedProperty": {"name": f"any {name}", "definition": "https://example.org/any"},
-                "Thing": {"name": f"Thing {name}", "properties": properties},
+                "Thing": {"name": f"Thing {name}", "properties": properties, "Locations": [PLACE]},
             }
             for name, properties in [("a", {"n": 1}), ("Ab ", {"n": 2.5, "s": "a"}), ("한강", {})]
         ]

@@ -19,6 +19,7 @@ from dongne.compose.folder import forget
 from dongne.compose.opened import OpenCity, Report, RunOptions
 from dongne.model.errors import DongneError
 from dongne.model.records import RecordKind
+from dongne.runtime.features import FeatureMaker
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Transaction
@@ -65,6 +66,7 @@ class RunningCity:
         self.runtime = RuntimeHost(self.store, self.config, services, answers)
         self.runtime.live.holds_wakes = True
         self.runtime.start()
+        FeatureMaker(self.store).see_to_all()
         self._replayer = Replayer(self.store, built.feeds)
         self._replayer.backfill(now_us, self.clock, lambda done, total: report("recorded series, s", done, total))
         self._let_services_catch_up(report)

@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.entities import Datastream, Property
+from dongne.model.entities import Datastream, MultiDatastream, Property
 from dongne.model.errors import BadInput
+from dongne.model.features import has_feature, needs_feature
 from dongne.model.properties import SHARED
 from dongne.model.records import ObservationBatch, ObservationExtra
 from dongne.model.units import code_of, get_conversion
@@ -26,13 +27,15 @@ _ANY = -sys.float_info.max, sys.float_info.max
 
 
 class Range(msgspec.Struct, frozen=True, gc=False):
-    """What a Datastream's results may be, in its own unit; `is_number`: only numbers."""
+    """What a Datastream's results may be, in its own unit; `is_number`: only numbers; `parts`: lists of so many values, as
+    in a MultiDatastream; then no number lies between low and high."""
 
     key: str
     unit: str
     low: float
     high: float
     is_number: bool
+    parts: int = 0
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -56,6 +59,7 @@ class Intake:
         self._future_us = int(future_s * 1_000_000)
         self._revision = -1
         self._ranges: dict[int, Range] = {}
+        self._about: set[int] = set()  # Datastreams whose Observations have a FeatureOfInterest, at that revision
         self._low = np.zeros(0)
         self._high = np.zeros(0)
         self._seen = np.zeros(0, np.int64)  # the revision at which low and high were last looked up
@@ -70,14 +74,31 @@ class Intake:
         """What the results of a Datastream may be; None where there is no such Datastream."""
         if self._graph.revision != self._revision:
             self._revision = self._graph.revision
-            self._ranges = {}
+            self._ranges, self._about = {}, set()
         found = self._ranges.get(datastream)
         if found is None:
-            stream = self._graph.datastreams.get(datastream)
+            stream = self._graph.find_stream(datastream)
             if stream is None:
                 return None
-            found = self._ranges[datastream] = range_of(stream, self._graph.properties.get(stream.observed_property_id))
+            if isinstance(stream, MultiDatastream):
+                found = Range("", "", float("inf"), float("-inf"), False, len(stream.observed_property_ids))
+            else:
+                found = range_of(stream, self._graph.properties.get(stream.observed_property_id))
+            self._ranges[datastream] = found
         return found
+
+    def has_feature(self, datastream: int) -> bool:
+        """Whether an Observation of this Datastream that names no FeatureOfInterest has one (`model.features`)."""
+        if datastream in self._about and self._graph.revision == self._revision:
+            return True
+        self.find_range(datastream)
+        stream = self._graph.find_stream(datastream)
+        if stream is None:
+            return True  # somebody else says that it is not there
+        if needs_feature(self._graph, stream.thing_id) or not has_feature(self._graph, stream.thing_id):
+            return False
+        self._about.add(datastream)
+        return True
 
     # --- one
 
@@ -248,6 +269,12 @@ def _refuse_result(row: ObservationRow, allowed: Range) -> None:
     """Raises BadInput where the result is none of the range's; a result that is no number where any may come passes."""
     shown = f"Datastream {row.datastream}"
     other = row.extra.result if row.extra is not None else None
+    if allowed.parts and not (isinstance(other, list) and len(other) == allowed.parts):
+        raise BadInput(
+            f"Multi{shown} takes a list of {allowed.parts} values, one for each observed property in order, not "
+            f"{str(other if other is not None else row.result)[:40]}",
+            reason="not_a_list",
+        )
     if isinstance(other, str) and other.strip().lower() in _NOT_FINITE:
         raise BadInput(
             f"{shown}: result {other!r} is no value; leave the Observation out where nothing was measured",
@@ -255,7 +282,7 @@ def _refuse_result(row: ObservationRow, allowed: Range) -> None:
         )
     if isinf(row.result):
         raise BadInput(f"{shown}: the result is larger than any number; check the sender", reason="not_finite")
-    if not isnan(row.result):
+    if not isnan(row.result) and not allowed.parts:
         raise BadInput(
             f"{shown}: result {row.result:g} is outside {allowed.low:g}..{allowed.high:g} {allowed.unit} of "
             f"{allowed.key!r}; check the sensor and its unit",

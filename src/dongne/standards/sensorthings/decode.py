@@ -65,6 +65,39 @@ def draft_of(document: Any, entity_set: EntitySet, place: str, depth: int) -> Dr
     return Draft(entity_set, values, links, place)
 
 
+def changes_of(document: Any, entity_set: EntitySet, place: str) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """Of a PATCH or PUT: the values that are said, and the ids to which links are to lead. Control annotations and unknown
+    members are left aside; an entity inside needs an `@iot.id`, and whatever else it says is left aside too."""
+    if not isinstance(document, dict):
+        raise BadInput(f"{place}: expected an object, found {_sort(document)}", reason="json")
+    values = {
+        name: _value(document[name], name, info.kind, f"{place}.{name}")
+        for name, info in entity_set.properties.items()
+        if name in document and info.kind is not Kind.COMPUTED
+    }
+    links = {
+        name: _ids_of(document[name], way.many, f"{place}.{name}")
+        for name, way in entity_set.navigations.items()
+        if document.get(name) is not None
+    }
+    return values, links
+
+
+def _ids_of(value: Any, many: bool, place: str) -> list[int]:
+    items = value if isinstance(value, list) else [value]
+    if not many and len(items) != 1:
+        raise BadInput(f"{place}: expected one entity, found a list of {len(items)}", reason="json")
+    ids = []
+    for row, item in enumerate(items):
+        if not isinstance(item, dict) or "@iot.id" not in item:
+            raise BadInput(
+                f'{place}[{row}]: a change only links what is there: {{"@iot.id": 3}}; create new entities with POST',
+                reason="json",
+            )
+        ids.append(entity_id(item["@iot.id"], f"{place}[{row}]"))
+    return ids
+
+
 def _sort(value: Any) -> str:
     match value:
         case None:

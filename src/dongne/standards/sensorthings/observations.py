@@ -36,6 +36,14 @@ class ObservationBody(msgspec.Struct, rename="camel", gc=False):
     valid_time: str | None = None
     parameters: dict[str, Any] | None = None
     feature_of_interest: dict[str, Any] | None = msgspec.field(name="FeatureOfInterest", default=None)
+    multi_datastream: dict[str, Any] | None = msgspec.field(name="MultiDatastream", default=None)
+
+    @property
+    def is_more(self) -> bool:
+        """Whether it belongs to a MultiDatastream, or brings a new FeatureOfInterest along."""
+        return self.multi_datastream is not None or (
+            self.feature_of_interest is not None and "@iot.id" not in self.feature_of_interest
+        )
 
 
 class ObservationRow(msgspec.Struct, frozen=True, gc=False):

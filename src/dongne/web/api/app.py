@@ -1,25 +1,23 @@
 """The API as one ASGI app. What is hot is recognised by its path before anything else is looked at."""
 
 import logging
+from collections.abc import Awaitable
 
-from dongne.model.errors import BadInput, DongneError, NotFound
-from dongne.standards.sensorthings.decode import decode_draft
-from dongne.standards.sensorthings.options import is_single, parse_path, set_of
-from dongne.standards.sensorthings.query import Query, ResourcePath, Row, Want
-from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet
+from dongne.model.errors import DongneError, NotFound
+from dongne.web.api.changes.changer import Asked, Changer, decoded
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
-from dongne.web.api.create import Creation
 from dongne.web.api.events import Events
 from dongne.web.api.http import OPEN, SINGLE_PATH, Gone, check_write, read_body, send_bytes, send_error, send_json
-from dongne.web.api.ingest import Ingest, in_loop
+from dongne.web.api.ingest import Ingest, NotPlain
 from dongne.web.api.metrics import send_metrics, send_status
-from dongne.web.api.read import Reads, decoded_path
+from dongne.web.api.read import Reads, decoded_path, options_of
 
 log = logging.getLogger(__name__)
 ROOT = "/v1.1"
+CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _PREFLIGHT = [
     OPEN,
-    (b"access-control-allow-methods", b"GET, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
     (b"access-control-allow-headers", b"last-event-id, content-type"),
     (b"access-control-max-age", b"86400"),
 ]
@@ -36,6 +34,7 @@ class Api:
     def __init__(self, context: ApiContext) -> None:
         self.context = context
         self.ingest = Ingest(context)
+        self.changer = Changer(context)
         self._reads = Reads(context)
         self._events = Events(context)
 
@@ -46,14 +45,19 @@ class Api:
             return
         if scope["method"] == "POST":
             path = scope["path"]
-            if path == "/v1.1/Observations":
-                await self.ingest.single(scope, receive, send)
+            found = SINGLE_PATH.fullmatch(path)
+            if found or path == "/v1.1/Observations":
+                try:
+                    await self.ingest.single(scope, receive, send, int(found[1]) if found else None)
+                except NotPlain as other:
+                    await self._guarded(self.change(scope, send, path[len(ROOT) + 1 :], other.body), scope, send)
                 return
-            if found := SINGLE_PATH.fullmatch(path):
-                await self.ingest.single(scope, receive, send, int(found[1]))
-                return
+        await self._guarded(self._route(scope, receive, send), scope, send)
+
+    async def _guarded(self, work: Awaitable[None], scope: Scope, send: Send) -> None:
+        """Whatever goes wrong in it is answered and counted."""
         try:
-            await self._route(scope, receive, send)
+            await work
         except DongneError as error:
             self.context.requests["other", error.status] += 1
             await send_error(send, error)
@@ -85,47 +89,41 @@ class Api:
         method = scope["method"]
         if method in ("GET", "HEAD"):
             await self._reads.get(scope, send, rest)
-        elif method != "POST":
-            await _not_allowed(send, "GET, POST", method)
-        elif rest in ("CreateObservations", "$CreateObservations"):
+        elif rest in ("CreateObservations", "$CreateObservations") and method == "POST":
             await self.ingest.data_array(scope, receive, send)
+        elif method in CHANGES:
+            body = await read_body(scope, receive, self.context.max_body_bytes)
+            await self.change(scope, send, rest, body)
         else:
-            await self._create(scope, receive, send, parse_path(rest) if rest else None)
+            await _not_allowed(send, f"GET, {', '.join(CHANGES)}", method)
 
-    async def _create(self, scope: Scope, receive: Receive, send: Send, path: ResourcePath | None) -> None:
-        if path is None or is_single(path) or path.want is not Want.ENTITIES:
-            raise BadInput("POST goes to a set, such as /v1.1/Things or /v1.1/Things(1)/Datastreams", reason="path")
+    async def change(self, scope: Scope, send: Send, rest: str, body: bytes) -> None:
+        """A request that makes, changes or deletes entities, answered when that is durable."""
+        status, location = await self.changed(scope, rest, body)
+        headers = [OPEN] if location is None else [(b"location", location), OPEN]
+        await send_bytes(send, status, b"", headers)
+
+    async def changed(self, scope: Scope, rest: str, body: bytes) -> tuple[int, bytes | None]:
+        """The status, and the address of what was made. Raises DongneError."""
+        method = scope["method"]
         check_write(self.context, scope)
-        target = set_of(path)
-        body = await read_body(scope, receive, self.context.max_body_bytes)
-        draft = decode_draft(body, target)
-        if len(path.steps) > 1:
-            before = ResourcePath(path.steps[:-1])
-            parent = self.context.select.select(before, Query())
-            assert isinstance(parent, Row)
-            draft.links[_way_back(set_of(before), target, path.steps[-1].name)] = [parent.id]
-        creation = Creation(self.context.store, self.context.intake)
-        made = creation.make(draft)
-        self.context.intake.count_received(creation.observations)
-        try:
-            receipt = await in_loop(self.context.store.submit(creation.transaction()))
-        except DongneError as error:
-            self.context.intake.count_rejected(error.reason, creation.observations, received=False)
-            raise
-        self.context.intake.count_stored(creation.observations)
-        if target is OBSERVATIONS:
-            made += receipt.numbers[-1]
-        location = f"{self.context.public_url(scope)}{ROOT}/{target.name}({made})"
-        self.context.requests["create", 201] += 1
-        await send_bytes(send, 201, b"", [(b"location", location.encode()), OPEN])
+        work = self.changer.begin(self.context.who_of(scope))
+        asked = Asked(method, rest, options_of(scope), decoded(body, method), content_type_of(scope))
+        outcome = self.changer.apply(work, asked)
+        receipt = await self.changer.store(work)
+        self.context.requests[method.lower(), outcome.status] += 1
+        if not outcome.made_in:
+            return outcome.status, None
+        first = receipt.numbers[-1] if receipt and outcome.is_row else 0
+        return outcome.status, outcome.address(f"{self.context.public_url(scope)}{ROOT}", first).encode()
 
 
-def _way_back(source: EntitySet, target: EntitySet, way: str) -> str:
-    """The navigation of the new entity that leads to the one it was posted to."""
-    for name, navigation in target.navigations.items():
-        if navigation.target == source.name:
-            return name
-    raise BadInput(f"a {target.type_name} can't be posted to {way} of a {source.type_name}", reason="path")
+def content_type_of(scope: Scope) -> str:
+    """What the body is; JSON where nobody says."""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            return str(value.decode("latin-1").strip().lower())
+    return "application/json"
 
 
 async def _not_allowed(send: Send, allowed: str, method: str) -> None:

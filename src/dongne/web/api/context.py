@@ -72,6 +72,10 @@ def on_the_bench(scope: Scope) -> Who:
     return BENCH
 
 
+def unwritten(who: Who, changed: list[tuple[str, str, int]]) -> None:
+    """Nobody keeps an audit log here."""
+
+
 @dataclass(frozen=True)
 class ApiContext:
     """A city's store and rules for the API.
@@ -94,4 +98,5 @@ class ApiContext:
     max_listeners: int = 1_000
     max_waiting_reads: int = 64
     version: str = ""
+    audit: Callable[[Who, list[tuple[str, str, int]]], None] = unwritten
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

@@ -9,8 +9,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
+
 from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
+from dongne.runtime.features import FeatureMaker
 from dongne.runtime.intake import Checked
 from dongne.runtime.ports import Entry, Lane, Receipt, Transaction
 from dongne.standards.sensorthings.encode import encode
@@ -24,6 +27,14 @@ _ROOTS = 64
 _NO_LENGTH = (b"content-length", b"0")
 
 
+class NotPlain(Exception):
+    """A body that only the general way can take: it makes more than one Observation in a Datastream."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
+
+
 class Ingest:
     """Takes Observations in."""
 
@@ -33,6 +44,7 @@ class Ingest:
         self._door: Door | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._roots: dict[bytes, bytes] = {}
+        self._features = FeatureMaker(context.store)
 
     # --- one
 
@@ -76,6 +88,8 @@ class Ingest:
 
     def _decode(self, body: bytes, datastream: int | None) -> ObservationRow:
         sent = decode_observation(body)
+        if sent.is_more:
+            raise NotPlain(body)
         if datastream is None:
             if sent.datastream is None:
                 raise BadInput(
@@ -89,6 +103,8 @@ class Ingest:
         row = row_of(sent, datastream, 0 if sent.phenomenon_time is not None else self._clock.now_us())
         if row.extra is not None and row.extra.feature_id is not None:
             self._check_feature(row.extra.feature_id)
+        elif not self._intake.has_feature(datastream):
+            self._features.see_to(datastream, must=True)
         return row
 
     def _check_feature(self, feature_id: int) -> None:
@@ -146,6 +162,9 @@ class Ingest:
         features = {extra.feature_id for extra in rows.extras.values()} - {None}
         for feature_id in features:
             self._check_feature(int(feature_id or 0))
+        for stream in np.unique(rows.datastream).tolist():
+            if not self._intake.has_feature(stream):
+                self._features.see_to(stream)
         return self._intake.check_rows(rows)
 
     async def _store_many(self, checked: Checked, scope: Scope) -> tuple[bytes, int]:

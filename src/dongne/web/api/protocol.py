@@ -8,6 +8,7 @@ answered after the commit. Everything else goes uvicorn's way; so do requests se
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -21,7 +22,9 @@ from dongne.standards.sensorthings.observations import ObservationRow
 from dongne.web.api.app import Api
 from dongne.web.api.context import Door
 from dongne.web.api.http import check_write, too_large
+from dongne.web.api.ingest import NotPlain
 
+log = logging.getLogger(__name__)
 _PATH = re.compile(rb"/v1\.1/(?:Observations|Datastreams\((\d{1,9})\)/Observations)")
 _CREATED, _THERE = b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 200 OK\r\n"
 _NO_BODY = b")\r\ncontent-length: 0\r\n"
@@ -80,6 +83,7 @@ class AppendProtocol(HttpToolsProtocol):
     api: Api
     _opened: "Gate | None" = None
     _idle_since_s = 0.0
+    _general: "asyncio.Task[None] | None" = None
     _idle_timer: asyncio.TimerHandle | None = None
 
     def answered(self) -> None:
@@ -183,12 +187,29 @@ class AppendProtocol(HttpToolsProtocol):
                 self.api.context.requests["observation", 200] += 1
                 append.finish(b"%blocation: %b%d%b" % (_THERE, append.root, number, _NO_BODY))
                 return
+        except NotPlain:
+            self._general = self.loop.create_task(self._go_the_general_way(append))
+            return
         except DongneError as error:
             ingest.count_refused(error)
             append.refuse(error)
             return
         append.body = b""
         self._gate().put(row, append)
+
+    async def _go_the_general_way(self, append: Append) -> None:
+        path = self.url.decode("latin-1")[len("/v1.1/") :]
+        scope = {"method": "POST", "headers": self.headers, "scheme": self.scheme, "server": self.server,
+                 "client": self.client, "query_string": b"", "path": f"/v1.1/{path}"}  # fmt: skip
+        try:
+            _, location = await self.api.changed(scope, path, append.body)
+            append.finish(b"%blocation: %b\r\ncontent-length: 0\r\n" % (_CREATED, location or b""))
+        except DongneError as error:
+            self.api.ingest.count_refused(error)
+            append.refuse(error)
+        except Exception:
+            log.exception("the API failed at an Observation")
+            append.refuse(DongneError("something went wrong here; it is in the log"))
 
     def _gate(self) -> "Gate":
         gate = type(self)._opened

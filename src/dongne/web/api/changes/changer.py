@@ -1,0 +1,211 @@
+"""Requests that change entities, from method, path and body to a Transaction."""
+
+from typing import Any
+
+import msgspec
+
+from dongne.model.access import EVERYTHING
+from dongne.model.entities import EntityType
+from dongne.model.errors import BadInput, DongneError
+from dongne.model.who import Right, Who
+from dongne.runtime.ports import Receipt
+from dongne.standards.sensorthings.decode import decode_json, draft_of, entity_id
+from dongne.standards.sensorthings.options import is_single, parse_path, parse_query, set_of
+from dongne.standards.sensorthings.query import Query, ResourcePath, Row, Step, Want
+from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet
+from dongne.web.api.changes import editing
+from dongne.web.api.changes.creation import create
+from dongne.web.api.changes.removal import remove
+from dongne.web.api.changes.ties import way_back
+from dongne.web.api.changes.work import Work
+from dongne.web.api.context import ApiContext
+from dongne.web.api.ingest import in_loop
+
+MOST_DELETED = 100_000
+JSON_PATCH = "application/json-patch+json"
+_PAGE = 10_000
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request that changes something: `path` is decoded and below the service root, `document` decoded JSON."""
+
+    method: str
+    path: str
+    options: list[tuple[str, str]]
+    document: Any = None
+    content_type: str = "application/json"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a change gives: the status, and the set and id of what was made. `is_row`: the id is that of a row of this
+    Work's Observations, which gets its number when it is stored."""
+
+    status: int
+    made_in: str = ""
+    made: int = 0
+    is_row: bool = False
+
+    def address(self, root: str, first: int) -> str:
+        """Where the new entity is; `first` is the number of the Work's first Observation."""
+        return f"{root}/{self.made_in}({self.made + (first if self.is_row else 0)})"
+
+
+class Changer:
+    """Works requests out and stores them."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+
+    def begin(self, who: Who) -> Work:
+        """A new Work for whoever asks."""
+        return Work(self._context.store, self._context.intake, who, self._list_about)
+
+    def _list_about(self, feature: int) -> list[int]:
+        path = ResourcePath((Step("FeaturesOfInterest", feature), Step(OBSERVATIONS.name)))
+        return self._list_ids(path, Query())
+
+    def _list_ids(self, path: ResourcePath, query: Query, who: Who | None = None) -> list[int]:
+        found: list[int] = []
+        sight = EVERYTHING if who is None else who.sight
+        while True:
+            part = msgspec.structs.replace(query, top=_PAGE, skip=len(found), select=("id",))
+            page = self._context.select.select(path, part, sight)
+            assert not isinstance(page, Row)
+            found += [row.id for row in page.rows]
+            if not page.more:
+                return found
+            if len(found) >= MOST_DELETED:
+                raise BadInput(f"more than {MOST_DELETED} are meant; narrow $filter and go in parts", reason="query")
+
+    async def store(self, work: Work) -> Receipt | None:
+        """Stores a Work; counts its Observations in the ledger. Raises DongneError with nothing stored."""
+        intake, rows = self._context.intake, len(work.rows)
+        intake.count_received(rows)
+        if work.is_empty:
+            return None
+        try:
+            receipt = await in_loop(self._context.store.submit(work.transaction()))
+        except DongneError as error:
+            intake.count_rejected(error.reason, rows, received=False)
+            raise
+        intake.count_stored(rows)
+        self._context.audit(work.who, work.list_changed())
+        return receipt
+
+    def apply(self, work: Work, asked: Asked) -> Outcome:
+        """Works one request into the Work. Raises DongneError."""
+        path = parse_path(asked.path) if asked.path else None
+        if path is not None and path.want is Want.REFERENCES:
+            return self._link(work, asked, path)
+        if asked.method == "POST":
+            return self._create(work, asked, path)
+        if path is None or path.want is not Want.ENTITIES:
+            raise BadInput(f"{asked.method} goes to an entity, such as /v1.1/Things(1)", reason="path")
+        work.must(Right.MODEL)
+        if asked.method == "DELETE" and not is_single(path):
+            return self._delete_many(work, asked, path)
+        if not is_single(path):
+            raise BadInput(f"{asked.method} goes to one entity, such as /v1.1/{path.steps[-1].name}(1)", reason="path")
+        target, found = set_of(path), self._resolve(work, path)
+        match asked.method:
+            case "DELETE":
+                remove(work, target, found)
+            case "PUT":
+                editing.replace(work, target, found, asked.document)
+            case _ if asked.content_type.startswith(JSON_PATCH):
+                editing.patch(work, target, found, asked.document)
+            case _:
+                editing.change(work, target, found, asked.document)
+        return Outcome(200)
+
+    def _resolve(self, work: Work, path: ResourcePath) -> int:
+        """The id of the one entity at the end of a path. Raises NotFound, also for what may not be seen."""
+        step = path.steps[0]
+        kind = SETS[step.name].entity_type
+        if len(path.steps) == 1 and kind is not None and step.key is not None and self._is_new(work, kind, step.key):
+            return step.key
+        row = self._context.select.select(path, Query(select=("id",)), work.who.sight)
+        assert isinstance(row, Row)
+        return row.id
+
+    def _is_new(self, work: Work, kind: EntityType, entity: int) -> bool:
+        return entity not in self._context.store.graph.entities(kind) and work.find(kind, entity) is not None
+
+    def _create(self, work: Work, asked: Asked, path: ResourcePath | None) -> Outcome:
+        if path is None or is_single(path) or path.want is not Want.ENTITIES:
+            raise BadInput("POST goes to a set, such as /v1.1/Things or /v1.1/Things(1)/Datastreams", reason="path")
+        target = set_of(path)
+        draft = draft_of(asked.document, target, "$", 1)
+        if len(path.steps) > 1:
+            before = ResourcePath(path.steps[:-1])
+            _, back = way_back(set_of(before), path.steps[-1].name)
+            draft.links[back] = [self._resolve(work, before)]
+        made = create(work, draft)
+        return Outcome(201, target.name, made, target is OBSERVATIONS)
+
+    def _delete_many(self, work: Work, asked: Asked, path: ResourcePath) -> Outcome:
+        target = set_of(path)
+        query = parse_query(asked.options, target)
+        if query.filter is None:
+            raise BadInput(
+                f"DELETE of a whole set needs a $filter; `$filter=id gt 0` means all {target.name} of this path",
+                reason="query",
+            )
+        numbers = self._list_ids(path, query, work.who)
+        if target is OBSERVATIONS:
+            if numbers:
+                work.remove_observations(numbers)
+        else:
+            for found in numbers:
+                remove(work, target, found)
+        return Outcome(200)
+
+    # --- $ref
+
+    def _link(self, work: Work, asked: Asked, path: ResourcePath) -> Outcome:
+        work.must(Right.MODEL)
+        last = path.steps[-1]
+        if len(path.steps) < 2:
+            raise BadInput("a link has two ends: /v1.1/Things(1)/Locations/$ref", reason="path")
+        before = ResourcePath(path.steps[:-1])
+        source, source_id = set_of(before), self._resolve(work, before)
+        if asked.method == "DELETE":
+            editing.unlink(
+                work, source, source_id, last.name, last.key or _target_of(dict(asked.options), source, last)
+            )
+        else:
+            if asked.method not in ("POST", "PUT"):
+                raise BadInput(f"links are changed with POST, PUT and DELETE, not {asked.method}", reason="path")
+            editing.link(work, source, source_id, last.name, _linked(asked.document, source, last.name))
+        return Outcome(204)
+
+
+def _linked(document: Any, source: EntitySet, navigation: str) -> int:
+    """The id in {"@iot.id": 3} or {"@odata.id": ".../Locations(3)"}."""
+    if isinstance(document, dict):
+        for name in ("@iot.id", "@odata.id", "@id", "@iot.selfLink"):
+            if isinstance(said := document.get(name), str):
+                return _id_in(said, source, navigation)
+            if said is not None:
+                return entity_id(said, "$")
+    raise BadInput('$: a link is {"@iot.id": 3} or {"@odata.id": "Locations(3)"}', reason="json")
+
+
+def _target_of(options: dict[str, str], source: EntitySet, last: Step) -> int | None:
+    said = options.get("$id")
+    return None if said is None else _id_in(said, source, last.name)
+
+
+def _id_in(address: str, source: EntitySet, navigation: str) -> int:
+    target = source.navigations[navigation].target
+    step = parse_path(address.rstrip("/").rpartition("/")[2]).steps[0]
+    if step.name != target or step.key is None:
+        raise BadInput(f"{address[:80]!r} is none of the {target}", reason="path")
+    return step.key
+
+
+def decoded(body: bytes, method: str) -> Any:
+    """The document of a request. Raises BadInput."""
+    if not body and method == "DELETE":
+        return None
+    return decode_json(body)

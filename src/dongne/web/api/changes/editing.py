@@ -1,0 +1,176 @@
+"""Entities changed: PATCH, PUT and JSON Patch (18-088, clause 10.3; RFC 6902), and links by `$ref` (OData 4.01, 11.4.6)."""
+
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+import msgspec
+
+from dongne.model.entities import Entity, EntityType, HistoricalLocation, Thing
+from dongne.model.errors import BadInput, NotFound
+from dongne.model.records import Correction, decode_batch
+from dongne.runtime.intake import range_of
+from dongne.standards.sensorthings.decode import changes_of, draft_of
+from dongne.standards.sensorthings.observations import observation_values, row_of
+from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet
+from dongne.standards.sensorthings.times import format_us, parse_instant_us
+from dongne.web.api.changes.creation import attach, body_of, check, check_result
+from dongne.web.api.changes.ties import TO_MANY, TO_ONE, attributes_of, defaults_of, way_back, wire_values
+from dongne.web.api.changes.work import Work, get_entity
+
+
+def change(work: Work, entity_set: EntitySet, entity_id: int, document: Any) -> None:
+    """PATCH: the members that are there are so from now on. Raises BadInput, NotFound."""
+    if entity_set is OBSERVATIONS:
+        correct(work, entity_id, document)
+        return
+    values, links = changes_of(document, entity_set, "$")
+    entity = _get(work, entity_set, entity_id)
+    attributes = attributes_of(entity_set, values, "$")
+    empty = defaults_of(entity_set)
+    for name, value in values.items():
+        if value is None:
+            attribute = entity_set.properties[name].attribute
+            if attribute not in empty or name in entity_set.required:
+                raise BadInput(f"$.{name}: a {entity_set.type_name} needs it; give it a value", reason="missing")
+            attributes[attribute] = empty[attribute]
+    _keep(work, entity_set, entity, attributes, links)
+
+
+def replace(work: Work, entity_set: EntitySet, entity_id: int, document: Any) -> None:
+    """PUT: the entity is what the body says; links it does not name stay. Raises BadInput, NotFound."""
+    if entity_set is OBSERVATIONS:
+        if not isinstance(document, dict) or "result" not in document:
+            raise BadInput("$: an Observation needs 'result'; add it", reason="missing")
+        correct(work, entity_id, {**dict.fromkeys(OBSERVATIONS.properties), **document})
+        return
+    _, links = changes_of(document, entity_set, "$")
+    inner = {name: value for name, value in document.items() if name not in entity_set.navigations}
+    draft = draft_of(inner, entity_set, "$", 1)
+    entity = _get(work, entity_set, entity_id)
+    attributes = {**defaults_of(entity_set), **attributes_of(entity_set, draft.values, "$")}
+    _keep(work, entity_set, entity, attributes, links)
+
+
+def patch(work: Work, entity_set: EntitySet, entity_id: int, operations: Any) -> None:
+    """JSON Patch over the entity's own properties. Raises BadInput naming the operation that does not fit."""
+    if entity_set is OBSERVATIONS:
+        before = _observation_values(work, entity_id)
+    else:
+        before = wire_values(entity_set, _get(work, entity_set, entity_id))
+    try:
+        after = jsonpatch.apply_patch(before, operations)
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, ValueError) as error:
+        raise BadInput(f"the JSON Patch does not fit: {str(error)[:300]}; nothing was changed", reason="json") from None
+    if not isinstance(after, dict):
+        raise BadInput("the JSON Patch leaves no object; change properties inside it", reason="json")
+    gone = dict.fromkeys(name for name in before if name not in after)
+    change(work, entity_set, entity_id, {**gone, **after})
+
+
+def _get(work: Work, entity_set: EntitySet, entity_id: int) -> Entity:
+    if entity_set.entity_type is None:
+        raise NotFound(f"a {entity_set.type_name} is not changed so")
+    found: Entity = get_entity(work, entity_set.entity_type, entity_id)
+    return found
+
+
+def _keep(
+    work: Work, entity_set: EntitySet, entity: Entity, attributes: dict[str, Any], links: dict[str, list[int]]
+) -> None:
+    for navigation, ids in links.items():
+        target = SETS[entity_set.navigations[navigation].target]
+        for place, link in enumerate(ids):
+            if target.entity_type is None:
+                raise BadInput(f"$.{navigation}: {target.name} stay where they were made; send new ones", reason="path")
+            work.get(target.entity_type, link, f"$.{navigation}[{place}]")
+        if column := TO_ONE.get((entity_set.name, navigation)):
+            attributes[column] = ids[0]
+        elif column := TO_MANY.get((entity_set.name, navigation)):
+            attributes[column] = tuple(dict.fromkeys(ids))
+    after = msgspec.structs.replace(entity, **attributes)
+    if isinstance(after, HistoricalLocation):
+        after = msgspec.structs.replace(after, time=format_us(parse_instant_us(after.time)))
+    check(after, "$")
+    work.keep(after)
+    if isinstance(after, Thing) and isinstance(entity, Thing) and after.location_ids != entity.location_ids:
+        work.was_at(after.id, after.location_ids) if after.location_ids else None
+    for navigation, ids in links.items():
+        if (entity_set.name, navigation) not in TO_ONE and (entity_set.name, navigation) not in TO_MANY:
+            target, back = way_back(entity_set, navigation)
+            for link in ids:
+                attach(work, entity_set, entity.id, target, back, link, f"$.{navigation}")
+
+
+# --- Observations -------------------------------------------------------------------------------------------------
+
+
+def _observation_values(work: Work, number: int) -> dict[str, Any]:
+    record, row = work.store.get_observation(number)
+    batch = decode_batch(record.body, record.count)
+    return observation_values(int(batch.time_us[row]), float(batch.result[row]), batch.extras.get(row))
+
+
+def correct(work: Work, number: int, document: Any) -> None:
+    """An Observation's members are so from now on; its number stays. Raises BadInput, NotFound."""
+    record, at = work.store.get_observation(number)
+    batch = decode_batch(record.body, record.count)
+    before = batch.extras.get(at)
+    values, links = changes_of(document, OBSERVATIONS, "$")
+    merged = {**observation_values(int(batch.time_us[at]), float(batch.result[at]), before), **values}
+    if merged["result"] is None and "result" in values:
+        raise BadInput("$.result: an Observation needs it; give it a value", reason="missing")
+    stream_id = int(batch.datastream[at])
+    for name in ("Datastream", "MultiDatastream"):
+        stream_id = links[name][0] if name in links else stream_id
+    body = body_of(merged)
+    feature = links.get("FeatureOfInterest", [None if before is None else before.feature_id])[0]
+    if feature is not None:
+        work.get(EntityType.FEATURE_OF_INTEREST, feature, "$.FeatureOfInterest")
+        body.feature_of_interest = {"@iot.id": feature}
+    stream = work.get_stream(stream_id)
+    check_result(work, stream, body.result, "$")
+    row = row_of(body, stream_id, work.now_us)
+    if stream_id in work.store.graph.datastreams:
+        observed_id = work.store.graph.datastreams[stream_id].observed_property_id
+        work.intake.check_values(
+            row, range_of(work.store.graph.datastreams[stream_id], work.find(EntityType.OBSERVED_PROPERTY, observed_id))
+        )
+    work.correct(Correction(number, stream_id, row.time_us, row.result, row.extra, work.who.name))
+
+
+# --- links --------------------------------------------------------------------------------------------------------
+
+
+def link(work: Work, source: EntitySet, source_id: int, navigation: str, target_id: int) -> None:
+    """`$ref`: the entity there is linked as well, or instead where only one can be."""
+    entity = _get(work, source, source_id)
+    if column := TO_MANY.get((source.name, navigation)):
+        ids = getattr(entity, column)
+        _keep(work, source, entity, {}, {navigation: [*ids, target_id]})
+    else:
+        _keep(work, source, entity, {}, {navigation: [target_id]})
+
+
+def unlink(work: Work, source: EntitySet, source_id: int, navigation: str, target_id: int | None) -> None:
+    """`$ref`: the link goes, the entities stay. Raises BadInput where neither can be without it."""
+    entity = _get(work, source, source_id)
+    column = TO_MANY.get((source.name, navigation))
+    if column is None and (source.name, navigation) not in TO_ONE:
+        target, back = way_back(source, navigation)
+        if (target.name, back) in TO_MANY and target_id is not None:
+            unlink(work, target, target_id, back, source_id)
+            return
+    if column is None or target_id is None:
+        raise BadInput(
+            f"a {source.type_name} or {navigation} can't be without this link; set another one instead of deleting it",
+            reason="path",
+        )
+    ids = getattr(entity, column)
+    if target_id not in ids:
+        raise NotFound(f"{navigation} of {source.name}({source_id}) do not lead to {target_id}")
+    after = msgspec.structs.replace(entity, **{column: tuple(one for one in ids if one != target_id)})
+    check(after, "$")
+    work.keep(after)
+    if isinstance(after, Thing) and after.location_ids:
+        work.was_at(after.id, after.location_ids)
