@@ -179,7 +179,7 @@ def test_results_of_any_sort_come_back_as_they_were_sent(client: Client, lamp: i
 @pytest.mark.parametrize(
     "path",
     ["Things(99)", "Observations(99)", "Observations(1)", "Things(1)/Datastreams(99)", "Datastreams(2)/Observations(2)",
-     "Things(9223372036854775807)", "Observations(9223372036854775807)", "Observations(2)/FeatureOfInterest", "Nothing"],
+     "Things(9223372036854775807)", "Observations(9223372036854775807)", "Nothing"],
 )  # fmt: skip
 def test_what_is_not_there_is_not_found(client: Client, lamp: int, path: str) -> None:
     response = client.get(f"/v1.1/{path}")

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_FIELD = re.compile(r"^(Request type|Request url|Request body|Response headers|Response body|Response status code): ?", re.M)
+_FIELD = re.compile(
+    r"^(Request type|Request url|Request body|Response headers|Response body|Response status code): ?", re.M
+)
 _EMPTY = ("", "<empty>", "None")
 
 

@@ -138,7 +138,9 @@ def _compare(exchange: Exchange, answer: httpx.Response, ids: Ids) -> str:
     if exchange.status >= 400 or exchange.method != "GET" or exchange.answer is None:
         return ""  # the words of an error are each server's own; an answer left out of the recording says nothing
     if not isinstance(exchange.answer, dict | list):
-        return "" if str(exchange.answer) == answer.text else f"recorded {exchange.answer!r}, here {answer.text[:100]!r}"
+        return (
+            "" if str(exchange.answer) == answer.text else f"recorded {exchange.answer!r}, here {answer.text[:100]!r}"
+        )
     ours = answer.json()
     ids.learn(exchange.answer, ours)
     return next(_differences(ids.document(exchange.answer), ours, "$"), "")
@@ -176,5 +178,3 @@ def _reason(reasons: dict[str, Any], exchange: Exchange, what: str) -> str:
         if re.search(entry["asked"], asked) and re.search(entry["differs"], what):
             return f"{name}: {entry['clause']}"
     return ""
-
-

@@ -45,6 +45,21 @@ def find_centre(geojson: Any) -> Point | None:
     return (sum(p[0] for p in points) / len(points), sum(p[1] for p in points) / len(points))
 
 
+def find_extent(geometries: Iterable[Any]) -> dict[str, Any] | None:
+    """The GeoJSON geometry of one place, or the box around several; None where none has a position."""
+    distinct: list[Any] = []
+    for geometry in geometries:
+        if geometry not in distinct and next(_positions(geometry), None):
+            distinct.append(geometry)
+    if len(distinct) <= 1:
+        found: dict[str, Any] | None = distinct[0] if distinct else None
+        return found["geometry"] if found and found.get("type") == "Feature" else found
+    points = [point for geometry in distinct for point in _positions(geometry)]
+    (west, south), (east, north) = map(min, zip(*points, strict=True)), map(max, zip(*points, strict=True))
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
 class PointIndex:
     """Which ids lie within some metres of a place: a grid of cells `cell_m` high, and as wide at the equator."""
 

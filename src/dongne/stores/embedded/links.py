@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from dongne.model.entities import EntityType
+from dongne.standards.sensorthings.schema import SETS
+
 
 @dataclass(frozen=True)
 class ToOne:
@@ -26,11 +29,34 @@ class Pairs:
     target: str
 
 
+@dataclass(frozen=True)
+class About:
+    """From FeaturesOfInterest to their Observations: those which name it, and those of its Thing which name none."""
+
+
+# Which FeatureOfInterest holds for the Observations of a Datastream that name none: numbers from `since` to before `until`.
+EPOCHS = (
+    "(select s.id as datastream_id, f.id as feature_id, "
+    "case when row_number() over span = 1 then 0 else f.since end as since, "
+    "lead(f.since, 1, 9223372036854775807) over span as until "
+    "from (select id, thing_id from datastreams union all select id, thing_id from multi_datastreams) s "
+    "join features_of_interest f on f.thing_id = s.thing_id window span as (partition by s.id order by f.since, f.id))"
+)
+
+
+def about(observations: str, epochs: str) -> str:
+    """The join which brings the epoch of each Observation that names no FeatureOfInterest; aliases."""
+    return (
+        f"left join {EPOCHS} {epochs} on {epochs}.datastream_id = {observations}.datastream_id and "
+        f"{observations}.id >= {epochs}.since and {observations}.id < {epochs}.until"
+    )
+
+
 _PLACES = "(select id as historical_location_id, unnest(location_ids) as location_id from historical_locations)"
 _OBSERVED = (
     "(select id as multi_datastream_id, unnest(observed_property_ids) as observed_property_id from multi_datastreams)"
 )
-LINKS: dict[tuple[str, str], ToOne | Of | Pairs] = {
+LINKS: dict[tuple[str, str], ToOne | Of | Pairs | About] = {
     ("Things", "Locations"): Pairs("thing_locations", "thing_id", "location_id"),
     ("Things", "HistoricalLocations"): Of("thing_id"),
     ("Things", "Datastreams"): Of("thing_id"),
@@ -46,7 +72,7 @@ LINKS: dict[tuple[str, str], ToOne | Of | Pairs] = {
     ("ObservedProperties", "Datastreams"): Of("observed_property_id"),
     ("Observations", "Datastream"): ToOne("datastream_id"),
     ("Observations", "FeatureOfInterest"): ToOne("feature_id"),
-    ("FeaturesOfInterest", "Observations"): Of("feature_id"),
+    ("FeaturesOfInterest", "Observations"): About(),
     ("Things", "MultiDatastreams"): Of("thing_id"),
     ("Things", "TaskingCapabilities"): Of("thing_id"),
     ("Sensors", "MultiDatastreams"): Of("sensor_id"),
@@ -76,4 +102,9 @@ TABLES: dict[str, str] = {
     "Tasks": "tasks",
 }
 OBSERVATION_TABLES = ("recent", "hist")
-ALL_OBSERVATIONS = "(select * from recent union all select * from hist)"
+HIDES: dict[str, tuple[EntityType, str]] = {  # table -> whose hidden ids count, and in which column
+    **{table: (SETS[name].entity_type or EntityType.THING, "id") for name, table in TABLES.items() if name != "Tasks"},
+    "tasks": (EntityType.TASKING_CAPABILITY, "capability_id"),
+    "recent": (EntityType.DATASTREAM, "datastream_id"),
+    "hist": (EntityType.DATASTREAM, "datastream_id"),
+}

@@ -10,20 +10,18 @@ from typing import Any, Protocol
 
 import duckdb
 import msgspec
-import numpy as np
 
-from dongne.model.access import PUBLIC, Sight
+from dongne.model.access import PUBLIC, Hidden, Sight, Veil
 from dongne.model.errors import BadInput, NotFound, RetryLater
-from dongne.model.records import ObservationExtra, decode_batch
 from dongne.runtime.ports import Store
-from dongne.standards.sensorthings.observations import observation_values, plain_values
 from dongne.standards.sensorthings.options import is_single, set_of
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row
-from dongne.standards.sensorthings.schema import DATASTREAMS, OBSERVATIONS, SETS, EntitySet, Kind
+from dongne.standards.sensorthings.schema import DATASTREAMS, MULTI_DATASTREAMS, OBSERVATIONS, SETS, EntitySet
 from dongne.standards.sensorthings.text import expression_text
-from dongne.standards.sensorthings.times import format_column
 from dongne.stores.embedded.details import LatestDetails
-from dongne.stores.embedded.links import LINKS, Of, Pairs, ToOne
+from dongne.stores.embedded.extents import Extents
+from dongne.stores.embedded.links import LINKS, About, Of, Pairs, ToOne
+from dongne.stores.embedded.rows import Rows, history_rows
 from dongne.stores.embedded.statements import Parents, bound_statement, count_statement, page_statement
 from dongne.stores.embedded.watch import Watch
 
@@ -56,15 +54,20 @@ class Selector:
         self.limits = limits or Limits()
         self._details = LatestDetails(store)
         self._watch = Watch(self.limits.slowest_s)
+        self._extents = Extents(store, history)
+        self._veil = Veil(store.graph)
 
     def close(self) -> None:
         """Stop listening."""
         self._details.stop()
+        self._extents.stop()
         self._watch.stop()
 
     def select(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Page | Row:
         """What the path leads to: a Page for a set, a Row for one entity. Raises NotFound, BadInput, RetryLater."""
-        with Question(self._store, self._history, self.limits, self._details, self._watch) as question:
+        hidden = self._veil.hidden(sight)
+        rows = Rows(self._store, self._details, self._extents, hidden)
+        with Question(self._store, self._history, self.limits, self._details, self._watch, rows, hidden) as question:
             return question.answer(path, query)
 
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
@@ -77,8 +80,17 @@ class Selector:
 class Question:
     """One request's answer: opens history only when something needs it."""
 
-    def __init__(self, store: Store, history: History, limits: Limits, details: LatestDetails, watch: Watch) -> None:
-        self._store, self._graph, self._history = store, store.graph, history
+    def __init__(
+        self,
+        store: Store,
+        history: History,
+        limits: Limits,
+        details: LatestDetails,
+        watch: Watch,
+        rows: Rows,
+        hidden: Hidden,
+    ) -> None:
+        self._store, self._history, self._rows, self._hidden = store, history, rows, hidden
         self._limits, self._details, self._watch = limits, details, watch
         self._stack = ExitStack()
         self._cursor: duckdb.DuckDBPyConnection | None = None
@@ -120,7 +132,7 @@ class Question:
         for step in path.steps[1:]:
             target = SETS[here.navigations[step.name].target]
             if step.key is None:
-                linked = found.links.get(step.name)
+                linked = self._rows.linked(found, here, step.name)
                 if linked is None:
                     raise NotFound(f"{here.name}({found.id}) has no {step.name}")
                 found = self._row(target, linked)
@@ -134,8 +146,10 @@ class Question:
 
     def _hangs_on(self, here: EntitySet, parent: Row, navigation: str, child: Row) -> bool:
         match LINKS[here.name, navigation]:
+            case About():
+                return self._rows.linked(child, OBSERVATIONS, "FeatureOfInterest") == parent.id
             case Of():
-                return child.links.get(here.type_name) == parent.id
+                return child.links.get("Datastream" if here is MULTI_DATASTREAMS else here.type_name) == parent.id
             case Pairs(table, source, target):
                 found = self._run(
                     f"select 1 from {table} where {source} = $source and {target} = $target limit 1",
@@ -143,42 +157,13 @@ class Question:
                 )
                 return bool(found)
             case ToOne():
-                return parent.links.get(navigation) == child.id
+                return self._rows.linked(parent, here, navigation) == child.id
 
     def _row(self, entity_set: EntitySet, entity_id: int) -> Row:
-        row = self._find_row(entity_set, entity_id)
+        row = self._rows.find(entity_set, entity_id)
         if row is None:
             raise NotFound(f"there is no {entity_set.type_name} {entity_id}")
         return row
-
-    def _find_row(self, entity_set: EntitySet, entity_id: int, names: Sequence[str] | None = None) -> Row | None:
-        """The entity with these properties, or all of them; None where it is not there."""
-        if entity_set.entity_type is None:
-            try:
-                return self._observation(entity_id)
-            except (NotFound, OverflowError):
-                return None
-        entity = self._graph.entities(entity_set.entity_type).get(entity_id)
-        if entity is None:
-            return None
-        known = entity_set.properties
-        values = {
-            name: None if known[name].kind is Kind.COMPUTED else getattr(entity, known[name].attribute)
-            for name in (known if names is None else names)
-        }
-        links = {
-            name: getattr(entity, link.column)
-            for name in entity_set.navigations
-            if isinstance(link := LINKS[entity_set.name, name], ToOne)
-        }
-        return Row(entity_id, values, {}, links)
-
-    def _observation(self, number: int) -> Row:
-        record, at = self._store.get_observation(number)
-        batch = decode_batch(record.body, record.count)
-        return _observation_row(
-            number, int(batch.datastream[at]), int(batch.time_us[at]), float(batch.result[at]), batch.extras.get(at)
-        )
 
     # --- sets
 
@@ -193,12 +178,16 @@ class Question:
         rows: list[Row] = []
         if top:
             since_us = self._bound(target, query, top) if parents is None else None
-            statement, values = page_statement(target, query, parents, top + 1, self._now_us, since_us=since_us)
-            rows = self._rows(target, self._run(statement, values), query)
+            statement, values = page_statement(
+                target, query, parents, top + 1, self._now_us, since_us=since_us, hidden=self._hidden
+            )
+            rows = self._rows_of(target, self._run(statement, values), query)
         more = len(rows) > top
         count = None
         if query.count:
-            ((_, count),) = self._run(*count_statement(target, query, parents, self._now_us)) or ((None, 0),)
+            ((_, count),) = self._run(*count_statement(target, query, parents, self._now_us, self._hidden)) or (
+                (None, 0),
+            )
         return Page(target.name, rows[:top], more, count)
 
     def _bound(self, target: EntitySet, query: Query, top: int) -> int | None:
@@ -206,17 +195,17 @@ class Question:
         those are late data it reaches too far back, and costs time but no row."""
         if target is not OBSERVATIONS or query.filter is not None or query.orderby[:1] != (LATEST_FIRST,):
             return None
+        if self._hidden:
+            return None  # the last numbers may be among what is hidden
         wanted = query.skip + top + 1
         ((since_us, count),) = self._run(*bound_statement(self._store.head(), 2 * wanted))
         return since_us if count >= wanted else None
 
-    def _rows(self, target: EntitySet, found: Sequence[tuple[Any, ...]], query: Query) -> list[Row]:
+    def _rows_of(self, target: EntitySet, found: Sequence[tuple[Any, ...]], query: Query) -> list[Row]:
         if target is OBSERVATIONS:
-            times = format_column([values[3] for values in found])
-            return [_history_row(values, time) for values, time in zip(found, times, strict=True)]
+            return history_rows(found)
         names = [name for name in query.select if name in target.properties] if query.select else None
-        rows = (self._find_row(target, values[1], names) for values in found)
-        return [row for row in rows if row is not None]
+        return self._rows.list_found(target, [values[1] for values in found], names)
 
     # --- expansion, a level at a time
 
@@ -229,20 +218,23 @@ class Question:
             if navigation.many:
                 inner = self._expand_many(rows, source, target, expand)
             else:
-                inner = self._expand_one(rows, target, expand)
+                inner = self._expand_one(rows, source, target, expand)
             self._expand(inner, target, expand.query)
 
-    def _expand_one(self, rows: list[Row], target: EntitySet, expand: Expand) -> list[Row]:
-        wanted = sorted({linked for row in rows if (linked := row.links.get(expand.navigation)) is not None})
+    def _expand_one(self, rows: list[Row], source: EntitySet, target: EntitySet, expand: Expand) -> list[Row]:
+        leads = [self._rows.linked(row, source, expand.navigation) for row in rows]
+        wanted = sorted({linked for linked in leads if linked is not None})
         if expand.query.filter is not None and wanted:
             query = Query(filter=expand.query.filter)
             among = Parents(ToOne("id"), wanted)
-            statement, values = page_statement(target, query, among, len(wanted), self._now_us)
+            statement, values = page_statement(target, query, among, len(wanted), self._now_us, hidden=self._hidden)
             wanted = [found[1] for found in self._run(statement, values)]
-        found = {linked: row for linked in wanted if (row := self._find_row(target, linked)) is not None}
+        select = expand.query.select
+        names = [name for name in select if name in target.properties] if select else None
+        found = {row.id: row for row in self._rows.list_found(target, wanted, names)}
         self._spend(len(found))
-        for row in rows:
-            row.expanded[expand.navigation] = found.get(row.links.get(expand.navigation) or 0)
+        for row, linked in zip(rows, leads, strict=True):
+            row.expanded[expand.navigation] = found.get(linked or 0)
         return list(found.values())
 
     def _expand_many(self, rows: list[Row], source: EntitySet, target: EntitySet, expand: Expand) -> list[Row]:
@@ -261,15 +253,17 @@ class Question:
         parents = Parents(LINKS[source.name, expand.navigation], ids)
         counts: dict[int, int] = {}
         if query.count:
-            counts = dict(self._run(*count_statement(target, query, parents, self._now_us)))
+            counts = dict(self._run(*count_statement(target, query, parents, self._now_us, self._hidden)))
         found: dict[int, list[tuple[Any, ...]]] = {}
         if top:
-            statement, values = page_statement(target, query, parents, top + 1, self._now_us, self._rows_left + 1)
+            statement, values = page_statement(
+                target, query, parents, top + 1, self._now_us, self._rows_left + 1, hidden=self._hidden
+            )
             for one in self._run(statement, values):
                 found.setdefault(one[0], []).append(one)
         self._spend(sum(map(len, found.values())))
         pages = {
-            parent: Page(target.name, self._rows(target, some[:top], query), len(some) > top, counts.get(parent, 0))
+            parent: Page(target.name, self._rows_of(target, some[:top], query), len(some) > top, counts.get(parent, 0))
             for parent, some in found.items()
         }
         if not query.count:
@@ -277,22 +271,8 @@ class Question:
         return {**{parent: Page(target.name, [], count=n) for parent, n in counts.items()}, **pages}
 
     def _latest(self, ids: list[int]) -> dict[int, Page]:
-        numbers, times, results = (column.tolist() for column in self._store.latest_of(np.array(ids, np.int64)))
-        pages = {}
-        extra_of = self._details.extra_of
         self._spend(len(ids))
-        texts = format_column(times)
-        for stream, number, time_us, text, result in zip(ids, numbers, times, texts, results, strict=True):
-            rows = []
-            if number:
-                extra = extra_of(number)
-                if extra is None:
-                    links = {"Datastream": stream, "FeatureOfInterest": None}
-                    rows.append(Row(number, plain_values(text, result), {}, links))
-                else:
-                    rows.append(_observation_row(number, stream, time_us, result, extra))
-            pages[stream] = Page(OBSERVATIONS.name, rows)
-        return pages
+        return self._rows.latest(ids)
 
     def _spend(self, rows: int) -> None:
         self._rows_left -= rows
@@ -349,33 +329,3 @@ def _reads_observations(source: EntitySet | None, target: EntitySet, query: Quer
         )
         for expand in query.expand
     )
-
-
-def _observation_row(number: int, datastream: int, time_us: int, result: float, extra: ObservationExtra | None) -> Row:
-    links = {"Datastream": datastream, "FeatureOfInterest": None if extra is None else extra.feature_id}
-    return Row(number, observation_values(time_us, result, extra), {}, links)
-
-
-_extra_decoder = msgspec.json.Decoder(dict[str, Any])
-
-
-def _history_row(values: tuple[Any, ...], time: str) -> Row:
-    _, number, datastream, time_us, end_us, result, result_time_us, feature, text = values[:9]
-    links = {"Datastream": datastream, "FeatureOfInterest": feature}
-    if text is None and end_us is None and result_time_us is None and result is not None:
-        return Row(number, plain_values(time, result), {}, links)
-    inside = _extra_decoder.decode(text) if text else {}
-    found = observation_values(
-        time_us,
-        float("nan") if result is None else result,
-        ObservationExtra(
-            result=inside.get("result"),
-            phenomenon_end_us=end_us,
-            result_time_us=result_time_us,
-            result_quality=inside.get("resultQuality"),
-            parameters=inside.get("parameters"),
-        ),
-    )
-    if valid := inside.get("validTime"):
-        found["validTime"] = valid[0] if valid[0] == valid[1] else "/".join(valid)
-    return Row(number, found, {}, links)

@@ -28,7 +28,7 @@ from dongne.standards.sensorthings.query import (
 )
 from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet, Kind
 from dongne.standards.sensorthings.times import parse_instant_us
-from dongne.stores.embedded.links import ALL_OBSERVATIONS, LINKS, TABLES, Of, Pairs, ToOne
+from dongne.stores.embedded.links import LINKS, TABLES, About, Of, Pairs, ToOne, about
 from dongne.stores.embedded.terms import (
     FIRST_US,
     FORMS,
@@ -245,8 +245,20 @@ class Compiler:
         alias = f"{self.prefix}{len(self._aliases)}"
         self._aliases[way] = alias
         self.many = self.many or navigation.many
-        table = TABLES.get(target_set.name, ALL_OBSERVATIONS)
+        if target_set is OBSERVATIONS:
+            table = self.bindings.all_observations()
+        else:
+            table = self.bindings.table(TABLES[target_set.name])
         match LINKS[source_set.name, navigation.name]:
+            case About():
+                with_feature = (
+                    f"(select o.*, coalesce(o.feature_id, e.feature_id) as about from {table} o {about('o', 'e')})"
+                )
+                self.joins.append(f"left join {with_feature} {alias} on {alias}.about = {source}.id")
+            case ToOne("feature_id"):
+                self.joins.append(about(source, f"{alias}e"))
+                feature = f"coalesce({source}.feature_id, {alias}e.feature_id)"
+                self.joins.append(f"left join {table} {alias} on {alias}.id = {feature}")
             case ToOne(column):
                 self.joins.append(f"left join {table} {alias} on {alias}.id = {source}.{column}")
             case Of(column):

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dongne.model.access import NOTHING_HIDDEN, Hidden
 from dongne.standards.sensorthings.query import Query
 from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet
-from dongne.stores.embedded.links import OBSERVATION_TABLES, TABLES, Of, Pairs, ToOne
+from dongne.stores.embedded.links import OBSERVATION_TABLES, TABLES, About, Of, Pairs, ToOne, about
 from dongne.stores.embedded.sql import Compiler
 from dongne.stores.embedded.terms import Bindings
 
@@ -22,7 +23,7 @@ _OBSERVATION_NAMES = ("datastream_id", "time_us", "end_us", "result", "result_ti
 class Parents:
     """What the wanted entities hang on: the way, and the ids at its start. ToOne("id") means: these themselves."""
 
-    link: ToOne | Of | Pairs
+    link: ToOne | Of | Pairs | About
     ids: Sequence[int]
 
 
@@ -44,15 +45,16 @@ def page_statement(
     now_us: int,
     most: int | None = None,
     since_us: int | None = None,
+    hidden: Hidden = NOTHING_HIDDEN,
 ) -> Statement:
     """Rows (parent, id, for Observations also their columns) in order: at most `limit` of each parent after `$skip`,
     and `most` in all. `since_us`: it is known that nothing earlier is among them."""
-    bindings = Bindings()
+    bindings = Bindings(hidden)
     parts = _compile(target, query, parents, bindings, now_us)
     if since_us is not None:
         condition = f"b.phenomenon_time >= {bindings.bind_time(since_us)}"
         parts = replace(parts, where=f"{parts.where} and {condition}" if parts.where else f" where {condition}")
-    tables = OBSERVATION_TABLES if target is OBSERVATIONS else (TABLES[target.name],)
+    tables = _tables(target, bindings)
     each = parents is not None and len(parents.ids) > 1 and not isinstance(parents.link, ToOne)
     make = _of_each if each else _of_one
     if not each and len(tables) == 1:
@@ -82,11 +84,18 @@ def bound_statement(last: int, rows: int) -> Statement:
     return f"select epoch_us(min(phenomenon_time)), count(*) from ({branches})", {"after": last - rows}
 
 
-def count_statement(target: EntitySet, query: Query, parents: Parents | None, now_us: int) -> Statement:
+def _tables(target: EntitySet, bindings: Bindings) -> list[str]:
+    names = OBSERVATION_TABLES if target is OBSERVATIONS else (TABLES[target.name],)
+    return [bindings.table(name) for name in names]
+
+
+def count_statement(
+    target: EntitySet, query: Query, parents: Parents | None, now_us: int, hidden: Hidden = NOTHING_HIDDEN
+) -> Statement:
     """Rows (parent, how many)."""
-    bindings = Bindings()
+    bindings = Bindings(hidden)
     parts = _compile(target, Query(filter=query.filter), parents, bindings, now_us)
-    tables = OBSERVATION_TABLES if target is OBSERVATIONS else (TABLES[target.name],)
+    tables = _tables(target, bindings)
     group = "" if parts.parent == "null" else " group by all"
     branches = [
         f"select {parts.parent} as parent, count(*) as n from {table} b {parts.joins}{parts.where}{group}"
@@ -139,7 +148,7 @@ def _compile(target: EntitySet, query: Query, parents: Parents | None, bindings:
         compiler = Compiler(target, bindings, now_us)
         condition = compiler.condition(query.filter)
         if compiler.many:  # a join would give an entity once for each of the many
-            table = TABLES[target.name] if target is not OBSERVATIONS else _all_of(OBSERVATION_TABLES)
+            table = bindings.all_observations() if target is OBSERVATIONS else bindings.table(TABLES[target.name])
             where.append(f"b.id in (select b.id from {table} b {' '.join(compiler.joins)} where {condition})")
         else:
             joins += compiler.joins
@@ -150,16 +159,17 @@ def _compile(target: EntitySet, query: Query, parents: Parents | None, bindings:
     return _Parts(parent, " ".join(joins), " where " + " and ".join(where) if where else "", keys)
 
 
-def _all_of(tables: Sequence[str]) -> str:
-    return "(" + " union all ".join(f"select * from {table}" for table in tables) + ")"
-
-
 def _scope(parents: Parents, bindings: Bindings, joins: list[str], where: list[str]) -> str:
     """Adds what ties the rows to their parents; returns the parent's id in SQL."""
     match parents.link:
         case ToOne(column):
             where.append(_among(f"b.{column}", parents.ids, bindings))
             return "null"
+        case About():
+            feature = "coalesce(b.feature_id, fe.feature_id)"
+            joins.append(about("b", "fe"))
+            where.append(_among(feature, parents.ids, bindings))
+            return feature
         case Of(column):
             where.append(_among(f"b.{column}", parents.ids, bindings))
             return f"b.{column}"

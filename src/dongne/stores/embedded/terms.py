@@ -6,11 +6,13 @@ from datetime import date
 from datetime import time as clock_time
 from typing import Any
 
+from dongne.model.access import NOTHING_HIDDEN, Hidden
 from dongne.model.errors import BadInput
 from dongne.model.times import from_us
 from dongne.standards.sensorthings.functions import Gives
 from dongne.standards.sensorthings.query import Expression
 from dongne.standards.sensorthings.text import expression_text
+from dongne.stores.embedded.links import HIDES, OBSERVATION_TABLES
 
 OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 UNSAID = object()
@@ -35,8 +37,22 @@ class Term:
 class Bindings:
     """The parameters of one statement, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: Hidden = NOTHING_HIDDEN) -> None:
         self.values: dict[str, Any] = {}
+        self._hidden = hidden
+
+    def table(self, name: str) -> str:
+        """A table, or what of it may be seen."""
+        kind, column = HIDES[name]
+        gone = self._hidden.of(kind)
+        if not gone:
+            return name
+        place = self.bind(sorted(gone))
+        return f"(select * from {name} where {column} not in (select unnest({place}::bigint[])))"
+
+    def all_observations(self) -> str:
+        """Both tables of Observations as one."""
+        return "(" + " union all ".join(f"select * from {self.table(table)}" for table in OBSERVATION_TABLES) + ")"
 
     def bind(self, value: Any) -> str:
         """The placeholder of a value."""

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import msgspec
 
+from dongne.model.access import Sight
 from dongne.model.errors import BadInput, DongneError, NotFound, TooMany
 from dongne.standards.sensorthings.encode import (
     encode,
@@ -94,20 +95,21 @@ class Reads:
         root = f"{self._context.public_url(scope)}/v1.1"
         if not text.strip("/"):
             return encode(root_document(root, CONFORMANCE, {})), False
+        sight = self._context.who_of(scope).sight
         path = parse_path(text)
         query = parse_query(options_of(scope), set_of(path))
         if self._context.select.is_quick(path, query):
-            return self._encoded(path, query, root)
+            return self._encoded(path, query, root, sight)
         if self._waiting >= self._context.max_waiting_reads:
             raise TooMany(f"{self._waiting} questions wait for an answer; ask again in a second", reason="busy")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._encoded, path, query, root)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._encoded, path, query, root, sight)
         finally:
             self._waiting -= 1
 
-    def _encoded(self, path: ResourcePath, query: Query, root: str) -> tuple[bytes, bool]:
-        found = self._context.select.select(path, query)
+    def _encoded(self, path: ResourcePath, query: Query, root: str, sight: Sight) -> tuple[bytes, bool]:
+        found = self._context.select.select(path, query, sight)
         if path.want in (Want.PROPERTY, Want.VALUE):
             assert isinstance(found, Row)
             return _property(path, found)

@@ -1,0 +1,157 @@
+"""From when to when each Datastream has Observations, and which FeaturesOfInterest they name: in memory, so that an answer
+with many Datastreams needs no look into history."""
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import duckdb
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
+from dongne.runtime.ports import Store
+from dongne.stores.embedded.links import OBSERVATION_TABLES
+
+NONE = np.iinfo(np.int64).max  # "no first one yet"; its negative: "no last one yet"
+_CHANGES = (RecordKind.REMOVAL, RecordKind.CORRECTION)
+_READ = 1_000
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """Of one Datastream, in microseconds: phenomenonTime from first to last, resultTime where any was said, and the
+    FeaturesOfInterest that Observations name."""
+
+    first_us: int
+    last_us: int
+    result_first_us: int | None = None
+    result_last_us: int | None = None
+    features: frozenset[int] = frozenset()
+
+
+class History(Protocol):
+    """The follower, brought up to date."""
+
+    def reading(
+        self, timeout_s: float = ..., until: int | None = None
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A cursor that sees all that was acknowledged before, or at least all up to `until`."""
+
+
+class Extents:
+    """Worked out from history when first asked for, and kept by listening. After a removal or correction: anew."""
+
+    def __init__(self, store: Store, history: History) -> None:
+        self._store, self._history = store, history
+        self._lock = threading.Lock()
+        self._building = threading.Lock()
+        self._ready = False
+        self._listens = False  # what comes is taken in, also while history is read
+        self._empty()
+        self.stop = store.subscribe(self._hear)
+
+    def _empty(self) -> None:
+        self._times: dict[str, NDArray[np.int64]] = {name: np.full(0, NONE, np.int64) for name in ("first", "last")}
+        self._results: dict[int, tuple[int, int]] = {}
+        self._features: dict[int, set[int]] = {}
+
+    def of(self, datastreams: Sequence[int]) -> list[Extent | None]:
+        """The extent of each; None where it has no Observations."""
+        if not self._ready:
+            with self._building:
+                if not self._ready:
+                    self._build()
+        with self._lock:
+            return [self._one(stream) for stream in datastreams]
+
+    def _one(self, stream: int) -> Extent | None:
+        first = self._times["first"]
+        if stream >= len(first) or first[stream] == NONE:
+            return None
+        begin, end = self._results.get(stream, (None, None))
+        features = frozenset(self._features.get(stream, ()))
+        return Extent(int(first[stream]), -int(self._times["last"][stream]), begin, end, features)
+
+    # --- taking in
+
+    def _hear(self, records: Sequence[Record]) -> None:
+        if not self._listens:
+            return
+        for record in records:
+            if record.kind is RecordKind.OBSERVATIONS:
+                self._fold(decode_batch(record.body, record.count))
+            elif record.kind in _CHANGES:
+                self._ready = self._listens = False
+                return
+
+    def _fold(self, batch: ObservationBatch) -> None:
+        with self._lock:
+            top = int(batch.datastream.max()) + 1
+            self._grow(top)
+            np.minimum.at(self._times["first"], batch.datastream, batch.time_us)
+            np.minimum.at(self._times["last"], batch.datastream, -batch.time_us)
+            for row, extra in batch.extras.items():
+                stream = int(batch.datastream[row])
+                if extra.phenomenon_end_us is not None:
+                    last = self._times["last"]
+                    last[stream] = min(int(last[stream]), -extra.phenomenon_end_us)
+                if extra.result_time_us is not None:
+                    self._add_result(stream, extra.result_time_us, extra.result_time_us)
+                if extra.feature_id is not None:
+                    self._features.setdefault(stream, set()).add(extra.feature_id)
+
+    def _grow(self, size: int) -> None:
+        for name, old in self._times.items():
+            if size > len(old):
+                self._times[name] = np.concatenate((old, np.full(max(size, 2 * len(old)) - len(old), NONE, np.int64)))
+
+    def _add_result(self, stream: int, begin: int, end: int) -> None:
+        known = self._results.get(stream, (begin, end))
+        self._results[stream] = min(known[0], begin), max(known[1], end)
+
+    # --- from history
+
+    def _build(self) -> None:
+        with self._lock:
+            self._empty()
+        self._listens = True
+        head = self._store.head()
+        with self._history.reading(until=0) as cursor:  # as far as it is: the rest comes from the sequence
+            ((position,),) = cursor.execute("select position from follower").fetchall()
+            found = cursor.execute(_EXTENTS).fetchall()
+            named = cursor.execute(_NAMED).fetchall()
+        with self._lock:
+            for row in found:
+                self._take(*row)
+            for stream, feature in named:
+                self._features.setdefault(stream, set()).add(feature)
+        while position < head:  # came while history was read; what is taken in twice changes nothing
+            records = self._store.read(position, head, _READ)
+            if not records:
+                break
+            for record in records:
+                if record.kind is RecordKind.OBSERVATIONS:
+                    self._fold(decode_batch(record.body, record.count))
+            position = records[-1].last
+        self._ready = self._listens
+
+    def _take(self, stream: int, first: int, last: int, begin: int | None, end: int | None) -> None:
+        self._grow(stream + 1)
+        self._times["first"][stream] = min(int(self._times["first"][stream]), first)
+        self._times["last"][stream] = min(int(self._times["last"][stream]), -last)
+        if begin is not None and end is not None:
+            self._add_result(stream, begin, end)
+
+
+_UNION = " union all ".join(
+    "(select datastream_id, min(phenomenon_time) as a, max(coalesce(phenomenon_end, phenomenon_time)) as b,"
+    f" min(result_time) as c, max(result_time) as d from {table} group by 1)"
+    for table in OBSERVATION_TABLES
+)
+_EXTENTS = f"select datastream_id, epoch_us(min(a)), epoch_us(max(b)), epoch_us(min(c)), epoch_us(max(d)) from ({_UNION}) group by 1"
+_NAMED = " union ".join(
+    f"(select distinct datastream_id, feature_id from {table} where feature_id is not null)"
+    for table in OBSERVATION_TABLES
+)

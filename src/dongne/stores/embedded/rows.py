@@ -1,0 +1,172 @@
+"""Entities and Observations as rows: from the graph, the sequence and the latest values, without a look into history."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from dongne.model.access import Hidden
+from dongne.model.entities import EntityType
+from dongne.model.errors import NotFound
+from dongne.model.features import find_feature_of
+from dongne.model.geometry import find_extent
+from dongne.model.records import ObservationExtra, decode_batch
+from dongne.runtime.ports import Store
+from dongne.standards.sensorthings.observations import observation_values, plain_values
+from dongne.standards.sensorthings.query import Page, Row
+from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet, Kind
+from dongne.standards.sensorthings.times import format_column, format_us
+from dongne.stores.embedded.details import LatestDetails
+from dongne.stores.embedded.extents import Extent, Extents
+from dongne.stores.embedded.links import LINKS, ToOne
+
+_STREAMS = (EntityType.DATASTREAM, EntityType.MULTI_DATASTREAM)
+_extra_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+class Rows:
+    """Makes the rows of one question; what is hidden is not there."""
+
+    def __init__(self, store: Store, details: LatestDetails, extents: Extents, hidden: Hidden) -> None:
+        self._store, self._graph, self._details, self._extents = store, store.graph, details, extents
+        self._hidden = hidden
+        self._hidden_streams = hidden.of(EntityType.DATASTREAM)
+
+    # --- entities
+
+    def find(self, entity_set: EntitySet, entity_id: int, names: Sequence[str] | None = None) -> Row | None:
+        """The entity with these properties, or all of them; None where it is not there."""
+        found = self.list_found(entity_set, [entity_id], names)
+        return found[0] if found else None
+
+    def list_found(self, entity_set: EntitySet, ids: Iterable[int], names: Sequence[str] | None = None) -> list[Row]:
+        """Those of these entities that are there, in this order, with these properties or all of them."""
+        if entity_set.entity_type is None:
+            return [row for number in ids if (row := self._observation(number)) is not None]
+        known = [info for name, info in entity_set.properties.items() if names is None or name in names]
+        plain = [(info.name, info.attribute) for info in known if info.kind is not Kind.COMPUTED]
+        computed = [info.name for info in known if info.kind is Kind.COMPUTED]
+        links = _to_one(entity_set)
+        entities, hidden = self._graph.entities(entity_set.entity_type), self._hidden.of(entity_set.entity_type)
+        rows = []
+        for entity_id in ids:
+            entity = entities.get(entity_id)
+            if entity is None or entity_id in hidden:
+                continue
+            values = {name: getattr(entity, attribute) for name, attribute in plain}
+            rows.append(Row(entity_id, values, {}, {name: getattr(entity, column) for name, column in links}))
+        if computed and rows:
+            self._compute(rows, computed)
+        return rows
+
+    def _compute(self, rows: Sequence[Row], names: Sequence[str]) -> None:
+        for row, extent in zip(rows, self._extents.of([row.id for row in rows]), strict=True):
+            for name in names:
+                row.values[name] = None if extent is None else self._computed(name, row.id, extent)
+
+    def _computed(self, name: str, stream: int, extent: Extent) -> Any:
+        match name:
+            case "phenomenonTime":
+                return f"{format_us(extent.first_us)}/{format_us(extent.last_us)}"  # a period (18-088, clause 8.2.4)
+            case "resultTime":
+                if extent.result_first_us is None or extent.result_last_us is None:
+                    return None
+                return f"{format_us(extent.result_first_us)}/{format_us(extent.result_last_us)}"
+        return find_extent(self._geometries(stream, extent))
+
+    def _geometries(self, stream_id: int, extent: Extent) -> list[Any]:
+        """Of the FeaturesOfInterest that its Observations name, or of those made for its Thing."""
+        named = [found.feature for feature in extent.features if (found := self._graph.features.get(feature))]
+        stream = self._graph.find_stream(stream_id)
+        if named or stream is None:
+            return named
+        return [feature.feature for feature in self._graph.list_features_of(stream.thing_id)]
+
+    # --- links
+
+    def linked(self, row: Row, entity_set: EntitySet, navigation: str) -> int | None:
+        """The id of the one entity to which a row leads."""
+        found = row.links.get(navigation)
+        if entity_set is OBSERVATIONS:
+            stream = row.links["Datastream"]
+            if navigation == "FeatureOfInterest" and found is None and stream is not None:
+                return find_feature_of(self._graph, stream, row.id)
+            if navigation == "MultiDatastream":
+                return stream if stream in self._graph.multi_datastreams else None
+            if navigation == "Datastream":
+                return stream if stream in self._graph.datastreams else None
+        return found
+
+    # --- Observations
+
+    def _observation(self, number: int) -> Row | None:
+        try:
+            record, at = self._store.get_observation(number)
+        except (NotFound, OverflowError):
+            return None
+        batch = decode_batch(record.body, record.count)
+        stream = int(batch.datastream[at])
+        if stream in self._hidden_streams:
+            return None
+        return observation_row(number, stream, int(batch.time_us[at]), float(batch.result[at]), batch.extras.get(at))
+
+    def latest(self, ids: Sequence[int]) -> dict[int, Page]:
+        """The newest Observation of each Datastream, as a page of one or none."""
+        numbers, times, results = (column.tolist() for column in self._store.latest_of(np.array(ids, np.int64)))
+        pages = {}
+        extra_of = self._details.extra_of
+        texts = format_column(times)
+        for stream, number, time_us, text, result in zip(ids, numbers, times, texts, results, strict=True):
+            rows = []
+            if number and stream not in self._hidden_streams:
+                extra = extra_of(number)
+                if extra is None:
+                    links = {"Datastream": stream, "FeatureOfInterest": None}
+                    rows.append(Row(number, plain_values(text, result), {}, links))
+                else:
+                    rows.append(observation_row(number, stream, time_us, result, extra))
+            pages[stream] = Page(OBSERVATIONS.name, rows)
+        return pages
+
+
+def _to_one(entity_set: EntitySet) -> list[tuple[str, str]]:
+    return [
+        (name, link.column)
+        for name in entity_set.navigations
+        if isinstance(link := LINKS[entity_set.name, name], ToOne)
+    ]
+
+
+def observation_row(number: int, datastream: int, time_us: int, result: float, extra: ObservationExtra | None) -> Row:
+    """An Observation from the sequence."""
+    links = {"Datastream": datastream, "FeatureOfInterest": None if extra is None else extra.feature_id}
+    return Row(number, observation_values(time_us, result, extra), {}, links)
+
+
+def history_rows(found: Sequence[tuple[Any, ...]]) -> list[Row]:
+    """Observations as history has them: rows of `statements.page_statement`."""
+    times = format_column([values[3] for values in found])
+    return [_history_row(values, time) for values, time in zip(found, times, strict=True)]
+
+
+def _history_row(values: tuple[Any, ...], time: str) -> Row:
+    _, number, datastream, time_us, end_us, result, result_time_us, feature, text = values[:9]
+    links = {"Datastream": datastream, "FeatureOfInterest": feature}
+    if text is None and end_us is None and result_time_us is None and result is not None:
+        return Row(number, plain_values(time, result), {}, links)
+    inside = _extra_decoder.decode(text) if text else {}
+    found = observation_values(
+        time_us,
+        float("nan") if result is None else result,
+        ObservationExtra(
+            result=inside.get("result"),
+            phenomenon_end_us=end_us,
+            result_time_us=result_time_us,
+            result_quality=inside.get("resultQuality"),
+            parameters=inside.get("parameters"),
+        ),
+    )
+    if valid := inside.get("validTime"):
+        found["validTime"] = valid[0] if valid[0] == valid[1] else "/".join(valid)
+    return Row(number, found, {}, links)
