@@ -34,6 +34,8 @@ def entity_document(row: Row, entity_set: EntitySet, query: Query, root: str, ne
         document = {"@iot.id": row.id, "@iot.selfLink": link}
         for member, ending in _LINKS[entity_set.name]:
             document[member] = link + ending
+        for way in row.shows:
+            document[f"{way}@iot.navigationLink"] = f"{link}/{way}"
         document.update(row.values)
     else:
         document = {}

@@ -8,9 +8,10 @@ import msgspec
 from dongne.model.errors import BadInput, NotFound
 from dongne.standards.sensorthings.expressions import ID_NAMES, Words, parse_filter, parse_orderby, read_expression
 from dongne.standards.sensorthings.expressions import read_orderby as _read_orderby
+from dongne.standards.sensorthings.formats import RESULT_FORMATS
 from dongne.standards.sensorthings.lexer import Token
 from dongne.standards.sensorthings.query import Expand, Query, ResourcePath, Step, Want
-from dongne.standards.sensorthings.schema import SETS, EntitySet, Kind, get_set, target_of
+from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet, Kind, get_set, target_of
 
 DEEPEST_EXPAND = 6
 MOST_EXPANDS = 20
@@ -60,7 +61,20 @@ def _with_option(query: Query, name: str, value: str, entity_set: EntitySet) -> 
             expand = _read_expands(words, entity_set, 1)
             words.end()
             return msgspec.structs.replace(query, expand=expand)
+        case "$resultFormat":
+            return msgspec.structs.replace(query, result_format=_result_format(value, entity_set))
     raise BadInput(f"there is no option {name[:40]!r}; options: {', '.join(OPTIONS)}", reason="query")
+
+
+def _result_format(value: str, entity_set: EntitySet) -> str:
+    found = RESULT_FORMATS.get(value.lower())
+    if found is None or (found == "dataArray" and entity_set is not OBSERVATIONS):
+        raise BadInput(
+            f"$resultFormat={value[:40]} is not answered for {entity_set.name}; there are CSV and GeoJSON, and for "
+            "Observations dataArray",
+            reason="query",
+        )
+    return found
 
 
 def _whole(name: str, value: str) -> int:

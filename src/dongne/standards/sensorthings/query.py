@@ -132,6 +132,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     count: bool = False
     select: tuple[str, ...] = ()
     expand: tuple["Expand", ...] = ()
+    result_format: str = ""  # dataArray, CSV or GeoJSON; entities as JSON where it is empty
 
 
 class Expand(msgspec.Struct, frozen=True):
@@ -167,12 +168,13 @@ class ResourcePath(msgspec.Struct, frozen=True):
 
 class Row(msgspec.Struct, gc=False):
     """One entity as a store found it: values by wire name, ready for JSON; what was expanded by navigation; the ids
-    behind its navigations to one entity, where the store has them at hand."""
+    behind its navigations to one entity, where the store has them at hand; and which optional links it shows."""
 
     id: int
     values: dict[str, Any]
     expanded: dict[str, "Page | Row | None"]
     links: dict[str, int | None] = {}
+    shows: tuple[str, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -47,7 +47,7 @@ class Rows:
         known = [info for name, info in entity_set.properties.items() if names is None or name in names]
         plain = [(info.name, info.attribute) for info in known if info.kind is not Kind.COMPUTED]
         computed = [info.name for info in known if info.kind is Kind.COMPUTED]
-        links = _to_one(entity_set)
+        links, shows = _to_one(entity_set), self._shown(entity_set)
         entities, hidden = self._graph.entities(entity_set.entity_type), self._hidden.of(entity_set.entity_type)
         rows = []
         for entity_id in ids:
@@ -55,10 +55,15 @@ class Rows:
             if entity is None or entity_id in hidden:
                 continue
             values = {name: getattr(entity, attribute) for name, attribute in plain}
-            rows.append(Row(entity_id, values, {}, {name: getattr(entity, column) for name, column in links}))
+            rows.append(Row(entity_id, values, {}, {name: getattr(entity, column) for name, column in links}, shows))
         if computed and rows:
             self._compute(rows, computed)
         return rows
+
+    def _shown(self, entity_set: EntitySet) -> tuple[str, ...]:
+        """Optional links that lead somewhere in this city."""
+        there = {"MultiDatastreams": self._graph.multi_datastreams, "TaskingCapabilities": self._graph.capabilities}
+        return tuple(name for name in entity_set.optional_links if there.get(name))
 
     def _compute(self, rows: Sequence[Row], names: Sequence[str]) -> None:
         for row, extent in zip(rows, self._extents.of([row.id for row in rows]), strict=True):

@@ -34,6 +34,7 @@ class Limits(msgspec.Struct, frozen=True):
     default_top: int = 100
     max_top: int = 10_000
     max_rows: int = 100_000
+    max_rows_plain: int = 1_000_000  # of a data array or CSV, in one answer; a nextLink leads on
     slowest_s: float = 20.0
 
 
@@ -168,6 +169,8 @@ class Question:
     # --- sets
 
     def _top(self, query: Query) -> int:
+        if query.result_format in ("dataArray", "CSV") and not query.expand:
+            return self._limits.max_rows_plain if query.top is None else min(query.top, self._limits.max_rows_plain)
         return min(self._limits.default_top if query.top is None else query.top, self._limits.max_top)
 
     def _page(self, target: EntitySet, query: Query, parent: tuple[EntitySet, int, str] | None) -> Page:

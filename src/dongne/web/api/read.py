@@ -17,51 +17,18 @@ from dongne.standards.sensorthings.encode import (
     root_document,
     self_link,
 )
+from dongne.standards.sensorthings.formats import CONTENT_TYPES, csv_text, data_arrays, geojson
 from dongne.standards.sensorthings.options import parse_path, parse_query, set_of
 from dongne.standards.sensorthings.query import Expand, Page, Query, ResourcePath, Row, Want
 from dongne.standards.sensorthings.text import path_text, query_options
+from dongne.web.api.conformance import CONFORMANCE
 from dongne.web.api.context import ApiContext, Scope, Send
 from dongne.web.api.http import OPEN, send_bytes, send_error
 
 READERS = 4  # threads; one statement of DuckDB uses several cores by itself
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_JSON = b"application/json"
+_TEXT = b"text/plain; charset=utf-8"
 _SAFE = "$,()/'=;:@*-._~"
-
-# What this server does of 18-088, and no more.
-CONFORMANCE = (
-    *(
-        f"datamodel/{name}/{part}"
-        for name in (
-            "thing",
-            "location",
-            "historical-location",
-            "datastream",
-            "sensor",
-            "observed-property",
-            "observation",
-            "feature-of-interest",
-        )
-        for part in ("properties", "relations")
-    ),
-    "datamodel/entity-control-information/common-control-information",
-    "resource-path/resource-path-to-entities",
-    "request-data/status-code",
-    "request-data/query-status-code",
-    "request-data/order",
-    "request-data/expand",
-    "request-data/select",
-    "request-data/orderby",
-    "request-data/skip",
-    "request-data/top",
-    "request-data/count",
-    "request-data/filter",
-    "request-data/built-in-filter-operations",
-    "request-data/pagination",
-    "create-update-delete/create-entity",
-    "create-update-delete/link-to-existing-entities",
-    "create-update-delete/deep-insert",
-    "create-update-delete/deep-insert-status-code",
-)
 
 
 class Reads:
@@ -74,27 +41,20 @@ class Reads:
 
     async def get(self, scope: Scope, send: Send, text: str) -> None:
         """The resource at `text`, the decoded path below the service root."""
-        status, body, headers = 200, b"", [OPEN]
         try:
-            body, plain = await self._answer(scope, text)
-            if plain:
-                headers.append(_TEXT)
-            if not body:
-                status = 204
+            body, content = await self._answer(scope, text)
         except DongneError as error:
             self._context.requests["read", error.status] += 1
             await send_error(send, error)
             return
+        status = 200 if body else 204
         self._context.requests["read", status] += 1
-        if headers[-1] is _TEXT:
-            await send_bytes(send, status, body, headers, None)
-        else:
-            await send_bytes(send, status, body, headers)
+        await send_bytes(send, status, body, [OPEN], (b"content-type", content))
 
-    async def _answer(self, scope: Scope, text: str) -> tuple[bytes, bool]:
+    async def _answer(self, scope: Scope, text: str) -> tuple[bytes, bytes]:
         root = f"{self._context.public_url(scope)}/v1.1"
         if not text.strip("/"):
-            return encode(root_document(root, CONFORMANCE, {})), False
+            return encode(root_document(root, CONFORMANCE, {})), _JSON
         sight = self._context.who_of(scope).sight
         path = parse_path(text)
         query = parse_query(options_of(scope), set_of(path))
@@ -108,7 +68,7 @@ class Reads:
         finally:
             self._waiting -= 1
 
-    def _encoded(self, path: ResourcePath, query: Query, root: str, sight: Sight) -> tuple[bytes, bool]:
+    def _encoded(self, path: ResourcePath, query: Query, root: str, sight: Sight) -> tuple[bytes, bytes]:
         found = self._context.select.select(path, query, sight)
         if path.want in (Want.PROPERTY, Want.VALUE):
             assert isinstance(found, Row)
@@ -124,15 +84,21 @@ class Reads:
 
         if isinstance(found, Row):
             if path.want is Want.REFERENCES:
-                return encode({"@iot.selfLink": self_link(root, set_of(path).name, found.id)}), False
-            return encode(entity_document(found, set_of(path), query, root, next_inner)), False
+                return encode({"@iot.selfLink": self_link(root, set_of(path).name, found.id)}), _JSON
+            return encode(entity_document(found, set_of(path), query, root, next_inner)), _JSON
         return self._page(found, path, query, root, next_inner)
 
-    def _page(self, page: Page, path: ResourcePath, query: Query, root: str, next_inner: Any) -> tuple[bytes, bool]:
+    def _page(self, page: Page, path: ResourcePath, query: Query, root: str, next_inner: Any) -> tuple[bytes, bytes]:
         following = _next(f"{root}/{path_text(path)}", query, len(page.rows)) if page.more else None
         if path.want is Want.REFERENCES:
-            return encode(references_document(page, root, following)), False
-        return encode(page_document(page, query, root, following, next_inner)), False
+            return encode(references_document(page, root, following)), _JSON
+        if not query.result_format:
+            return encode(page_document(page, query, root, following, next_inner)), _JSON
+        content = CONTENT_TYPES[query.result_format]
+        if query.result_format == "dataArray":
+            return data_arrays(page, query, root, following), content
+        documents = [entity_document(row, set_of(path), query, root, next_inner) for row in page.rows]
+        return (csv_text(documents) if query.result_format == "CSV" else geojson(documents, following)), content
 
 
 def options_of(scope: Scope) -> list[tuple[str, str]]:
@@ -157,7 +123,7 @@ def _next(address: str, query: Query, rows: int) -> str:
     return f"{address}?{options}"
 
 
-def _property(path: ResourcePath, row: Row) -> tuple[bytes, bool]:
+def _property(path: ResourcePath, row: Row) -> tuple[bytes, bytes]:
     value = row.values[path.property[0]]
     for step in path.property[1:]:
         value = msgspec.to_builtins(value)
@@ -168,7 +134,7 @@ def _property(path: ResourcePath, row: Row) -> tuple[bytes, bool]:
         else:
             raise NotFound(f"{'/'.join(path.property)}: there is nothing at {step[:40]!r}")
     if value is None:
-        return b"", False
+        return b"", _TEXT
     if path.want is Want.PROPERTY:
-        return encode({path.property[-1]: value}), False
-    return (value.encode() if isinstance(value, str) else encode(value)), True
+        return encode({path.property[-1]: value}), _JSON
+    return (value.encode() if isinstance(value, str) else encode(value)), _TEXT
