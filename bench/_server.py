@@ -1,7 +1,6 @@
 """A city with Datastreams and nothing else, served as `dongne run` serves its API: for the measurements."""
 
 import argparse
-import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +17,8 @@ from dongne.model.times import to_us
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Lane, Transaction
 from dongne.stores.embedded import EmbeddedStore
-from dongne.stores.embedded.aggregate import by_interval
 from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector
-from dongne.web.api.context import Asgi, Receive, Scope, Send
-from dongne.web.api.http import send_bytes
 
 CITY = CityConfig(id="bench", name={"en": "Bench"}, zone="UTC", bounds=(24.0, 60.0, 25.0, 61.0))
 STREAMS_PER_THING = 10
@@ -73,26 +69,6 @@ def load(store: EmbeddedStore, rows: int, datastreams: int, days: float, seed: i
         future.result(60)
 
 
-def with_hourly(store: EmbeddedStore, api: Asgi) -> Asgi:
-    """The API, and /bench/hourly?FIRST,END: hourly means of 30 days of these Datastreams as JSON columns."""
-
-    def hourly(first: int, end: int) -> bytes:
-        end_us = store.clock.now_us()
-        table = by_interval(store.history, range(first, end), end_us - 30 * 86_400_000_000, end_us, 3_600)
-        columns = {name: table[name].to_numpy().tolist() for name in ("datastream_id", "start_us", "n", "mean")}
-        return msgspec.json.encode(columns)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/bench/hourly":
-            first, end = map(int, scope["query_string"].split(b","))
-            body = await asyncio.get_running_loop().run_in_executor(None, hourly, first, end)
-            await send_bytes(send, 200, body)
-        else:
-            await api(scope, receive, send)
-
-    return app
-
-
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser()
@@ -114,7 +90,7 @@ def main() -> None:
     selector = Selector(store, store.history)
     app = create_api(ApiContext(store, CITY, Intake(store), selector))
     config = uvicorn.Config(
-        with_hourly(store, app), host="127.0.0.1", port=given.port, log_level="warning", access_log=False, proxy_headers=False,
+        app, host="127.0.0.1", port=given.port, log_level="warning", access_log=False, proxy_headers=False,
         http=append_protocol(app), server_header=False, date_header=False, lifespan="off",
     )  # fmt: skip
     quieten_collector()

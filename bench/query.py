@@ -2,8 +2,7 @@
 
 dongne bench query [--rows 10000000] [--datastreams 10000] [--times 200] [--per-s 5000] [--folder FOLDER]
 
-The server (API and store, no services, no pages) has core 0, the clients core 1. The hourly means are asked of the
-store over a path that only this measurement has (the API has none yet). A folder given is filled once and kept.
+The server (API and store, no services, no pages) has core 0, the clients core 1. A folder given is filled once and kept.
 """
 
 import argparse
@@ -14,7 +13,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,15 +64,20 @@ def questions(datastreams: int) -> list[Question]:
             filter=f"phenomenonTime ge {since}", top=1000
         )
 
+    def hourly(streams: Iterable[int]) -> str:
+        since = (datetime.now(UTC) - timedelta(days=30)).isoformat().replace("+00:00", "Z")
+        ids = ",".join(map(str, streams))
+        return f"/api/aggregates?datastream={ids}&interval=PT1H&values=n,mean&from={since}"
+
     def many(chance: random.Random) -> str:
         start = chance.randint(1, datastreams - 1000)
-        return f"/bench/hourly?{start},{start + 1000}"
+        return hourly(range(start, start + 1000)) + "&format=arrow"
 
     return [
         Question("latest of one", lambda c: f"/v1.1/Datastreams({one(c)})/Observations?" + options(**latest), 5, 2, 2),
         Question("latest of 400 in one request", of_400, 1, 10, 10, None, 20_000),
         Question("last 24 h of one", day, 1, 10, 10, 25),
-        Question("hourly means, 30 days of one", lambda c: f"/bench/hourly?{(n := one(c))},{n + 1}", 1, 20, 20, None, 1_000),
+        Question("hourly means, 30 days of one", lambda c: hourly([one(c)]), 1, 20, 20, None, 1_000),
         Question("hourly means, 30 days of 1,000", many, 0.1, 500, 500, None, 1_000_000),
         Question("$top=1000 of one", lambda c: f"/v1.1/Datastreams({one(c)})/Observations?" + options(top=1000), 1, 20, 20, None, 50_000),
         Question("$top=1000, newest of all", lambda c: "/v1.1/Observations?" + options(top=1000, orderby="phenomenonTime desc"), 0.5, 30, 30, None, 100_000),

@@ -1,11 +1,22 @@
 """Means by interval against the same computed row by row."""
 
+import csv
+import io
+import json
+import statistics
 from collections import defaultdict
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
 from tests.api.conftest import Client
 
+from dongne.methods.intervals import Interval, bounds, parse_interval, slot_of
 from dongne.model.times import parse_instant, to_us
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.aggregate import by_interval
@@ -33,10 +44,145 @@ def test_hourly_columns_are_those_of_the_rows(client: Client, lamp: int, store: 
     assert client.post("/v1.1/CreateObservations", json=groups).status_code == 201
     client.create("Datastreams(2)/Observations", {"result": "not a number", "phenomenonTime": "2026-04-01T00:10:00Z"})
     for streams in ([1], [2, 1], [1, 2, 99]):
-        found = by_interval(store.history, streams, start, end, 3_600).to_pylist()
+        found = by_interval(
+            store.history,
+            streams,
+            start,
+            end,
+            Interval(seconds=3_600),
+            ZoneInfo("UTC"),
+            ["n", "mean", "min", "max"],
+            1_000,
+        ).to_pylist()
         wanted = sorted(key for key in expected if key[0] in streams)
-        assert [(row["datastream_id"], row["start_us"]) for row in found] == wanted
+        assert [(row["datastream"], to_us(row["start"])) for row in found] == wanted
         for row, key in zip(found, wanted, strict=True):
             values = expected[key]
-            assert (row["n"], row["low"], row["high"]) == (len(values), min(values), max(values))
+            assert (row["n"], row["min"], row["max"]) == (len(values), min(values), max(values))
             assert abs(row["mean"] - sum(values) / len(values)) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("zone", "first"),
+    [
+        ("Europe/Helsinki", "2026-03-27T00:00:00Z"), ("Europe/Helsinki", "2025-10-24T00:00:00Z"),
+        ("Asia/Seoul", "2026-03-27T00:00:00Z"), ("Pacific/Auckland", "2026-04-03T00:00:00Z"),
+        ("Australia/Lord_Howe", "2026-04-03T00:00:00Z"), ("Asia/Kathmandu", "2026-01-01T00:00:00Z"),
+        ("America/New_York", "2025-10-31T00:00:00Z"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("interval", ["PT15M", "PT1H", "PT6H", "P1D", "P1W", "P1M", "P1Y"])
+def test_intervals_are_those_of_the_local_calendar(
+    client: Client, lamp: int, zone: str, first: str, interval: str
+) -> None:
+    """Against a loop that asks zoneinfo about every Observation."""
+    if (zone, interval) == ("Australia/Lord_Howe", "PT1H"):
+        pytest.skip("its clocks change by half an hour: one hour of the year is cut in two")
+    start = parse_instant(first)
+    rows = [
+        ((start + timedelta(minutes=7 * n)).isoformat().replace("+00:00", "Z"), n % 97) for n in range(5 * 24 * 60 // 7)
+    ]
+    body = [{"Datastream": {"@iot.id": 1}, "components": ["phenomenonTime", "result"], "dataArray": rows}]
+    assert client.post("/v1.1/CreateObservations", json=body).status_code == 201
+    params = {"datastream": "1", "interval": interval, "zone": zone, "values": "n,sum,min,max,first,last,p50,stddev,mean",
+              "from": first, "to": (start + timedelta(days=5)).isoformat().replace("+00:00", "Z")}  # fmt: skip
+    answer = client.get("/api/aggregates", params=params)
+    assert answer.status_code == 200, answer.text
+    expected: dict[str, list[int]] = {}
+    for text, value in rows:
+        expected.setdefault(local_start(parse_instant(text).astimezone(ZoneInfo(zone)), interval), []).append(value)
+    found = answer.json()["value"]
+    assert [row["start"] for row in found] == list(expected)
+    for row, values in zip(found, expected.values(), strict=True):
+        assert (row["n"], row["sum"], row["min"], row["max"]) == (len(values), sum(values), min(values), max(values))
+        assert (row["first"], row["last"]) == (values[0], values[-1])
+        assert row["p50"] == statistics.median(values)
+        assert row["mean"] == pytest.approx(statistics.fmean(values))
+        if len(values) > 1:
+            assert row["stddev"] == pytest.approx(statistics.stdev(values))
+    for row, after in pairwise(found):
+        if interval in ("PT1H", "P1D"):
+            assert row["end"] == after["start"]
+
+
+def local_start(local: datetime, interval: str) -> str:
+    """The beginning of the interval by the local clock alone."""
+    if interval in ("PT15M", "PT1H"):
+        step = 15 if interval == "PT15M" else 60
+        return local.replace(minute=local.minute // step * step, second=0).isoformat()
+    day = local.replace(hour=0, minute=0, second=0, fold=0)
+    match interval:
+        case "PT6H":
+            begin = day.replace(hour=local.hour // 6 * 6)
+        case "P1D":
+            begin = day
+        case "P1W":
+            begin = day - timedelta(days=local.weekday())
+        case "P1M":
+            begin = day.replace(day=1)
+        case _:
+            begin = day.replace(day=1, month=1)
+    return begin.isoformat()
+
+
+def test_a_local_day_has_23_or_25_hours(client: Client, lamp: int) -> None:
+    for day, hours in (("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24)):
+        zone = ZoneInfo("Europe/Helsinki")
+        begin = datetime.fromisoformat(day).replace(tzinfo=zone)
+        slot, _ = slot_of(parse_interval("P1D"), to_us(begin), zone)
+        start_us, end_us = bounds(parse_interval("P1D"), slot, 0, zone)
+        assert (end_us - start_us) / HOUR_US == hours
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"interval": "P1D"}, "say which Datastreams"),
+        ({"datastream": "1"}, "say the interval"),
+        ({"datastream": "1", "interval": "PT7H"}, "does not divide the day"),
+        ({"datastream": "1", "interval": "PT0S"}, "does not divide"),
+        ({"datastream": "1", "interval": "P1D", "values": "mean,drop table"}, "there is no value 'drop table'"),
+        ({"datastream": "1", "interval": "P1D", "zone": "../../etc/passwd"}, "there is no zone"),
+        ({"datastream": "1;2", "interval": "P1D"}, "is not an id"),
+        ({"datastream": "99", "interval": "P1D"}, "there is no Datastream 99"),
+        ({"datastream": "1", "interval": "P1D", "format": "xls"}, "there is no format"),
+        ({"datastream": "1", "interval": "P1D", "color": "red"}, "there is no option"),
+        ({"datastream": "1", "interval": "P1D", "from": "2026-05-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}, "swap"),
+    ],
+)
+def test_what_is_wrong_is_named(client: Client, lamp: int, params: dict[str, str], says: str) -> None:
+    answer = client.get("/api/aggregates", params=params)
+    assert answer.status_code in (400, 404)
+    assert says in answer.json()["message"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet", "arrow"])
+def test_each_form_has_all_rows_and_the_licence_inside(client: Client, lamp: int, form: str) -> None:
+    stream = {"properties": {"licence": "CC-BY-4.0", "attribution": "City of Test"}}
+    assert client.request("PATCH", "/v1.1/Datastreams(1)", json=stream).status_code == 200
+    params = {"datastream": "1", "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z", "format": form}
+    answer = client.get("/api/observations", params=params)
+    assert answer.status_code == 200
+    results = sorted(one["result"] for one in client.json("Datastreams(1)/Observations")["value"])
+    match form:
+        case "json":
+            found = [json.loads(line)["result"] for line in answer.text.splitlines()]
+        case "csv":
+            assert "# licence: CC-BY-4.0\n# attribution: City of Test\n" in answer.text
+            lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+            found = [float(row["result"]) for row in csv.DictReader(lines)]
+        case _:
+            reader = pyarrow.parquet.read_table if form == "parquet" else lambda s: pa.ipc.open_stream(s).read_all()
+            table = reader(io.BytesIO(answer.content))
+            assert table.schema.metadata[b"licence"] == b"CC-BY-4.0"
+            found = table["result"].to_pylist()
+    assert sorted(found) == results
+
+
+def test_the_latest_of_many_come_in_one_answer(client: Client, lamp: int) -> None:
+    found = client.get("/api/latest", params={"thing": str(lamp)}).json()["value"]
+    newest = client.json("Datastreams(1)/Observations", orderby="phenomenonTime desc", top="1")["value"][0]
+    assert (found[0]["id"], found[0]["result"]) == (newest["@iot.id"], newest["result"])
+    assert found[1]["result"] is None
+    assert client.get("/api/latest", params={"property": "light_level", "format": "csv"}).text.count("\n") >= 2
+    assert client.get("/api/nothing").status_code == 404

@@ -4,13 +4,16 @@ Entities come from the graph once SQL has said which and in what order; the late
 Observation by its id never touch DuckDB.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
+from dongne.methods.intervals import Interval
 from dongne.model.access import PUBLIC, Hidden, Sight, Veil
 from dongne.model.errors import BadInput, NotFound, RetryLater
 from dongne.runtime.ports import Store
@@ -18,6 +21,7 @@ from dongne.standards.sensorthings.options import is_single, set_of
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row
 from dongne.standards.sensorthings.schema import DATASTREAMS, MULTI_DATASTREAMS, OBSERVATIONS, SETS, EntitySet
 from dongne.standards.sensorthings.text import expression_text
+from dongne.stores.embedded.aggregate import all_of, by_interval
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extents
 from dongne.stores.embedded.links import LINKS, About, Of, Pairs, ToOne
@@ -70,6 +74,25 @@ class Selector:
         rows = Rows(self._store, self._details, self._extents, hidden)
         with Question(self._store, self._history, self.limits, self._details, self._watch, rows, hidden) as question:
             return question.answer(path, query)
+
+    def by_interval(
+        self,
+        datastreams: Sequence[int],
+        start_us: int,
+        end_us: int,
+        interval: Interval,
+        zone: ZoneInfo,
+        values: Sequence[str],
+        most: int,
+    ) -> pa.Table:
+        """See aggregate.by_interval."""
+        return by_interval(self._history, datastreams, start_us, end_us, interval, zone, values, most)
+
+    def all_of(
+        self, datastreams: Sequence[int], start_us: int, end_us: int, slice_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """See aggregate.all_of."""
+        return all_of(self._history, datastreams, start_us, end_us, slice_rows)
 
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer comes from memory alone, so that it need not be waited for in another thread."""

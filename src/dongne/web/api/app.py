@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from dongne.model.errors import DongneError, NotFound
 from dongne.web.api.changes.changer import Asked, Changer, decoded
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
+from dongne.web.api.data import Data
 from dongne.web.api.events import Events
 from dongne.web.api.http import OPEN, SINGLE_PATH, Gone, check_write, read_body, send_bytes, send_error, send_json
 from dongne.web.api.ingest import Ingest, NotPlain
@@ -35,6 +36,7 @@ class Api:
         self.context = context
         self.ingest = Ingest(context)
         self.changer = Changer(context)
+        self._data = Data(context)
         self._reads = Reads(context)
         self._events = Events(context)
 
@@ -76,6 +78,8 @@ class Api:
             await self._sensorthings(scope, receive, send, path[len(ROOT) :].strip("/"))
         elif method not in ("GET", "HEAD"):
             await _not_allowed(send, "GET", method)
+        elif path.startswith("/api/"):
+            await self._data.get(scope, send, path.removeprefix("/api/"))
         elif path in ("/events/observations", "/events/cases"):
             await self._events.stream(scope, receive, send, path.rpartition("/")[2])
         elif path == "/metrics":

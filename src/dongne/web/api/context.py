@@ -1,10 +1,12 @@
 """What the API is given by whoever composes the city."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
+from dongne.methods.intervals import Interval
 from dongne.model.access import PUBLIC, Sight
 from dongne.model.city import CityConfig
 from dongne.model.records import ObservationExtra
@@ -41,6 +43,21 @@ class Select(Protocol):
 
     def select(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Page | Row:
         """A Page for a set, a Row for one entity, of what this sight reaches. Raises NotFound, BadInput, RetryLater."""
+
+    def by_interval(
+        self,
+        datastreams: Sequence[int],
+        start_us: int,
+        end_us: int,
+        interval: Interval,
+        zone: ZoneInfo,
+        values: Sequence[str],
+        most: int,
+    ) -> Any:
+        """An Arrow table: datastream, start, end and the values of each interval of [start, end). Raises BadInput."""
+
+    def all_of(self, datastreams: Sequence[int], start_us: int, end_us: int, slice_rows: int) -> Iterator[Any]:
+        """Arrow batches of all Observations of [start, end): datastream, phenomenonTime, result, other, id."""
 
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer takes no longer than a thread switch."""
