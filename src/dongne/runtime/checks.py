@@ -219,7 +219,7 @@ def a_failing_key_stops_alone(subject: Subject) -> Iterator[str]:
 
 
 def speed_is_above_the_floor(subject: Subject) -> Iterator[str]:
-    """At least SPEED_FLOOR_PER_S observations a second on one core, or the rate of a bare loop / 50 on a slow machine."""
+    """At least SPEED_FLOOR_PER_S observations a second on one core, or the rate of a bare loop / 1,000 on a slow machine."""
     observations = [r for r in subject.records if r.kind is RecordKind.OBSERVATIONS]
     count = sum(r.count for r in observations)
     if count < 200:
@@ -231,7 +231,7 @@ def speed_is_above_the_floor(subject: Subject) -> Iterator[str]:
         for record in subject.records:
             engine.turn(record)
         best = max(best, count / max(time.process_time() - start, 1e-9))
-    floor = min(SPEED_FLOOR_PER_S, _bare_rate_per_s() / 50)
+    floor = min(SPEED_FLOOR_PER_S, _bare_rate_per_s() / 1_000)
     if best < floor:
         yield f"{best:,.0f} observations/s; the floor is {floor:,.0f}"
 

@@ -22,6 +22,7 @@ from dongne.model.records import Correction, JobResult, ObservationExtra, Record
 from dongne.runtime.ports import CaseFilter, Clock, Lane, LatestValue, Receipt, StateRow, Transaction
 from dongne.stores.effects import Draft, batch_of_correction
 from dongne.stores.embedded.archive import Archive
+from dongne.stores.embedded.counters import count_all
 from dongne.stores.embedded.history import History
 from dongne.stores.embedded.hold import hold_folder
 from dongne.stores.embedded.lanes import MAX_WAITING_ROWS, Door, OnCommit
@@ -384,30 +385,7 @@ class EmbeddedStore:
     # how it is doing
     def counts(self) -> dict[str, float]:
         """Counters and gauges for the metrics page; `docs/store.md` says what each is."""
-        writer, history = self._writer, self.history
-        found: dict[str, float] = {
-            "head": self._head,
-            "rows": writer.rows,
-            "commits": writer.commits,
-            "failed_commits": writer.failed_commits,
-            "last_commit_s": writer.last_commit_s,
-            "queue_rows": writer.depth(),
-            "disk_full": float(writer.disk_full),
-            "callback_errors": writer.callback_errors,
-            "listeners_dropped": self._listeners_dropped,
-            "history_lag": history.lag(),
-            "history_errors": history.errors,
-            "history_failing": float(bool(history.last_error)),
-            "history_turns": history.turns,
-            "history_compactions": history.compactions,
-        }
-        found |= {f"rejected_{reason}": count for reason, count in writer.rejected.items()}
-        found["rejected_queue_full"] = writer.turned_away()
-        found |= {f"dropped_{reason}": count for reason, count in writer.dropped.items()}
-        for name, file in (("truth", "truth.db"), ("wal", "truth.db-wal"), ("history", "history.duckdb")):
-            path = self.folder / file
-            found[f"{name}_bytes"] = path.stat().st_size if path.exists() else 0
-        return found
+        return count_all(self._writer, self.history, self.folder, self._head, self._listeners_dropped)
 
 
 def _stream_at(record: Record, row: int) -> int:
