@@ -22,10 +22,10 @@ from paho.mqtt.properties import Properties
 from dongne.adapters.clock import CityClock
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig, MqttStatus, parse_address
 from dongne.adapters.mqtt.mosquitto import Mosquitto
-from dongne.model.cases import TaskEvent
 from dongne.model.entities import Datastream, Property, Sensor, Thing, Unit, put
 from dongne.model.errors import BadSetup, RetryLater
 from dongne.model.records import RecordKind
+from dongne.model.tasks import TaskEvent
 from dongne.model.times import from_us
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Transaction

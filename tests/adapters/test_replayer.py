@@ -12,10 +12,10 @@ from dongne.adapters.clock import CityClock
 from dongne.adapters.feeds import Feed, RecordedFeed, SimulatedFeed
 from dongne.adapters.replayer import WINDOW_US, Replayer
 from dongne.adapters.series.recording import HOUR_US, WEEK_US, Loop, Recording
-from dongne.model.cases import Task
 from dongne.model.errors import RetryLater
 from dongne.model.properties import PRESENCE
 from dongne.model.records import RecordKind, decode_batch
+from dongne.model.tasks import Task
 from dongne.model.times import to_us
 from dongne.runtime.ports import Store
 from dongne.runtime.simulate import SimulatedRow, SimulatedStream, Step

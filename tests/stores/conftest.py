@@ -11,9 +11,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from dongne.model.cases import CaseEvent, TaskEvent
+from dongne.model.cases import CaseEvent
 from dongne.model.entities import Entity, EntityChange, put
 from dongne.model.records import ObservationBatch, ObservationExtra, RecordKind, Removal, SettingChange, encode_batch
+from dongne.model.tasks import TaskEvent
 from dongne.runtime.ports import Clock, Entry, Lane, Store, Transaction
 from dongne.stores.embedded import EmbeddedStore
 

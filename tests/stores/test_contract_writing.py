@@ -239,7 +239,7 @@ def test_a_task_follows_its_states(store: Store, make: Any) -> None:
     with pytest.raises(Conflict):
         submit(store, Transaction([make.task("failed")]))
     assert store.list_tasks(is_open=True) == []
-    assert [t.state for t in store.list_tasks()] == ["completed"]
+    assert [t.state for t in store.list_tasks()] == ["done"]
 
 
 def test_a_setting_of_none_is_taken_back(store: Store, open_store: Open, make: Any) -> None:

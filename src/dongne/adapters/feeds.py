@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dongne.adapters.series.recording import DAY_US, HOUR_US, WEEK_US, Loop
-from dongne.model.cases import Task
+from dongne.model.tasks import Task
 from dongne.runtime.simulate import Simulator
 
 REACHES_US = (HOUR_US, DAY_US, WEEK_US, 5 * WEEK_US, 53 * WEEK_US)  # how far the next value is looked for

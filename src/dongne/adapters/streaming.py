@@ -13,7 +13,6 @@ from dongne.adapters.feeds import Feed, RecordedFeed, SimulatedFeed
 from dongne.adapters.series.edinburgh import read_collections
 from dongne.adapters.series.recording import DAY_US, Loop, Recording, choose_loop, naive_us
 from dongne.adapters.sources import Source, convert, find_file, load_sources, read_table
-from dongne.model.cases import Task
 from dongne.model.city import CityConfig
 from dongne.model.entities import (
     Datastream,
@@ -31,6 +30,7 @@ from dongne.model.graph import ThingGraph
 from dongne.model.observed import ObservedProperty
 from dongne.model.properties import SHARED
 from dongne.model.records import RecordKind
+from dongne.model.tasks import Task
 from dongne.runtime.ports import Entry, Lane, Store, Transaction
 from dongne.runtime.simulate import Simulator
 

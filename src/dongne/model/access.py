@@ -71,21 +71,18 @@ class Veil:
 
     def __init__(self, graph: ThingGraph) -> None:
         self._graph = graph
-        self._revision = -1
-        self._known: dict[Sight, Hidden] = {}
+        self._known: tuple[int, dict[Sight, Hidden]] = (-1, {})  # of one revision
 
     def hidden(self, sight: Sight) -> Hidden:
         """What this sight does not reach."""
         if sight.is_all:
             return NOTHING_HIDDEN
-        if self._revision != self._graph.revision:
-            self._revision = self._graph.revision
-            self._known = {}
-        found = self._known.get(sight)
-        if found is None:
-            if len(self._known) > 256:
-                self._known = {}
-            found = self._known[sight] = find_hidden(self._graph, sight)
+        revision, known = self._known
+        if revision != self._graph.revision or len(known) > 256:
+            revision, known = self._known = (self._graph.revision, {})
+        found = known.get(sight)
+        if found is None:  # where the graph changes meanwhile, this is kept for a revision that nobody asks for again
+            found = known[sight] = find_hidden(self._graph, sight)
         return found
 
 

@@ -1,4 +1,4 @@
-"""Cases: what somebody must close; and Tasks: what a device must do.
+"""Cases: what somebody must close.
 
 A kind of Case is a table of states and the steps that lead from one to the next. A step that is not in the table is
 refused. History is append-only; each event carries the hash of the one before it.
@@ -152,40 +152,3 @@ def apply_event(case: Case | None, event: CaseEvent, number: int) -> tuple[Case,
 def chain_hash(before: str, event: CaseEvent) -> str:
     """SHA-256 over the hash before and the event's canonical JSON; "" is before the first."""
     return hashlib.sha256(before.encode() + msgspec.json.encode(event, order="sorted")).hexdigest()
-
-
-TASK_STATES = ("created", "delivered", "completed", "failed", "expired")
-TASK_STEPS: dict[str, frozenset[str]] = {
-    "created": frozenset({"delivered", "completed", "failed", "expired"}),
-    "delivered": frozenset({"completed", "failed", "expired"}),
-}
-
-
-class TaskEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A command to a device, or what became of it.
-
-    `key` is the lasting identity; `capability` the key of the property it sets (light_level ...), `parameters` what it
-    is to be (`value` in the property's unit, and `until` where it ends by itself).
-    """
-
-    key: str
-    thing: int
-    capability: str
-    state: str
-    time: datetime
-    service: str = ""
-    parameters: dict[str, Any] = {}
-
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A command as it is now. `id` is the number of the record which created it."""
-
-    id: int
-    key: str
-    thing: int
-    capability: str
-    state: str
-    created: datetime
-    changed: datetime
-    service: str = ""
-    parameters: dict[str, Any] = {}

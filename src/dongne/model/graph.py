@@ -71,12 +71,13 @@ class ThingGraph:
             self._put(entity)
 
     def apply(self, changes: Iterable[EntityChange]) -> None:
-        """Take the changes in."""
+        """Take the changes in. The revision grows before and after each: what a reader worked out in between is not the last."""
         for change in changes:
             if isinstance(change, Put):
                 self._put(entity_of(change))
             else:
                 self._remove(change.type, change.id)
+            self.revision += 1
 
     def _put(self, entity: Entity) -> None:
         self.revision += 1

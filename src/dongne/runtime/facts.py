@@ -9,13 +9,16 @@ from typing import Any
 
 import msgspec
 
-from dongne.model.cases import OPEN, Case, CaseEvent, TaskEvent, apply_event
+from dongne.model.cases import OPEN, Case, CaseEvent, apply_event
 from dongne.model.errors import DongneError
 from dongne.model.graph import ThingGraph
 from dongne.model.records import JobStart, Record, RecordKind, decode_batch
+from dongne.model.tasks import Task, TaskEvent, apply_task_event
 from dongne.model.times import from_us
 from dongne.runtime.runner import Emitted
 from dongne.runtime.service import Alert, Command, Result, Start, Step, TaskUpdate, WorkOrder
+
+TASKING = "tasking"  # the origin of what becomes of Tasks by itself: confirmed, expired
 
 
 class Fact(msgspec.Struct, frozen=True, omit_defaults=True, order=True):
@@ -98,12 +101,13 @@ def task_event(emitted: Emitted) -> TaskEvent | None:
             return TaskEvent(
                 key=task_key(service, thing, said.capability.key, said.once), thing=thing,
                 capability=said.capability.key, state="created", time=emitted.time, service=service,
-                parameters=parameters,
+                parameters=parameters, by=f"service:{service}",
             )  # fmt: skip
         case TaskUpdate():
             return TaskEvent(
                 key=task_key(service, thing, said.capability.key, said.once), thing=thing,
                 capability=said.capability.key, state=said.state, time=emitted.time, service=service,
+                by=f"service:{service}",
             )  # fmt: skip
         case _:
             return None
@@ -124,11 +128,12 @@ def _task_fact(event: TaskEvent) -> Fact:
 
 
 class Telling:
-    """Turns emissions and records into facts, leaving out what changes nothing: a Case opened before, a step its state
-    table has not, as the store does."""
+    """Turns emissions and records into facts, leaving out what changes nothing: a Case or Task opened before, a step its
+    state table has not, as the store does."""
 
     def __init__(self) -> None:
         self._cases: dict[str, Case] = {}
+        self._tasks: dict[str, Task] = {}
 
     def _changes(self, event: CaseEvent, number: int) -> bool:
         try:
@@ -138,6 +143,16 @@ class Telling:
         if applied is None:
             return False
         self._cases[event.key] = applied[0]
+        return True
+
+    def _changes_task(self, event: TaskEvent, number: int) -> bool:
+        try:
+            after = apply_task_event(self._tasks.get(event.key), event, number)
+        except DongneError:
+            return False
+        if after is None:
+            return False
+        self._tasks[event.key] = after
         return True
 
     def of_emissions(self, emissions: Iterable[Emitted]) -> Iterator[Fact]:
@@ -153,10 +168,13 @@ class Telling:
                 if self._changes(event, emitted.cause):
                     yield _case_fact(event)
             elif (task := task_event(emitted)) is not None:
-                yield _task_fact(task)
+                if self._changes_task(task, emitted.cause):
+                    yield _task_fact(task)
 
     def note_case(self, record: Record) -> None:
-        """Takes in a case event from outside, so that later steps are judged as the store judged them."""
+        """Takes in the event of a Case or Task from outside, so that later steps are judged as the store judged them."""
+        if record.kind is RecordKind.TASK and record.origin in ("", TASKING):
+            self._changes_task(msgspec.msgpack.decode(record.body, type=TaskEvent), record.number)
         if record.kind is RecordKind.CASE and not record.origin:
             event = msgspec.msgpack.decode(record.body, type=CaseEvent)
             self._changes(event, record.number)

@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.cases import Case, CaseEvent, Task
+from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import EntityType
 from dongne.model.graph import ThingGraph
 from dongne.model.records import JobResult, Record, RecordKind
+from dongne.model.tasks import Task
 
 
 class Clock(Protocol):
@@ -159,6 +160,9 @@ class Store(Protocol):
 
     def list_tasks(self, thing: int | None = None, is_open: bool | None = None, limit: int = 200) -> list[Task]:
         """Newest first."""
+
+    def list_tasks_by_id(self, ids: Sequence[int]) -> list[Task]:
+        """Those of these Tasks that are there, by id."""
 
     # services
     def position(self, reader: str) -> int:

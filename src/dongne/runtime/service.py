@@ -76,7 +76,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class TaskUpdate(msgspec.Struct, frozen=True):
-    """What became of a Command of this key: state "completed", "failed" or "expired"."""
+    """What became of a Command of this key: state "done", "failed" or "expired"."""
 
     capability: ObservedProperty
     once: str

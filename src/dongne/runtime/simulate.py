@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dongne.model.cases import Task
 from dongne.model.observed import ObservedProperty
+from dongne.model.tasks import Task
 
 
 class SimulatedStream(msgspec.Struct, frozen=True):

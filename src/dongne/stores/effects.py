@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import numpy as np
 
-from dongne.model.cases import CASE_KINDS, TASK_STATES, TASK_STEPS, Case, CaseEvent, Task, TaskEvent, apply_event
+from dongne.model.cases import CASE_KINDS, Case, CaseEvent, apply_event
 from dongne.model.entities import EntityChange, EntityType, Put, entity_of
 from dongne.model.errors import BadInput, Conflict
 from dongne.model.records import (
@@ -24,6 +24,7 @@ from dongne.model.records import (
     decode_batch,
     encode_batch,
 )
+from dongne.model.tasks import Task, TaskEvent, apply_task_event
 from dongne.runtime.ports import Entry, Receipt, StateRow, Transaction
 
 MAX_DATASTREAM = 1 << 26  # latest values lie in arrays indexed by the id
@@ -300,33 +301,6 @@ def check_extra(extra: ObservationExtra) -> None:
         raise BadInput(f"FeatureOfInterest ids lie in 1..{MAX_ID}, not {extra.feature_id}", reason="id")
 
 
-def apply_task_event(task: Task | None, event: TaskEvent, number: int) -> Task | None:
-    """The Task after the event; None where it is so already.
-
-    Raises Conflict for a step which is not allowed, BadInput for one on a Task that was never created.
-    """
-    if event.state not in TASK_STATES:
-        raise BadInput(f"there is no state {event.state!r} of a Task; states: {', '.join(TASK_STATES)}", reason="task")
-    if task is None:
-        if event.state != "created":
-            raise BadInput(f"there is no Task {event.key!r} to be {event.state}", reason="task")
-        return Task(
-            id=number, key=event.key, thing=event.thing, capability=event.capability, state=event.state,
-            created=event.time, changed=event.time, service=event.service, parameters=event.parameters,
-        )  # fmt: skip
-    if event.state in ("created", task.state):
-        return None
-    if event.state not in TASK_STEPS.get(task.state, frozenset()):
-        raise Conflict(f"the Task {task.key!r} is {task.state}; it can't become {event.state}", reason="task")
-    parameters = {**task.parameters, **event.parameters}
-    return msgspec.structs.replace(task, state=event.state, changed=event.time, parameters=parameters)
-
-
 def is_open(case: Case) -> bool:
     """Whether somebody must still do something; a kind this version does not know counts as open."""
     return case.kind not in CASE_KINDS or not case.is_closed
-
-
-def is_task_open(task: Task) -> bool:
-    """Whether the device has still to act."""
-    return bool(TASK_STEPS.get(task.state))

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from dongne.model.cases import Case, Task
+from dongne.model.cases import Case
 from dongne.model.entities import Datastream, Thing
 from dongne.model.graph import ThingGraph
 from dongne.model.properties import SHARED
+from dongne.model.tasks import Task
 from dongne.runtime.manifest import list_manifests
 from dongne.runtime.ports import SettingInForce
 from dongne.web.texts import Words

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from dongne.model.cases import TaskEvent
 from dongne.model.errors import DongneError
 from dongne.model.records import Record, RecordKind
+from dongne.model.tasks import TaskEvent
 from dongne.model.times import format_instant, parse_instant, to_us
 from dongne.runtime.ports import Lane, Receipt, Store, Transaction
 

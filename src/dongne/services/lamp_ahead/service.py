@@ -186,7 +186,7 @@ class LampAhead(Service[Settings, Lamp]):
         if lamp.answered:
             return
         lamp.answered, lamp.tries = True, 0
-        yield TaskUpdate(LIGHT_LEVEL, lamp.once, "completed")
+        yield TaskUpdate(LIGHT_LEVEL, lamp.once, "done")
         yield Wake(None, "confirm")
         if lamp.silent:
             lamp.silent = False

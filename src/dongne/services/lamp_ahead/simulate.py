@@ -4,10 +4,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dongne.model.cases import Task
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import ObservedProperty
 from dongne.model.properties import ILLUMINANCE, LIGHT_LEVEL, PRECIPITATION, PRESENCE
+from dongne.model.tasks import Task
 from dongne.model.times import to_us
 from dongne.runtime.simulate import SimulatedRow, SimulatedStream, Step, chance
 from dongne.services.lamp_ahead.simulated_people import People

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dongne.model.cases import Task
 from dongne.model.entities import Location, Relation, Thing, put
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import ObservedProperty
 from dongne.model.properties import ILLUMINANCE, LIGHT_LEVEL, PRECIPITATION, PRESENCE
 from dongne.model.records import SettingChange
+from dongne.model.tasks import Task
 from dongne.model.times import to_us
 from dongne.runtime.registry import LoadedService, load
 from dongne.runtime.simulate import SimulatedRow, SimulatedStream, Step, chance

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dongne.model.cases import Task
 from dongne.model.entities import Location, Relation, Thing, put
 from dongne.model.errors import BadSetup
 from dongne.model.graph import ThingGraph
 from dongne.model.properties import LIGHT_LEVEL
+from dongne.model.tasks import Task
 from dongne.model.times import from_us, to_us
 from dongne.runtime.simulate import SimulatedRow
 from dongne.services.lamp_ahead.simulate import Simulator

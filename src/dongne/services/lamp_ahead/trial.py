@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from dongne.model.cases import CaseEvent, Task, TaskEvent
+from dongne.model.cases import CaseEvent
 from dongne.model.entities import Datastream, Property, Unit, put
 from dongne.model.graph import ThingGraph
 from dongne.model.properties import LIGHT_LEVEL
 from dongne.model.records import ObservationBatch, Record, RecordKind, encode_batch
+from dongne.model.tasks import Task, TaskEvent
 from dongne.model.times import to_us
 from dongne.runtime.engine import Engine
 from dongne.runtime.facts import case_event, task_event

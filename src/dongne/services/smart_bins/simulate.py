@@ -14,9 +14,9 @@ from statistics import NormalDist
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from dongne.model.cases import Task
 from dongne.model.graph import ThingGraph
 from dongne.model.properties import FILL_LEVEL
+from dongne.model.tasks import Task
 from dongne.model.times import from_us
 from dongne.runtime.simulate import SimulatedRow, SimulatedStream, Step, chance
 

@@ -36,6 +36,8 @@ def entity_document(row: Row, entity_set: EntitySet, query: Query, root: str, ne
             document[member] = link + ending
         for way in row.shows:
             document[f"{way}@iot.navigationLink"] = f"{link}/{way}"
+            if way == "MultiDatastream":  # an Observation has one of the two
+                del document["Datastream@iot.navigationLink"]
         document.update(row.values)
     else:
         document = {}

@@ -22,6 +22,10 @@ from dongne.stores.embedded.extents import Extent, Extents
 from dongne.stores.embedded.links import LINKS, ToOne
 
 _STREAMS = (EntityType.DATASTREAM, EntityType.MULTI_DATASTREAM)
+_OPTIONAL = {
+    "MultiDatastreams": EntityType.MULTI_DATASTREAM,
+    "TaskingCapabilities": EntityType.TASKING_CAPABILITY,
+}
 _extra_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -62,8 +66,8 @@ class Rows:
 
     def _shown(self, entity_set: EntitySet) -> tuple[str, ...]:
         """Optional links that lead somewhere in this city."""
-        there = {"MultiDatastreams": self._graph.multi_datastreams, "TaskingCapabilities": self._graph.capabilities}
-        return tuple(name for name in entity_set.optional_links if there.get(name))
+        kinds = ((name, _OPTIONAL[name]) for name in entity_set.optional_links)
+        return tuple(name for name, kind in kinds if len(self._graph.entities(kind)) > len(self._hidden.of(kind)))
 
     def _compute(self, rows: Sequence[Row], names: Sequence[str]) -> None:
         for row, extent in zip(rows, self._extents.of([row.id for row in rows]), strict=True):
@@ -82,11 +86,11 @@ class Rows:
 
     def _geometries(self, stream_id: int, extent: Extent) -> list[Any]:
         """Of the FeaturesOfInterest that its Observations name, or of those made for its Thing."""
-        named = [found.feature for feature in extent.features if (found := self._graph.features.get(feature))]
-        stream = self._graph.find_stream(stream_id)
-        if named or stream is None:
-            return named
-        return [feature.feature for feature in self._graph.list_features_of(stream.thing_id)]
+        hidden, stream = self._hidden.of(EntityType.FEATURE_OF_INTEREST), self._graph.find_stream(stream_id)
+        features = [found for feature in extent.features if (found := self._graph.features.get(feature))]
+        if not features and stream is not None:
+            features = self._graph.list_features_of(stream.thing_id)
+        return [feature.feature for feature in features if feature.id not in hidden]
 
     # --- links
 
@@ -114,7 +118,16 @@ class Rows:
         stream = int(batch.datastream[at])
         if stream in self._hidden_streams:
             return None
-        return observation_row(number, stream, int(batch.time_us[at]), float(batch.result[at]), batch.extras.get(at))
+        row = observation_row(number, stream, int(batch.time_us[at]), float(batch.result[at]), batch.extras.get(at))
+        return self.of_multi([row])[0]
+
+    def of_multi(self, rows: list[Row]) -> list[Row]:
+        """The same, those which belong to a MultiDatastream leading to it."""
+        if multi := self._graph.multi_datastreams:
+            for row in rows:
+                if row.links["Datastream"] in multi:
+                    row.shows = ("MultiDatastream",)
+        return rows
 
     def latest(self, ids: Sequence[int]) -> dict[int, Page]:
         """The newest Observation of each Datastream, as a page of one or none."""
@@ -131,7 +144,7 @@ class Rows:
                     rows.append(Row(number, plain_values(text, result), {}, links))
                 else:
                     rows.append(observation_row(number, stream, time_us, result, extra))
-            pages[stream] = Page(OBSERVATIONS.name, rows)
+            pages[stream] = Page(OBSERVATIONS.name, self.of_multi(rows))
         return pages
 
 

@@ -29,6 +29,7 @@ from dongne.stores.embedded.rows import Rows, history_rows
 from dongne.stores.embedded.statements import Parents, bound_statement, count_statement, page_statement
 from dongne.stores.embedded.watch import Watch
 
+MOST_TRIES = 5
 LATEST_FIRST = Order(Path((), "phenomenonTime"), descending=True)
 
 
@@ -70,10 +71,16 @@ class Selector:
 
     def select(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Page | Row:
         """What the path leads to: a Page for a set, a Row for one entity. Raises NotFound, BadInput, RetryLater."""
-        hidden = self._veil.hidden(sight)
-        rows = Rows(self._store, self._details, self._extents, hidden)
-        with Question(self._store, self._history, self.limits, self._details, self._watch, rows, hidden) as question:
-            return question.answer(path, query)
+        for _ in range(MOST_TRIES):
+            hidden = self._veil.hidden(sight)
+            rows = Rows(self._store, self._details, self._extents, hidden)
+            with Question(
+                self._store, self._history, self.limits, self._details, self._watch, rows, hidden
+            ) as question:
+                found = question.answer(path, query)
+            if self._veil.hidden(sight) == hidden:  # else something came or went that must not be seen
+                return found
+        raise RetryLater("what may be seen changes all the time; ask again in a second", reason="access_changes")
 
     def by_interval(
         self,
@@ -229,7 +236,7 @@ class Question:
 
     def _rows_of(self, target: EntitySet, found: Sequence[tuple[Any, ...]], query: Query) -> list[Row]:
         if target is OBSERVATIONS:
-            return history_rows(found)
+            return self._rows.of_multi(history_rows(found))
         names = [name for name in query.select if name in target.properties] if query.select else None
         return self._rows.list_found(target, [values[1] for values in found], names)
 

@@ -14,11 +14,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.cases import Case, CaseEvent, Task
+from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import EntityType
 from dongne.model.errors import DongneError, NotFound
 from dongne.model.graph import ThingGraph
 from dongne.model.records import Correction, JobResult, ObservationExtra, Record, RecordKind, decode_batch, encode_batch
+from dongne.model.tasks import Task
 from dongne.runtime.ports import CaseFilter, Clock, Lane, LatestValue, Receipt, StateRow, Transaction
 from dongne.stores.effects import Draft, batch_of_correction
 from dongne.stores.embedded.archive import Archive
@@ -341,6 +342,10 @@ class EmbeddedStore:
     def list_tasks(self, thing: int | None = None, is_open: bool | None = None, limit: int = 200) -> list[Task]:
         """Newest first."""
         return self._truth.list_tasks(thing, is_open, limit)
+
+    def list_tasks_by_id(self, ids: Sequence[int]) -> list[Task]:
+        """Those of these Tasks that are there, by id."""
+        return self._truth.list_tasks_by_id(ids)
 
     # services
     def position(self, reader: str) -> int:

@@ -9,12 +9,13 @@ from uuid import uuid4
 
 import msgspec
 
-from dongne.model.cases import Case, CaseEvent, Task
+from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import ENTITY_CLASSES, Entity, EntityType, Put
 from dongne.model.errors import BadSetup
 from dongne.model.records import Correction, JobResult, ObservationBatch, Record, RecordKind, Removal, decode_batch
+from dongne.model.tasks import OLD_STATES, Task
 from dongne.runtime.ports import CaseFilter, StateRow
-from dongne.stores.effects import Draft, is_open, is_task_open
+from dongne.stores.effects import Draft, is_open
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -155,7 +156,7 @@ class Truth:
         if draft.tasks:
             many(
                 "insert or replace into tasks values (?, ?, ?, ?, ?)",
-                [(t.id, t.key, t.thing, is_task_open(t), _json(t)) for t in draft.tasks.values()],
+                [(t.id, t.key, t.thing, t.is_open, _json(t)) for t in draft.tasks.values()],
             )
         if draft.settings:
             rows = [(service, level, _json(values)) for (service, level), values in draft.settings.items()]
@@ -213,7 +214,7 @@ class Truth:
     def find_task(self, key: str) -> Task | None:
         """By lasting identity."""
         rows = self.rows("select body from tasks where key = ?", key)
-        return _task.decode(rows[0][0]) if rows else None
+        return _task_of(rows[0][0]) if rows else None
 
     def setting_values(self, service: str, level: str) -> dict[str, Any]:
         """Values in force at that level."""
@@ -337,7 +338,16 @@ class Truth:
     def list_tasks(self, thing: int | None, open_ones: bool | None, limit: int) -> list[Task]:
         """Newest first."""
         wanted: list[tuple[str, Any]] = [("thing = ?", thing), ("is_open = ?", open_ones)]
-        return [_task.decode(body) for body in self._filtered("tasks", wanted, limit)]
+        return [_task_of(body) for body in self._filtered("tasks", wanted, limit)]
+
+    def list_tasks_by_id(self, ids: Sequence[int]) -> list[Task]:
+        """Those of these Tasks that are there, by id."""
+        found: list[Task] = []
+        for at in range(0, len(ids), 500):
+            part = ids[at : at + 500]
+            sql = f"select body from tasks where id in ({', '.join('?' * len(part))}) order by id"
+            found += [_task_of(body) for (body,) in self.rows(sql, *part)]
+        return found
 
     def position(self, reader: str) -> int:
         """How far this reader has come."""
@@ -361,6 +371,12 @@ class Truth:
         """Version and outcome, by job and Thing."""
         sql = "select number, body from assets where service = ? and job = coalesce(?, job) order by job, thing"
         return [(number, _job_result.decode(body)) for number, body in self.rows(sql, service, job)]
+
+
+def _task_of(body: bytes) -> Task:
+    task = _task.decode(body)
+    state = OLD_STATES.get(task.state)
+    return task if state is None else msgspec.structs.replace(task, state=state)
 
 
 class _HasId(msgspec.Struct):
