@@ -233,7 +233,7 @@ def test_a_task_follows_its_states(store: Store, make: Any) -> None:
     assert submit(store, Transaction([make.task("created")])) == (1,)
     assert submit(store, Transaction([make.task("created", origin="s"), make.task("delivered")])) == (0, 2)
     (task,) = store.list_tasks(thing=7, is_open=True)
-    assert (task.id, task.state, task.parameters) == (1, "delivered", {"value": 5})
+    assert (task.id, task.state, task.parameters) == (1, "accepted", {"value": 5})
     assert submit(store, Transaction([make.task("completed"), make.task("completed")])) == (3, 0)
     assert submit(store, Transaction([make.task("failed", origin="s")])) == (0,)
     with pytest.raises(Conflict):

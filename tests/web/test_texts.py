@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dongne import web
-from dongne.model.cases import CASE_KINDS, TASK_STATES
+from dongne.model.cases import CASE_KINDS
 from dongne.model.properties import SHARED
+from dongne.model.tasks import TASK_STATES
 from dongne.runtime.manifest import SERVICES
 from dongne.web.frame import MENU, SCRIPT_TEXTS, THEMES
 from dongne.web.particles import choose_particles, with_particle

@@ -167,9 +167,8 @@ class Telling:
             elif (event := case_event(emitted)) is not None:
                 if self._changes(event, emitted.cause):
                     yield _case_fact(event)
-            elif (task := task_event(emitted)) is not None:
-                if self._changes_task(task, emitted.cause):
-                    yield _task_fact(task)
+            elif (task := task_event(emitted)) is not None and self._changes_task(task, emitted.cause):
+                yield _task_fact(task)
 
     def note_case(self, record: Record) -> None:
         """Takes in the event of a Case or Task from outside, so that later steps are judged as the store judged them."""
