@@ -15,11 +15,12 @@ from dongne.model.records import ObservationExtra, decode_batch
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.observations import observation_values, plain_values
 from dongne.standards.sensorthings.query import Page, Row
-from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet, Kind
+from dongne.standards.sensorthings.schema import OBSERVATIONS, TASKS, EntitySet, Kind
 from dongne.standards.sensorthings.times import format_column, format_us
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extent, Extents
 from dongne.stores.embedded.links import LINKS, ToOne
+from dongne.stores.embedded.tasks import task_row
 
 _STREAMS = (EntityType.DATASTREAM, EntityType.MULTI_DATASTREAM)
 _OPTIONAL = {
@@ -46,6 +47,8 @@ class Rows:
 
     def list_found(self, entity_set: EntitySet, ids: Iterable[int], names: Sequence[str] | None = None) -> list[Row]:
         """Those of these entities that are there, in this order, with these properties or all of them."""
+        if entity_set is TASKS:
+            return self._tasks(list(ids))
         if entity_set.entity_type is None:
             return [row for number in ids if (row := self._observation(number)) is not None]
         known = [info for name, info in entity_set.properties.items() if names is None or name in names]
@@ -63,6 +66,15 @@ class Rows:
         if computed and rows:
             self._compute(rows, computed)
         return rows
+
+    def _tasks(self, ids: Sequence[int]) -> list[Row]:
+        hidden = self._hidden.of(EntityType.TASKING_CAPABILITY)
+        found = {
+            task.id: task_row(task)
+            for task in self._store.list_tasks_by_id([one for one in ids if one < 1 << 63])
+            if task.capability_id in self._graph.capabilities and task.capability_id not in hidden
+        }
+        return [found[one] for one in ids if one in found]
 
     def _shown(self, entity_set: EntitySet) -> tuple[str, ...]:
         """Optional links that lead somewhere in this city."""

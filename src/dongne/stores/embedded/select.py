@@ -14,18 +14,19 @@ import msgspec
 import pyarrow as pa
 
 from dongne.methods.intervals import Interval
-from dongne.model.access import PUBLIC, Hidden, Sight, Veil
+from dongne.model.access import PUBLIC, Sight, Veil
 from dongne.model.errors import BadInput, NotFound, RetryLater
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.options import is_single, set_of
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row
-from dongne.standards.sensorthings.schema import DATASTREAMS, MULTI_DATASTREAMS, OBSERVATIONS, SETS, EntitySet
+from dongne.standards.sensorthings.schema import DATASTREAMS, MULTI_DATASTREAMS, OBSERVATIONS, SETS, TASKS, EntitySet
 from dongne.standards.sensorthings.text import expression_text
 from dongne.stores.embedded.aggregate import all_of, by_interval
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extents
 from dongne.stores.embedded.links import LINKS, About, Of, Pairs, ToOne
 from dongne.stores.embedded.rows import Rows, history_rows
+from dongne.stores.embedded.shapes import Scene, Shapes
 from dongne.stores.embedded.statements import Parents, bound_statement, count_statement, page_statement
 from dongne.stores.embedded.watch import Watch
 
@@ -62,6 +63,7 @@ class Selector:
         self._watch = Watch(self.limits.slowest_s)
         self._extents = Extents(store, history)
         self._veil = Veil(store.graph)
+        self._shapes = Shapes(store.graph)
 
     def close(self) -> None:
         """Stop listening."""
@@ -74,9 +76,8 @@ class Selector:
         for _ in range(MOST_TRIES):
             hidden = self._veil.hidden(sight)
             rows = Rows(self._store, self._details, self._extents, hidden)
-            with Question(
-                self._store, self._history, self.limits, self._details, self._watch, rows, hidden
-            ) as question:
+            scene = Scene(hidden, self._shapes)
+            with Question(self._store, self._history, self.limits, self._details, self._watch, rows, scene) as question:
                 found = question.answer(path, query)
             if self._veil.hidden(sight) == hidden:  # else something came or went that must not be seen
                 return found
@@ -104,7 +105,7 @@ class Selector:
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer comes from memory alone, so that it need not be waited for in another thread."""
         if is_single(path):
-            return not query.expand and path.steps[0].name != OBSERVATIONS.name
+            return not query.expand and path.steps[0].name not in (OBSERVATIONS.name, TASKS.name)
         return len(path.steps) == 2 and path.steps[0].name == DATASTREAMS.name and _asks_latest(query, set_of(path))
 
 
@@ -119,9 +120,9 @@ class Question:
         details: LatestDetails,
         watch: Watch,
         rows: Rows,
-        hidden: Hidden,
+        scene: Scene,
     ) -> None:
-        self._store, self._history, self._rows, self._hidden = store, history, rows, hidden
+        self._store, self._history, self._rows, self._scene = store, history, rows, scene
         self._limits, self._details, self._watch = limits, details, watch
         self._stack = ExitStack()
         self._cursor: duckdb.DuckDBPyConnection | None = None
@@ -212,13 +213,13 @@ class Question:
         if top:
             since_us = self._bound(target, query, top) if parents is None else None
             statement, values = page_statement(
-                target, query, parents, top + 1, self._now_us, since_us=since_us, hidden=self._hidden
+                target, query, parents, top + 1, self._now_us, since_us=since_us, scene=self._scene
             )
             rows = self._rows_of(target, self._run(statement, values), query)
         more = len(rows) > top
         count = None
         if query.count:
-            ((_, count),) = self._run(*count_statement(target, query, parents, self._now_us, self._hidden)) or (
+            ((_, count),) = self._run(*count_statement(target, query, parents, self._now_us, self._scene)) or (
                 (None, 0),
             )
         return Page(target.name, rows[:top], more, count)
@@ -228,7 +229,7 @@ class Question:
         those are late data it reaches too far back, and costs time but no row."""
         if target is not OBSERVATIONS or query.filter is not None or query.orderby[:1] != (LATEST_FIRST,):
             return None
-        if self._hidden:
+        if self._scene.hidden:
             return None  # the last numbers may be among what is hidden
         wanted = query.skip + top + 1
         ((since_us, count),) = self._run(*bound_statement(self._store.head(), 2 * wanted))
@@ -260,7 +261,7 @@ class Question:
         if expand.query.filter is not None and wanted:
             query = Query(filter=expand.query.filter)
             among = Parents(ToOne("id"), wanted)
-            statement, values = page_statement(target, query, among, len(wanted), self._now_us, hidden=self._hidden)
+            statement, values = page_statement(target, query, among, len(wanted), self._now_us, scene=self._scene)
             wanted = [found[1] for found in self._run(statement, values)]
         select = expand.query.select
         names = [name for name in select if name in target.properties] if select else None
@@ -286,11 +287,11 @@ class Question:
         parents = Parents(LINKS[source.name, expand.navigation], ids)
         counts: dict[int, int] = {}
         if query.count:
-            counts = dict(self._run(*count_statement(target, query, parents, self._now_us, self._hidden)))
+            counts = dict(self._run(*count_statement(target, query, parents, self._now_us, self._scene)))
         found: dict[int, list[tuple[Any, ...]]] = {}
         if top:
             statement, values = page_statement(
-                target, query, parents, top + 1, self._now_us, self._rows_left + 1, hidden=self._hidden
+                target, query, parents, top + 1, self._now_us, self._rows_left + 1, scene=self._scene
             )
             for one in self._run(statement, values):
                 found.setdefault(one[0], []).append(one)
@@ -347,11 +348,13 @@ def _asks_latest(query: Query, target: EntitySet) -> bool:
 
 def _reads_observations(source: EntitySet | None, target: EntitySet, query: Query, is_one: bool = False) -> bool:
     """Whether the answer needs Observations from history, and so all of it that there is."""
+    if target is TASKS and not is_one:
+        return True  # their table follows the same records
     if target is OBSERVATIONS and not is_one and not (source is DATASTREAMS and _asks_latest(query, target)):
         return True
     said = [] if query.filter is None else [query.filter]
     said += [order.expression for order in query.orderby]
-    if any("Observations/" in expression_text(expression) for expression in said):
+    if any("Observations/" in (text := expression_text(one)) or "Tasks/" in text for one in said):
         return True
     return any(
         _reads_observations(

@@ -4,6 +4,7 @@ Missing values follow SQL: a comparison with what is not there is not true (but 
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from dongne.model.errors import BadInput
 from dongne.standards.sensorthings.functions import FUNCTIONS, Gives
@@ -29,6 +30,7 @@ from dongne.standards.sensorthings.query import (
 from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet, Kind
 from dongne.standards.sensorthings.times import parse_instant_us
 from dongne.stores.embedded.links import LINKS, TABLES, About, Of, Pairs, ToOne, about
+from dongne.stores.embedded.shapes import WHERE, compute, read_wkt
 from dongne.stores.embedded.terms import (
     FIRST_US,
     FORMS,
@@ -347,12 +349,10 @@ class Compiler:
                         return Duration(first - second)
         return None
 
-    def _call(self, call: Call) -> Term:
+    def _call(self, call: Call) -> Term:  # noqa: PLR0911  # one for each form
         forms, gives = FUNCTIONS[call.name]
         if Gives.GEOMETRY in forms[0]:
-            raise BadInput(
-                f"$filter: {call.name} is not answered by this store yet; filter by id or name instead", reason="query"
-            )
+            return self._geometry(call, gives)
         wanted = next(form for form in forms if len(form) == len(call.arguments))
         terms = [self._of(argument, sort) for argument, sort in zip(call.arguments, wanted, strict=True)]
         if len(terms) == 2 and terms[0].gives is Gives.TIME:
@@ -367,6 +367,51 @@ class Compiler:
             case "substring":
                 return Term(gives, substring(*(term.sql for term in terms)))
         return Term(gives, FORMS[call.name].format(*(term.sql for term in terms)))
+
+    def _geometry(self, call: Call, gives: Gives) -> Term:
+        """A function of places: worked out for each Location or FeatureOfInterest, and joined by id."""
+        arguments: list[Any] = []
+        pattern, ids, alias = "", None, ""
+        for argument in call.arguments:
+            match argument:
+                case Literal(Geometry(wkt)):
+                    arguments.append(read_wkt(wkt))
+                case Literal(str() as text) if call.name == "st_relate" and len(arguments) == 2:
+                    pattern = text
+                case Path() if ids is None and self.bindings.scene.shapes is not None:
+                    alias, set_name = self._placed(argument)
+                    ids, shapes = self.bindings.scene.shapes.of(set_name)
+                    arguments.append(shapes)
+                case _:
+                    raise BadInput(
+                        f"$filter: {shown(call)}: {shown(argument)} is no place; a function takes one `location` or `feature` "
+                        "and constants like geography'POINT (24.94 60.17)'",
+                        reason="query",
+                    )
+        found = compute(call.name, arguments, pattern)
+        if ids is None:
+            return self.literal(bool(found) if gives is Gives.BOOL else float(found))
+        sort = "boolean" if gives is Gives.BOOL else "double"
+        column = f"{self.prefix}g{len(self.joins)}"
+        bind = self.bindings.bind
+        table = (
+            f"(select unnest({bind(ids.tolist())}::bigint[]) as id, unnest({bind(found.tolist())}::{sort}[]) as value)"
+        )
+        self.joins.append(f"left join {table} {column} on {column}.id = {alias}.id")
+        return Term(gives, f"{column}.value")
+
+    def _placed(self, path: Path) -> tuple[str, str]:
+        """The alias of the table whose rows have the place, and its set. Raises BadInput."""
+        alias, entity_set = "b", self.entity_set
+        for length in range(1, len(path.navigations) + 1):
+            alias, entity_set = self._join(path.navigations[:length], alias, entity_set)
+        if path.steps or WHERE.get(entity_set.name) != path.name:
+            raise BadInput(
+                f"$filter: {shown(path)} is no place; the `location` of Locations and the `feature` of FeaturesOfInterest are, "
+                "as in Locations/location",
+                reason="query",
+            )
+        return alias, entity_set.name
 
     def sort_key(self, expression: Expression) -> list[str]:
         """What to sort by, without a direction. Raises BadInput for what multiplies rows."""

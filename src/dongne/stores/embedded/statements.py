@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dongne.model.access import NOTHING_HIDDEN, Hidden
 from dongne.standards.sensorthings.query import Query
 from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet
 from dongne.stores.embedded.links import OBSERVATION_TABLES, TABLES, About, Of, Pairs, ToOne, about
+from dongne.stores.embedded.shapes import Scene
 from dongne.stores.embedded.sql import Compiler
 from dongne.stores.embedded.terms import Bindings
 
 Statement = tuple[str, dict[str, Any]]
 FEW_IDS = 500
+ANYWHERE = Scene()
 _OBSERVATION_NAMES = ("datastream_id", "time_us", "end_us", "result", "result_time_us", "feature_id", "extra")
 
 
@@ -45,11 +46,11 @@ def page_statement(
     now_us: int,
     most: int | None = None,
     since_us: int | None = None,
-    hidden: Hidden = NOTHING_HIDDEN,
+    scene: Scene = ANYWHERE,
 ) -> Statement:
     """Rows (parent, id, for Observations also their columns) in order: at most `limit` of each parent after `$skip`,
     and `most` in all. `since_us`: it is known that nothing earlier is among them."""
-    bindings = Bindings(hidden)
+    bindings = Bindings(scene)
     parts = _compile(target, query, parents, bindings, now_us)
     if since_us is not None:
         condition = f"b.phenomenon_time >= {bindings.bind_time(since_us)}"
@@ -90,10 +91,10 @@ def _tables(target: EntitySet, bindings: Bindings) -> list[str]:
 
 
 def count_statement(
-    target: EntitySet, query: Query, parents: Parents | None, now_us: int, hidden: Hidden = NOTHING_HIDDEN
+    target: EntitySet, query: Query, parents: Parents | None, now_us: int, scene: Scene = ANYWHERE
 ) -> Statement:
     """Rows (parent, how many)."""
-    bindings = Bindings(hidden)
+    bindings = Bindings(scene)
     parts = _compile(target, Query(filter=query.filter), parents, bindings, now_us)
     tables = _tables(target, bindings)
     group = "" if parts.parent == "null" else " group by all"

@@ -6,6 +6,7 @@
 | `hist` | all others, in runs sorted by Datastream and phenomenonTime |
 | `things`, `locations`, `historical_locations`, `datastreams`, `sensors`, `observed_properties`, `features_of_interest`, `relations`, `multi_datastreams`, `actuators`, `tasking_capabilities` | the entities as they are now; columns are the attributes of `model.entities` |
 | `thing_locations` | `Thing.location_ids` as rows |
+| `tasks` | Tasks that have a TaskingCapability, as they are now |
 | `follower` | one row: how far history has come in the sequence |
 
 `result` is NULL where a result is not a number; then it is `extra->'$.result'`. `extra` is JSON of what is beyond the columns: `result`,
@@ -25,8 +26,9 @@ from numpy.typing import NDArray
 from dongne.model.entities import ENTITY_CLASSES, Entity, EntityChange, EntityType, Put, Thing, entity_of
 from dongne.model.records import ObservationBatch, ObservationExtra
 from dongne.model.times import format_instant, from_us
+from dongne.stores.embedded import tasks
 
-VERSION = 2
+VERSION = 3
 TABLES: dict[EntityType, str] = {
     EntityType.THING: "things",
     EntityType.LOCATION: "locations",
@@ -73,6 +75,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection, identity: str) -> None:
         columns = ", ".join(f"{name} {sql}" for name, (sql, _) in COLUMNS[kind].items())
         statements.append(f"create table {table} ({columns})")
     statements += [
+        tasks.TABLE,
         "create table thing_locations (thing_id BIGINT, location_id BIGINT)",
         "create table follower (position BIGINT, identity VARCHAR, version INTEGER)",
         f"insert into follower values (0, '{identity}', {VERSION})",
@@ -83,7 +86,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection, identity: str) -> None:
 
 def empty_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Everything gone and the position at 0; inside the caller's transaction."""
-    for table in ("recent", "hist", *TABLES.values(), "thing_locations"):
+    for table in ("recent", "hist", *TABLES.values(), "thing_locations", "tasks"):
         connection.execute(f"delete from {table}").fetchall()
     connection.execute("update follower set position = 0").fetchall()
 

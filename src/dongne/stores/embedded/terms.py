@@ -6,13 +6,13 @@ from datetime import date
 from datetime import time as clock_time
 from typing import Any
 
-from dongne.model.access import NOTHING_HIDDEN, Hidden
 from dongne.model.errors import BadInput
 from dongne.model.times import from_us
 from dongne.standards.sensorthings.functions import Gives
 from dongne.standards.sensorthings.query import Expression
 from dongne.standards.sensorthings.text import expression_text
 from dongne.stores.embedded.links import HIDES, OBSERVATION_TABLES
+from dongne.stores.embedded.shapes import Scene
 
 OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 UNSAID = object()
@@ -37,14 +37,14 @@ class Term:
 class Bindings:
     """The parameters of one statement, by name."""
 
-    def __init__(self, hidden: Hidden = NOTHING_HIDDEN) -> None:
+    def __init__(self, scene: Scene = Scene()) -> None:  # noqa: B008  # frozen
         self.values: dict[str, Any] = {}
-        self._hidden = hidden
+        self.scene = scene
 
     def table(self, name: str) -> str:
         """A table, or what of it may be seen."""
         kind, column = HIDES[name]
-        gone = self._hidden.of(kind)
+        gone = self.scene.hidden.of(kind)
         if not gone:
             return name
         place = self.bind(sorted(gone))

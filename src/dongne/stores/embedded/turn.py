@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import duckdb
 import msgspec
 
-from dongne.model.entities import EntityChange
+from dongne.model.entities import EntityChange, EntityType, Remove
 from dongne.model.records import Correction, RecordKind, Removal
+from dongne.model.tasks import TaskEvent
 from dongne.stores.effects import Written, batch_of_correction
 from dongne.stores.embedded import compaction
 from dongne.stores.embedded.tables import (
@@ -16,9 +17,11 @@ from dongne.stores.embedded.tables import (
     mirror_entities,
     transaction,
 )
+from dongne.stores.embedded.tasks import forget_tasks, mirror_tasks
 
 _changes = msgspec.msgpack.Decoder(list[EntityChange])
 _removal = msgspec.msgpack.Decoder(Removal)
+_task_event = msgspec.msgpack.Decoder(TaskEvent)
 _correction = msgspec.msgpack.Decoder(Correction)
 
 
@@ -33,6 +36,9 @@ def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) 
     with transaction(connection):
         rows = insert_observations(connection, batches, sort=is_run)
         changes: list[EntityChange] = []
+        events = [(w.record.number, _task_event.decode(w.record.body)) for w in found if w.record.kind is RecordKind.TASK]
+        if events:
+            mirror_tasks(connection, events)
         for written in found:
             if written.record.kind is RecordKind.ENTITIES:
                 changes += _changes.decode(written.record.body)
@@ -48,5 +54,8 @@ def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) 
                 rows += insert_observations(connection, [(correction.number, batch_of_correction(correction))])
         if changes:
             mirror_entities(connection, changes)
+            gone = [c.id for c in changes if isinstance(c, Remove) and c.type is EntityType.TASKING_CAPABILITY]
+            if gone:
+                forget_tasks(connection, gone)
         connection.execute("update follower set position = ?", [found[-1].record.last]).fetchall()
     return 0 if is_run else rows
