@@ -4,13 +4,16 @@ with many Datastreams needs no look into history."""
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dongne.model.access import Hidden
+from dongne.model.entities import EntityType
+from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
 from dongne.stores.embedded.links import OBSERVATION_TABLES
@@ -29,6 +32,15 @@ class Extent(msgspec.Struct, frozen=True):
     result_first_us: int | None = None
     result_last_us: int | None = None
     features: frozenset[int] = frozenset()
+
+
+def list_geometries(graph: ThingGraph, stream_id: int, extent: Extent, hidden: Hidden) -> list[Any]:
+    """What a Datastream's Observations are about: the FeaturesOfInterest that they name, or those made for its Thing."""
+    gone, stream = hidden.of(EntityType.FEATURE_OF_INTEREST), graph.find_stream(stream_id)
+    features = [found for feature in extent.features if (found := graph.features.get(feature))]
+    if not features and stream is not None:
+        features = graph.list_features_of(stream.thing_id)
+    return [feature.feature for feature in features if feature.id not in gone]
 
 
 class History(Protocol):
@@ -57,14 +69,29 @@ class Extents:
         self._results: dict[int, tuple[int, int]] = {}
         self._features: dict[int, set[int]] = {}
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether an answer comes from memory alone."""
+        return self._ready
+
     def of(self, datastreams: Sequence[int]) -> list[Extent | None]:
         """The extent of each; None where it has no Observations."""
+        self._must_be_ready()
+        with self._lock:
+            return [self._one(stream) for stream in datastreams]
+
+    def all(self) -> dict[int, Extent]:
+        """Those of all Datastreams that have Observations."""
+        self._must_be_ready()
+        with self._lock:
+            streams = np.flatnonzero(self._times["first"] != NONE).tolist()
+            return {stream: found for stream in streams if (found := self._one(stream)) is not None}
+
+    def _must_be_ready(self) -> None:
         if not self._ready:
             with self._building:
                 if not self._ready:
                     self._build()
-        with self._lock:
-            return [self._one(stream) for stream in datastreams]
 
     def _one(self, stream: int) -> Extent | None:
         first = self._times["first"]
@@ -127,6 +154,7 @@ class Extents:
                 self._take(*row)
             for stream, feature in named:
                 self._features.setdefault(stream, set()).add(feature)
+        changed = False
         while position < head:  # came while history was read; what is taken in twice changes nothing
             records = self._store.read(position, head, _READ)
             if not records:
@@ -134,8 +162,9 @@ class Extents:
             for record in records:
                 if record.kind is RecordKind.OBSERVATIONS:
                     self._fold(decode_batch(record.body, record.count))
+                changed = changed or record.kind in _CHANGES
             position = records[-1].last
-        self._ready = self._listens
+        self._ready = self._listens and not changed  # else good for this once, and at most too wide
 
     def _take(self, stream: int, first: int, last: int, begin: int | None, end: int | None) -> None:
         self._grow(stream + 1)

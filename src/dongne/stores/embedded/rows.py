@@ -18,11 +18,10 @@ from dongne.standards.sensorthings.query import Page, Row
 from dongne.standards.sensorthings.schema import OBSERVATIONS, TASKS, EntitySet, Kind
 from dongne.standards.sensorthings.times import format_column, format_us
 from dongne.stores.embedded.details import LatestDetails
-from dongne.stores.embedded.extents import Extent, Extents
+from dongne.stores.embedded.extents import Extent, Extents, list_geometries
 from dongne.stores.embedded.links import LINKS, ToOne
 from dongne.stores.embedded.tasks import task_row
 
-_STREAMS = (EntityType.DATASTREAM, EntityType.MULTI_DATASTREAM)
 _OPTIONAL = {
     "MultiDatastreams": EntityType.MULTI_DATASTREAM,
     "TaskingCapabilities": EntityType.TASKING_CAPABILITY,
@@ -94,15 +93,7 @@ class Rows:
                 if extent.result_first_us is None or extent.result_last_us is None:
                     return None
                 return f"{format_us(extent.result_first_us)}/{format_us(extent.result_last_us)}"
-        return find_extent(self._geometries(stream, extent))
-
-    def _geometries(self, stream_id: int, extent: Extent) -> list[Any]:
-        """Of the FeaturesOfInterest that its Observations name, or of those made for its Thing."""
-        hidden, stream = self._hidden.of(EntityType.FEATURE_OF_INTEREST), self._graph.find_stream(stream_id)
-        features = [found for feature in extent.features if (found := self._graph.features.get(feature))]
-        if not features and stream is not None:
-            features = self._graph.list_features_of(stream.thing_id)
-        return [feature.feature for feature in features if feature.id not in hidden]
+        return find_extent(list_geometries(self._graph, stream, extent, self._hidden))
 
     # --- links
 

@@ -63,7 +63,7 @@ class Selector:
         self._watch = Watch(self.limits.slowest_s)
         self._extents = Extents(store, history)
         self._veil = Veil(store.graph)
-        self._shapes = Shapes(store.graph)
+        self._shapes = Shapes(store.graph, self._extents)
 
     def close(self) -> None:
         """Stop listening."""
@@ -105,7 +105,9 @@ class Selector:
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer comes from memory alone, so that it need not be waited for in another thread."""
         if is_single(path):
-            return not query.expand and path.steps[0].name not in (OBSERVATIONS.name, TASKS.name)
+            by_number = path.steps[0].name in (OBSERVATIONS.name, TASKS.name)
+            is_known = self._extents.is_ready or set_of(path) not in (DATASTREAMS, MULTI_DATASTREAMS)
+            return not query.expand and not by_number and is_known
         return len(path.steps) == 2 and path.steps[0].name == DATASTREAMS.name and _asks_latest(query, set_of(path))
 
 

@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 
 from dongne.model.access import NOTHING_HIDDEN, Hidden
 from dongne.model.errors import BadInput
+from dongne.model.geometry import find_extent
 from dongne.model.graph import ThingGraph
+from dongne.stores.embedded.extents import Extents, list_geometries
 
-WHERE = {"Locations": "location", "FeaturesOfInterest": "feature"}  # set -> the property with the geometry
+WHERE = {
+    "Locations": "location",
+    "FeaturesOfInterest": "feature",
+    "Datastreams": "observedArea",
+    "MultiDatastreams": "observedArea",
+}  # set -> the property with the geometry
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "geo.distance": shapely.distance,
     "geo.intersects": shapely.intersects,
@@ -32,24 +39,24 @@ Geometries = NDArray[np.object_]
 class Shapes:
     """The geometries of a graph by set; made again when the graph has changed."""
 
-    def __init__(self, graph: ThingGraph) -> None:
-        self._graph = graph
+    def __init__(self, graph: ThingGraph, extents: Extents) -> None:
+        self._graph, self.extents = graph, extents
         self._known: dict[str, tuple[int, NDArray[np.int64], Geometries]] = {}
 
-    def of(self, set_name: str) -> tuple[NDArray[np.int64], Geometries]:
-        """Ids and geometries; what is no geometry is missing."""
+    def of(self, set_name: str, hidden: Hidden = NOTHING_HIDDEN) -> tuple[NDArray[np.int64], Geometries]:
+        """Ids and geometries; what is no geometry is missing. `hidden` FeaturesOfInterest are in no observedArea."""
+        if set_name.endswith("Datastreams"):  # grows with the Observations
+            return _arrays(self._areas(hidden))
         known = self._known.get(set_name)
         if known is None or known[0] != self._graph.revision:
-            revision = self._graph.revision
-            found = {
-                entity_id: shape
-                for entity_id, geojson in self._geojson(set_name).items()
-                if (shape := _shape(geojson)) is not None
-            }
-            shapes = np.empty(len(found), object)
-            shapes[:] = list(found.values())
-            known = self._known[set_name] = revision, np.fromiter(found, np.int64, len(found)), shapes
+            known = self._known[set_name] = self._graph.revision, *_arrays(self._geojson(set_name))
         return known[1], known[2]
+
+    def _areas(self, hidden: Hidden) -> dict[int, Any]:
+        return {
+            stream: find_extent(list_geometries(self._graph, stream, extent, hidden))
+            for stream, extent in self.extents.all().items()
+        }
 
     def _geojson(self, set_name: str) -> dict[int, Any]:
         if set_name == "Locations":
@@ -62,6 +69,13 @@ class Scene(msgspec.Struct, frozen=True):
 
     hidden: Hidden = NOTHING_HIDDEN
     shapes: Shapes | None = None
+
+
+def _arrays(geojson: dict[int, Any]) -> tuple[NDArray[np.int64], Geometries]:
+    found = {entity_id: shape for entity_id, one in geojson.items() if (shape := _shape(one)) is not None}
+    shapes = np.empty(len(found), object)
+    shapes[:] = list(found.values())
+    return np.fromiter(found, np.int64, len(found)), shapes
 
 
 def _shape(geojson: Any) -> Any:

@@ -4,7 +4,6 @@ Missing values follow SQL: a comparison with what is not there is not true (but 
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from dongne.model.errors import BadInput
 from dongne.standards.sensorthings.functions import FUNCTIONS, Gives
@@ -27,10 +26,9 @@ from dongne.standards.sensorthings.query import (
     Path,
     Value,
 )
-from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet, Kind
+from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet, Kind
 from dongne.standards.sensorthings.times import parse_instant_us
-from dongne.stores.embedded.links import LINKS, TABLES, About, Of, Pairs, ToOne, about
-from dongne.stores.embedded.shapes import WHERE, compute, read_wkt
+from dongne.stores.embedded.joins import Joins
 from dongne.stores.embedded.terms import (
     FIRST_US,
     FORMS,
@@ -54,18 +52,16 @@ SIGNS = {"add": "+", "sub": "-", "mul": "*"}
 @dataclass
 class Compiler:
     """Compiles the expressions of one query on `entity_set`, whose rows have the alias `b`; those of
-    its joins begin with `prefix`.
-
-    `joins` are the tables its navigations need, in order; `many`: one of them multiplies rows.
-    """
+    its `joins` begin with `prefix`."""
 
     entity_set: EntitySet
     bindings: Bindings
     now_us: int
-    joins: list[str] = field(default_factory=list)
-    many: bool = False
     prefix: str = "j"
-    _aliases: dict[tuple[str, ...], str] = field(default_factory=dict)
+    joins: Joins = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.joins = Joins(self.entity_set, self.bindings, self.prefix)
 
     # --- conditions
 
@@ -202,16 +198,14 @@ class Compiler:
                 return Term(Gives.GEOMETRY, bind(wkt), constant=value)
 
     def _path(self, path: Path) -> Term:
-        alias, entity_set = "b", self.entity_set
-        for length in range(1, len(path.navigations) + 1):
-            alias, entity_set = self._join(path.navigations[:length], alias, entity_set)
+        alias, entity_set = self.joins.along(path.navigations)
         if path.name == "id":
             return Term(Gives.NUMBER, f"{alias}.id")
         info = entity_set.properties[path.name]
         if entity_set is OBSERVATIONS:
             return self._observation_property(alias, info.name, path.steps)
         if info.kind is Kind.COMPUTED:
-            raise BadInput(f"$filter: {shown(path)} is worked out from the Observations; filter those", reason="query")
+            return self.joins.period(path, alias)
         column = f"{alias}.{info.attribute}"
         if info.kind is Kind.JSON:
             return self._inside(column, path.steps)
@@ -238,37 +232,6 @@ class Compiler:
         pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps) or "$"
         place = self.bindings.bind(pointer)
         return Term(Gives.JSON, f"json_extract_string({column}, {place})", json=(column, place))
-
-    def _join(self, way: tuple[str, ...], source: str, source_set: EntitySet) -> tuple[str, EntitySet]:
-        navigation = source_set.navigations[way[-1]]
-        target_set = SETS[navigation.target]
-        if way in self._aliases:
-            return self._aliases[way], target_set
-        alias = f"{self.prefix}{len(self._aliases)}"
-        self._aliases[way] = alias
-        self.many = self.many or navigation.many
-        if target_set is OBSERVATIONS:
-            table = self.bindings.all_observations()
-        else:
-            table = self.bindings.table(TABLES[target_set.name])
-        match LINKS[source_set.name, navigation.name]:
-            case About():
-                with_feature = (
-                    f"(select o.*, coalesce(o.feature_id, e.feature_id) as about from {table} o {about('o', 'e')})"
-                )
-                self.joins.append(f"left join {with_feature} {alias} on {alias}.about = {source}.id")
-            case ToOne("feature_id"):
-                self.joins.append(about(source, f"{alias}e"))
-                feature = f"coalesce({source}.feature_id, {alias}e.feature_id)"
-                self.joins.append(f"left join {table} {alias} on {alias}.id = {feature}")
-            case ToOne(column):
-                self.joins.append(f"left join {table} {alias} on {alias}.id = {source}.{column}")
-            case Of(column):
-                self.joins.append(f"left join {table} {alias} on {alias}.{column} = {source}.id")
-            case Pairs(pairs, from_column, to_column):
-                self.joins.append(f"left join {pairs} {alias}p on {alias}p.{from_column} = {source}.id")
-                self.joins.append(f"left join {table} {alias} on {alias}.id = {alias}p.{to_column}")
-        return alias, target_set
 
     def _as(self, term: Term, gives: Gives, where: Expression) -> str:
         """A value inside JSON as this sort; missing where it is of another."""
@@ -352,7 +315,7 @@ class Compiler:
     def _call(self, call: Call) -> Term:  # noqa: PLR0911  # one for each form
         forms, gives = FUNCTIONS[call.name]
         if Gives.GEOMETRY in forms[0]:
-            return self._geometry(call, gives)
+            return self.joins.geometry(call, gives)
         wanted = next(form for form in forms if len(form) == len(call.arguments))
         terms = [self._of(argument, sort) for argument, sort in zip(call.arguments, wanted, strict=True)]
         if len(terms) == 2 and terms[0].gives is Gives.TIME:
@@ -368,55 +331,10 @@ class Compiler:
                 return Term(gives, substring(*(term.sql for term in terms)))
         return Term(gives, FORMS[call.name].format(*(term.sql for term in terms)))
 
-    def _geometry(self, call: Call, gives: Gives) -> Term:
-        """A function of places: worked out for each Location or FeatureOfInterest, and joined by id."""
-        arguments: list[Any] = []
-        pattern, ids, alias = "", None, ""
-        for argument in call.arguments:
-            match argument:
-                case Literal(Geometry(wkt)):
-                    arguments.append(read_wkt(wkt))
-                case Literal(str() as text) if call.name == "st_relate" and len(arguments) == 2:
-                    pattern = text
-                case Path() if ids is None and self.bindings.scene.shapes is not None:
-                    alias, set_name = self._placed(argument)
-                    ids, shapes = self.bindings.scene.shapes.of(set_name)
-                    arguments.append(shapes)
-                case _:
-                    raise BadInput(
-                        f"$filter: {shown(call)}: {shown(argument)} is no place; a function takes one `location` or `feature` "
-                        "and constants like geography'POINT (24.94 60.17)'",
-                        reason="query",
-                    )
-        found = compute(call.name, arguments, pattern)
-        if ids is None:
-            return self.literal(bool(found) if gives is Gives.BOOL else float(found))
-        sort = "boolean" if gives is Gives.BOOL else "double"
-        column = f"{self.prefix}g{len(self.joins)}"
-        bind = self.bindings.bind
-        table = (
-            f"(select unnest({bind(ids.tolist())}::bigint[]) as id, unnest({bind(found.tolist())}::{sort}[]) as value)"
-        )
-        self.joins.append(f"left join {table} {column} on {column}.id = {alias}.id")
-        return Term(gives, f"{column}.value")
-
-    def _placed(self, path: Path) -> tuple[str, str]:
-        """The alias of the table whose rows have the place, and its set. Raises BadInput."""
-        alias, entity_set = "b", self.entity_set
-        for length in range(1, len(path.navigations) + 1):
-            alias, entity_set = self._join(path.navigations[:length], alias, entity_set)
-        if path.steps or WHERE.get(entity_set.name) != path.name:
-            raise BadInput(
-                f"$filter: {shown(path)} is no place; the `location` of Locations and the `feature` of FeaturesOfInterest are, "
-                "as in Locations/location",
-                reason="query",
-            )
-        return alias, entity_set.name
-
     def sort_key(self, expression: Expression) -> list[str]:
         """What to sort by, without a direction. Raises BadInput for what multiplies rows."""
         term = self.term(expression)
-        if self.many:
+        if self.joins.many:
             raise BadInput(f"$orderby: {shown(expression)} has several values for one entity", reason="query")
         if term.constant is not UNSAID or term.gives is Gives.NULL:
             raise BadInput(f"$orderby: {shown(expression)} is the same for all; name a property", reason="query")

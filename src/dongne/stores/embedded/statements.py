@@ -148,15 +148,15 @@ def _compile(target: EntitySet, query: Query, parents: Parents | None, bindings:
     if query.filter is not None:
         compiler = Compiler(target, bindings, now_us)
         condition = compiler.condition(query.filter)
-        if compiler.many:  # a join would give an entity once for each of the many
+        if compiler.joins.many:  # a join would give an entity once for each of the many
             table = bindings.all_observations() if target is OBSERVATIONS else bindings.table(TABLES[target.name])
-            where.append(f"b.id in (select b.id from {table} b {' '.join(compiler.joins)} where {condition})")
+            where.append(f"b.id in (select b.id from {table} b {' '.join(compiler.joins.tables)} where {condition})")
         else:
-            joins += compiler.joins
+            joins += compiler.joins.tables
             where.append(condition)
     sorter = Compiler(target, bindings, now_us, prefix="o")
     keys = [(key, order.descending) for order in query.orderby for key in sorter.sort_key(order.expression)]
-    joins += sorter.joins
+    joins += sorter.joins.tables
     return _Parts(parent, " ".join(joins), " where " + " and ".join(where) if where else "", keys)
 
 
