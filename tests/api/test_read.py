@@ -19,7 +19,7 @@ def test_the_root_lists_the_sets_of_part_1_and_claims_only_what_is_there(client:
         "Observations", "ObservedProperties", "Sensors", "Things",
     ]  # fmt: skip
     claims = root["serverSettings"]["conformance"]
-    assert not [claim for claim in claims if "mqtt" in claim or "batch" in claim]
+    assert not [claim for claim in claims if "mqtt" in claim]
     assert client.get("/v1.1/").json() == root
 
 

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Awaitable
 
 from dongne.model.errors import DongneError, NotFound
+from dongne.standards.sensorthings.batch import json_answers, multipart_answers
+from dongne.web.api.batch import Batches
 from dongne.web.api.changes.changer import Asked, Changer, decoded
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
 from dongne.web.api.data import Data
@@ -36,8 +38,9 @@ class Api:
         self.context = context
         self.ingest = Ingest(context)
         self.changer = Changer(context)
-        self._data = Data(context)
         self._reads = Reads(context)
+        self._data = Data(context)
+        self._batches = Batches(context, self.changer, self._reads.answer)
         self._events = Events(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,11 +98,27 @@ class Api:
             await self._reads.get(scope, send, rest)
         elif rest in ("CreateObservations", "$CreateObservations") and method == "POST":
             await self.ingest.data_array(scope, receive, send)
+        elif rest == "$batch" and method == "POST":
+            await self._batch(scope, receive, send)
         elif method in CHANGES:
             body = await read_body(scope, receive, self.context.max_body_bytes)
             await self.change(scope, send, rest, body)
         else:
             await _not_allowed(send, f"GET, {', '.join(CHANGES)}", method)
+
+    async def _batch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        check_write(self.context, scope)
+        body = await read_body(scope, receive, self.context.max_body_bytes)
+        kind = sent_type_of(scope)
+        root = f"{self.context.public_url(scope)}{ROOT}"
+        answers = await self._batches.answer(scope, root, body, kind)
+        self.context.requests["batch", 200] += 1
+        if kind.lower().startswith("multipart/"):
+            boundary = f"batch_{self.context.store.head()}"
+            content = f"multipart/mixed; boundary={boundary}".encode()
+            await send_bytes(send, 200, multipart_answers(answers, boundary), [OPEN], (b"content-type", content))
+        else:
+            await send_bytes(send, 200, json_answers(answers), [OPEN])
 
     async def change(self, scope: Scope, send: Send, rest: str, body: bytes) -> None:
         """A request that makes, changes or deletes entities, answered when that is durable."""
@@ -128,6 +147,12 @@ def content_type_of(scope: Scope) -> str:
         if name == b"content-type":
             return str(value.decode("latin-1").strip().lower())
     return "application/json"
+
+
+def sent_type_of(scope: Scope) -> str:
+    """The same in the letters in which it was sent: a boundary has its own."""
+    found = (value.decode("latin-1").strip() for name, value in scope["headers"] if name == b"content-type")
+    return next(found, "application/json")
 
 
 async def _not_allowed(send: Send, allowed: str, method: str) -> None:

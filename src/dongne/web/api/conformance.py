@@ -40,6 +40,7 @@ CONFORMANCE = (
     "create-update-delete/delete-entity",
     "create-update-delete/historical-location-auto-creation",
     "create-update-delete/historical-location-manual-creation",
+    "batch-request/batch-request",
     "multi-datastream/properties",
     "multi-datastream/relations",
     "multi-datastream/constraints",

@@ -42,7 +42,7 @@ class Reads:
     async def get(self, scope: Scope, send: Send, text: str) -> None:
         """The resource at `text`, the decoded path below the service root."""
         try:
-            body, content = await self._answer(scope, text)
+            body, content = await self.answer(scope, text)
         except DongneError as error:
             self._context.requests["read", error.status] += 1
             await send_error(send, error)
@@ -51,7 +51,8 @@ class Reads:
         self._context.requests["read", status] += 1
         await send_bytes(send, status, body, [OPEN], (b"content-type", content))
 
-    async def _answer(self, scope: Scope, text: str) -> tuple[bytes, bytes]:
+    async def answer(self, scope: Scope, text: str) -> tuple[bytes, bytes]:
+        """The body and its content type. Raises DongneError."""
         root = f"{self._context.public_url(scope)}/v1.1"
         if not text.strip("/"):
             return encode(root_document(root, CONFORMANCE, {})), _JSON
