@@ -1,14 +1,25 @@
 """From emissions to records: batches of derived Observations, case events, Tasks, job starts.
 
-A derived Datastream is made the first time its service says something about its Thing.
+A derived Datastream, or a TaskingCapability, is made the first time its service says something about its Thing.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from dongne.model.entities import Datastream, Entity, EntityType, Property, Sensor, Unit, put
+from dongne.model.entities import (
+    Actuator,
+    Datastream,
+    Entity,
+    EntityType,
+    Property,
+    Sensor,
+    TaskingCapability,
+    Unit,
+    put,
+)
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import ObservedProperty
 from dongne.model.records import (
@@ -23,7 +34,7 @@ from dongne.model.times import to_us
 from dongne.runtime.facts import case_event, task_event
 from dongne.runtime.ports import Entry
 from dongne.runtime.runner import Emitted
-from dongne.runtime.service import Result, Start
+from dongne.runtime.service import Command, Result, Start
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -44,6 +55,15 @@ class Outlet:
             if "service" in d.properties
         }
 
+        self._actuators = {
+            str(a.properties["service"]): a.id for a in graph.actuators.values() if "service" in a.properties
+        }
+        self._capabilities = {
+            (str(c.properties["service"]), c.thing_id, c.name): c.id
+            for c in graph.capabilities.values()
+            if "service" in c.properties
+        }
+
     def entries(self, emissions: Iterable[Emitted], record: Record) -> list[Entry]:
         """The entries of what was emitted on one record, in order; new Datastreams first."""
         made: list[Entity] = []
@@ -53,7 +73,7 @@ class Outlet:
             if isinstance(emitted.emission, Result):
                 results.setdefault(emitted.service, []).append(emitted)
             else:
-                entry = self._other(emitted, record)
+                entry = self._other(emitted, record, made)
                 if entry is not None:
                     others.append(entry)
         batches = [self._batch(service, said, record, made) for service, said in results.items()]
@@ -63,13 +83,16 @@ class Outlet:
             entries.append(Entry(RecordKind.ENTITIES, body, 1, "dongne", record.number, record.at_us))
         return entries + batches + others
 
-    def _other(self, emitted: Emitted, record: Record) -> Entry | None:
+    def _other(self, emitted: Emitted, record: Record, made: list[Entity]) -> Entry | None:
         if isinstance(emitted.emission, Start):
             start = JobStart(emitted.service, emitted.emission.job, emitted.thing, to_us(emitted.time))
             return Entry(RecordKind.START, _encode(start), 1, emitted.service, record.number, record.at_us)
         if (event := case_event(emitted)) is not None:
             return Entry(RecordKind.CASE, _encode(event), 1, emitted.service, record.number, record.at_us)
         if (task := task_event(emitted)) is not None:
+            if isinstance(emitted.emission, Command):
+                capability = self._capability(emitted.service, emitted.thing, emitted.emission.capability, made)
+                task = msgspec.structs.replace(task, capability_id=capability)
             return Entry(RecordKind.TASK, _encode(task), 1, emitted.service, record.number, record.at_us)
         return None
 
@@ -109,6 +132,36 @@ class Outlet:
         self._streams[key] = stream.id
         return stream.id
 
+    def _capability(self, service: str, thing: int, observed: ObservedProperty, made: list[Entity]) -> int:
+        """What a service can tell a Thing to do is a TaskingCapability, made the first time it does."""
+        key = (service, thing, observed.key)
+        known = self._capabilities.get(key)
+        if known is not None:
+            return known
+        capability = TaskingCapability(
+            id=self._new_id(EntityType.TASKING_CAPABILITY),
+            name=observed.key,
+            description=f"Brings {observed.key} to a value in {observed.unit}",
+            tasking_parameters=_command_schema(observed),
+            thing_id=thing,
+            actuator_id=self._actuator(service, made),
+            properties={"service": service, "unit": observed.unit},
+        )
+        made.append(capability)
+        self._capabilities[key] = capability.id
+        return capability.id
+
+    def _actuator(self, service: str, made: list[Entity]) -> int:
+        if service not in self._actuators:
+            actuator = Actuator(
+                id=self._new_id(EntityType.ACTUATOR),
+                name=f"devices of service {service}",
+                properties={"service": service},
+            )
+            made.append(actuator)
+            self._actuators[service] = actuator.id
+        return self._actuators[service]
+
     def _sensor(self, service: str, made: list[Entity]) -> int:
         if service not in self._sensors:
             sensor = Sensor(
@@ -133,3 +186,11 @@ def property_entity(number: int, observed: ObservedProperty) -> Property:
     return Property(
         id=number, name=observed.key, definition=observed.definition, properties={"unit": observed.unit, **finite}
     )
+
+
+def _command_schema(observed: ObservedProperty) -> dict[str, Any]:
+    """The JSON Schema of what a Command asks for."""
+    limits = {"minimum": observed.low, "maximum": observed.high}
+    value = {"type": "number", **{name: limit for name, limit in limits.items() if abs(limit) != float("inf")}}
+    until = {"type": "string", "format": "date-time"}
+    return {"type": "object", "properties": {"value": value, "until": until}, "required": ["value"]}

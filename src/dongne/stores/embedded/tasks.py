@@ -21,8 +21,7 @@ _task = msgspec.json.Decoder(Task)
 
 def mirror_tasks(connection: duckdb.DuckDBPyConnection, events: Sequence[tuple[int, TaskEvent]]) -> None:
     """Brings the table up to date with events and the numbers of their records; inside the caller's transaction."""
-    outgoing = pa.table({"value": pa.array(list({event.key for _, event in events}))})
-    rows = connection.execute("select body from tasks where key in (select value from outgoing)").fetchall()
+    rows = _bodies(connection, _values({event.key for _, event in events}, pa.string()))
     now = {task.key: task for (body,) in rows if (task := _task.decode(body))}
     changed: dict[str, Task] = {}
     for number, event in events:
@@ -34,17 +33,33 @@ def mirror_tasks(connection: duckdb.DuckDBPyConnection, events: Sequence[tuple[i
             now[event.key] = changed[event.key] = after
     if not changed:
         return
-    outgoing = pa.table({"value": pa.array(list(changed))})
-    connection.execute("delete from tasks where key in (select value from outgoing)").fetchall()
-    incoming = _table(list(changed.values()))
-    names = ", ".join(incoming.column_names)
-    connection.execute(f"insert into tasks ({names}) select {names} from incoming").fetchall()
+    _delete(connection, "key", _values(changed, pa.string()))
+    _insert(connection, _table(list(changed.values())))
 
 
 def forget_tasks(connection: duckdb.DuckDBPyConnection, capabilities: Iterable[int]) -> None:
     """Those of capabilities which are gone."""
-    outgoing = pa.table({"value": pa.array(list(capabilities), pa.int64())})
-    connection.execute("delete from tasks where capability_id in (select value from outgoing)").fetchall()
+    _delete(connection, "capability_id", _values(capabilities, pa.int64()))
+
+
+def _values(values: Iterable[Any], kind: pa.DataType) -> pa.Table:
+    return pa.table({"value": pa.array(list(values), kind)})
+
+
+# DuckDB finds the tables `wanted`, `outgoing` and `incoming` by their names.
+
+
+def _bodies(connection: duckdb.DuckDBPyConnection, wanted: pa.Table) -> list[tuple[str]]:
+    return connection.execute("select body from tasks where key in (select value from wanted)").fetchall()
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, column: str, outgoing: pa.Table) -> None:
+    connection.execute(f"delete from tasks where {column} in (select value from outgoing)").fetchall()
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, incoming: pa.Table) -> None:
+    names = ", ".join(incoming.column_names)
+    connection.execute(f"insert into tasks ({names}) select {names} from incoming").fetchall()
 
 
 def _table(tasks: Sequence[Task]) -> pa.Table:

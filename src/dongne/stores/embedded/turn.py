@@ -36,7 +36,9 @@ def apply_turn(connection: duckdb.DuckDBPyConnection, found: Sequence[Written]) 
     with transaction(connection):
         rows = insert_observations(connection, batches, sort=is_run)
         changes: list[EntityChange] = []
-        events = [(w.record.number, _task_event.decode(w.record.body)) for w in found if w.record.kind is RecordKind.TASK]
+        events = [
+            (w.record.number, _task_event.decode(w.record.body)) for w in found if w.record.kind is RecordKind.TASK
+        ]
         if events:
             mirror_tasks(connection, events)
         for written in found:

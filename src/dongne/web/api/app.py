@@ -14,6 +14,8 @@ from dongne.web.api.http import OPEN, SINGLE_PATH, Gone, check_write, read_body,
 from dongne.web.api.ingest import Ingest, NotPlain
 from dongne.web.api.metrics import send_metrics, send_status
 from dongne.web.api.read import Reads, decoded_path, options_of
+from dongne.web.api.tasks import PATH as TASK_PATH
+from dongne.web.api.tasks import Tasks
 
 log = logging.getLogger(__name__)
 ROOT = "/v1.1"
@@ -38,6 +40,7 @@ class Api:
         self.context = context
         self.ingest = Ingest(context)
         self.changer = Changer(context)
+        self._tasks = Tasks(context)
         self._reads = Reads(context)
         self._data = Data(context)
         self._batches = Batches(context, self.changer, self._reads.answer)
@@ -130,6 +133,10 @@ class Api:
         """The status, and the address of what was made. Raises DongneError."""
         method = scope["method"]
         check_write(self.context, scope)
+        if TASK_PATH.search(rest):
+            status, made = await self._tasks.change(self.context.who_of(scope), method, rest, decoded(body, method))
+            self.context.requests[method.lower(), status] += 1
+            return status, f"{self.context.public_url(scope)}{ROOT}/{made}".encode() if made else None
         work = self.changer.begin(self.context.who_of(scope))
         asked = Asked(method, rest, options_of(scope), decoded(body, method), content_type_of(scope))
         outcome = self.changer.apply(work, asked)

@@ -11,11 +11,13 @@ from dongne.model.entities import (
     EntityType,
     HistoricalLocation,
     MultiDatastream,
+    TaskingCapability,
     Thing,
 )
 from dongne.model.errors import BadInput
 from dongne.model.who import Right
 from dongne.runtime.intake import range_of
+from dongne.runtime.tasking import check_capability
 from dongne.standards.sensorthings.decode import Draft
 from dongne.standards.sensorthings.observations import ObservationBody, row_of
 from dongne.standards.sensorthings.schema import (
@@ -67,6 +69,8 @@ def _entity(work: Work, draft: Draft) -> int:
 
 def check(entity: Entity, place: str) -> None:
     """Raises BadInput where an entity's parts don't fit (18-088, clause 10.2 and multi-datastream/constraints)."""
+    if isinstance(entity, TaskingCapability):
+        check_capability(entity, place)
     if isinstance(entity, MultiDatastream):
         lengths = {
             "multiObservationDataTypes": len(entity.multi_observation_data_types),
