@@ -19,6 +19,7 @@ from dongne.compose.folder import forget
 from dongne.compose.opened import OpenCity, Report, RunOptions
 from dongne.model.errors import DongneError
 from dongne.model.records import RecordKind
+from dongne.runtime.confirming import Confirmer
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
@@ -41,6 +42,7 @@ class RunningCity:
         self.intake = Intake(self.store)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._confirming: threading.Thread | None = None
         self._drawing: threading.Thread | None = None
         self.mqtt: MqttAdapter | None = None
         try:
@@ -87,6 +89,8 @@ class RunningCity:
         """What streams in is written from here on."""
         self._thread = threading.Thread(target=self._stream, name="streams", daemon=True)
         self._thread.start()
+        self._confirming = threading.Thread(target=self._confirm, name="tasks", daemon=True)
+        self._confirming.start()
         if self.mqtt is not None:
             self.mqtt.start()
 
@@ -102,6 +106,22 @@ class RunningCity:
                 log.exception("what streams in has failed; tried again")
                 wait_s = 10.0
             self._stopping.wait(wait_s)
+
+    def _confirm(self) -> None:
+        """Tasks are done when an Observation shows it, and expire when their time is over."""
+        confirmer: Confirmer | None = None
+        while not self._stopping.is_set():
+            try:
+                confirmer = confirmer or Confirmer(self.store)
+                if not confirmer.step():
+                    self.store.wait_beyond(confirmer.position, 0.5)
+                continue
+            except DongneError as error:
+                log.warning("what becomes of Tasks has to wait: %s", error.message)
+            except Exception:  # a fault with one Task must not end all for good
+                log.exception("what becomes of Tasks could not be worked out; tried again")
+            confirmer = None  # it starts anew from what is stored
+            self._stopping.wait(2.0)
 
     @property
     def basemap(self) -> Path:
@@ -124,6 +144,8 @@ class RunningCity:
             self.mqtt.close()
         if self._thread is not None:
             self._thread.join(timeout=10)
+        if self._confirming is not None:
+            self._confirming.join(timeout=10)
         self.runtime.close()
         self.store.close()
         for child in multiprocessing.active_children():  # a job or what-if under way; it is asked for again
