@@ -10,8 +10,9 @@ from typing import Any
 from dongne.adapters.clock import CityClock
 from dongne.adapters.table_import import ImportOptions, ImportReport, import_table
 from dongne.compose.opened import OpenCity, Report, last_instant_us
-from dongne.model.errors import BadSetup
+from dongne.model.errors import BadInput, BadSetup
 from dongne.runtime.intake import Intake
+from dongne.stores.access import AccessBook
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.backup import Backup, check_backup, restore_backup, write_backup
 
@@ -98,3 +99,15 @@ def restore(source: Path, folder: Path, report: Report) -> dict[str, Any]:
 def list_faults(backup: Path) -> list[str]:
     """What is wrong with a backup, a line each."""
     return list(check_backup(backup))
+
+
+@contextmanager
+def open_access(folder: Path) -> Iterator[AccessBook]:
+    """A folder's tokens and audit log, also while the city runs. Raises BadInput where there is no city."""
+    if not folder.is_dir():
+        raise BadInput(f"there are no data in {folder}; `dongne run` or `dongne city import` makes them")
+    book = AccessBook(folder)
+    try:
+        yield book
+    finally:
+        book.close()

@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,15 @@ from dongne.adapters.sources import load_sources
 from dongne.compose.opened import Report, RunOptions
 from dongne.compose.running import RunningCity
 from dongne.lab.laboratory import Laboratory
-from dongne.model.errors import BadSetup
+from dongne.model.access import EVERYTHING
+from dongne.model.errors import BadSetup, NotKnown
+from dongne.model.who import ANYBODY, BENCH, ROLES, Who
+from dongne.stores.access import AccessBook
 from dongne.stores.embedded import SequenceFile
 from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector, waken_collector
+from dongne.web.api.context import Scope
+from dongne.web.api.http import token_of
 from dongne.web.app import create_app
 from dongne.web.context import LOOPBACK, WebContext, is_from_this_machine
 from dongne.web.server import Server
@@ -66,7 +72,9 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
     guard = Guard(options)
     selector = Selector(city.store, city.store.history)
     api = create_api(
-        ApiContext(city.store, city.config, city.intake, selector, may_write=guard.token_may_write, version=__version__)
+        ApiContext(
+            city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, version=__version__
+        )
     )
     laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
     sources = tuple(load_sources(city.opened.city_folder).values())
@@ -95,6 +103,7 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
         server.run(sockets=[listener])
     finally:
         note.unlink(missing_ok=True)
+        guard.book.close()
         selector.close()
         laboratory.close()
 
@@ -105,19 +114,44 @@ def address_of(mqtt: MqttAdapter | None) -> str:
 
 
 class Guard:
-    """Who may write. At an address of this machine only, whoever uses the machine; elsewhere, with `--open`, everybody,
-    without it who has the token in the data folder's `token` file."""
+    """Who asks. At an address of this machine only, or with `--open`, whoever brings no token may write, and sees open data;
+    elsewhere they may read those. The token in the data folder's `token` file is the administrator's."""
 
     def __init__(self, options: RunOptions) -> None:
         self._is_open = options.open or options.host in LOOPBACK
+        self.book = AccessBook(options.folder)
         file = options.folder / "token"
         if not file.exists():
             write_note(file, secrets.token_urlsafe(24))
         self.token = file.read_text(encoding="utf-8").strip().strip('"')
+        rights, _ = ROLES["admin"]
+        self._admin = Who("folder", "admin", rights, None, EVERYTHING, is_known=True)
 
-    def token_may_write(self, token: str | None) -> bool:
-        """Whether a request to the API with this bearer token may write."""
-        return self._is_open or (token is not None and secrets.compare_digest(token, self.token))
+    def who_of(self, scope: Scope) -> Who:
+        """Raises NotKnown for a token that does not hold."""
+        token = token_of(scope)
+        if token is None:
+            return BENCH if self._is_open else ANYBODY
+        if secrets.compare_digest(token.encode(), self.token.encode()):
+            return self._admin
+        who = self.book.find_who(token, time.time_ns() // 1_000)
+        if who is None:
+            raise NotKnown(
+                "this token does not hold: it is not known here, has expired or was revoked; `dongne token issue` makes one",
+                reason="token",
+            )
+        return who
+
+    def audit(self, who: Who, changed: list[tuple[str, str, int]]) -> None:
+        """Entities and Observations that somebody changed; many of one sort are one entry."""
+        groups: dict[tuple[str, str], list[int]] = {}
+        for what, kind, number in changed:
+            groups.setdefault((what, kind), []).append(number)
+        for (what, kind), numbers in groups.items():
+            if kind == "Observation" and what == "put":
+                continue
+            shown = ", ".join(map(str, numbers[:20])) + (f" and {len(numbers) - 20} more" if len(numbers) > 20 else "")
+            self.book.write(who.name or "anybody", f"{kind} {what}", shown, who.role, time.time_ns() // 1_000)
 
     def request_may_write(self, request: Request) -> bool:
         """Whether a form on a page may."""

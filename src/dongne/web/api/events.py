@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from dongne.model.access import PUBLIC, Sight, Veil
 from dongne.model.cases import CaseEvent
+from dongne.model.entities import EntityType
 from dongne.model.errors import BadInput, DongneError, NotFound, TooMany
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
@@ -32,8 +34,10 @@ _case_decoder = msgspec.msgpack.Decoder(CaseEvent)
 class Wanted:
     """Which Observations a listener wants; turns records into its events. Without any choice it wants all."""
 
-    def __init__(self, graph: ThingGraph, datastreams: set[int], things: set[int], properties: set[str]) -> None:
-        self._graph = graph
+    def __init__(
+        self, graph: ThingGraph, datastreams: set[int], things: set[int], properties: set[str], sight: Sight = PUBLIC
+    ) -> None:
+        self._graph, self._veil, self._sight = graph, Veil(graph), sight
         self._datastreams, self._things, self._properties = datastreams, things, properties
         self._revision = -1
         self._chosen: np.ndarray[Any, np.dtype[np.int64]] | None = None
@@ -43,11 +47,10 @@ class Wanted:
         if record.kind is not RecordKind.OBSERVATIONS:
             return []
         batch = batch or decode_batch(record.body, record.count)
-        rows = (
-            np.arange(len(batch))
-            if (chosen := self._choose()) is None
-            else np.flatnonzero(np.isin(batch.datastream, chosen))
-        )
+        wanted = np.ones(len(batch), bool) if (chosen := self._choose()) is None else np.isin(batch.datastream, chosen)
+        if gone := self._veil.hidden(self._sight).of(EntityType.DATASTREAM):
+            wanted &= ~np.isin(batch.datastream, np.fromiter(gone, np.int64))
+        rows = np.flatnonzero(wanted)
         return [
             (record.number + row, self._event(record.number + row, batch, row))
             for row in rows.tolist()
@@ -87,14 +90,19 @@ class Wanted:
 class WantedCases:
     """All events of cases, or those of one kind, Thing or service."""
 
-    def __init__(self, kinds: set[str], things: set[int], services: set[str]) -> None:
+    def __init__(
+        self, graph: ThingGraph, kinds: set[str], things: set[int], services: set[str], sight: Sight = PUBLIC
+    ) -> None:
         self._kinds, self._things, self._services = kinds, things, services
+        self._veil, self._sight = Veil(graph), sight
 
     def events(self, record: Record, batch: ObservationBatch | None, after: int) -> list[Event]:
         """The event of a record beyond `after`, where it is one."""
         if record.kind is not RecordKind.CASE or record.number <= after:
             return []
         event = _case_decoder.decode(record.body)
+        if event.thing in self._veil.hidden(self._sight).of(EntityType.THING):
+            return []
         if (
             (self._kinds and event.kind not in self._kinds)
             or (self._things and event.thing not in self._things)
@@ -180,9 +188,11 @@ class Events:
             if name in chosen:
                 chosen[name].update(part.strip() for part in value.split(",") if part.strip())
         things = _ids(chosen["thing"], "thing")
+        sight = self._context.who_of(scope).sight
         if what == "observations":
-            return Wanted(self._store.graph, _ids(chosen["datastream"], "datastream"), things, chosen["property"])
-        return WantedCases(chosen["kind"], things, chosen["service"])
+            streams = _ids(chosen["datastream"], "datastream")
+            return Wanted(self._store.graph, streams, things, chosen["property"], sight)
+        return WantedCases(self._store.graph, chosen["kind"], things, chosen["service"], sight)
 
     # --- the writer's side
 

@@ -1,6 +1,7 @@
 """The little HTTP that the API needs, on plain ASGI: bodies with a bound, JSON answers, errors as JSON."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import msgspec
 
 from dongne.model.errors import DongneError, NotAllowed, RetryLater, TooLarge
+from dongne.model.who import Right, Who
 from dongne.web.api.context import ApiContext, Receive, Scope, Send, anyone
 
 Header = tuple[bytes, bytes]
@@ -85,21 +87,34 @@ async def send_error(send: Send, error: DongneError, headers: Sequence[Header] =
     await send_json(send, error.status, document, [*extra, OPEN])
 
 
-def check_write(context: ApiContext, scope: Scope) -> None:
-    """Raises NotAllowed where the request's bearer token may not write."""
-    if context.may_write is anyone:
-        return
-    token = None
+def token_of(scope: Scope) -> str | None:
+    """The token a request brings: as Bearer, or as the password of Basic, which many clients of SensorThings know only."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             scheme, _, rest = value.decode("latin-1").partition(" ")
-            token = rest.strip() if scheme.lower() == "bearer" else None
-            break
-    if not context.may_write(token):
+            if scheme.lower() == "bearer":
+                return str(rest.strip())
+            if scheme.lower() == "basic":
+                try:
+                    return b64decode(rest.strip()).decode().partition(":")[2]
+                except ValueError:
+                    return ""
+    return None
+
+
+def check_write(context: ApiContext, scope: Scope) -> Who:
+    """Who asks. Raises NotKnown or NotAllowed where no Observation of any Thing may be sent by them."""
+    who = context.who_of(scope)
+    if Right.OBSERVE not in who.rights and Right.MODEL not in who.rights:
+        who.must(Right.OBSERVE)
+    if context.may_write is anyone:
+        return who
+    if not context.may_write(token_of(scope)):
         raise NotAllowed(
             "writing needs a token: send the header Authorization: Bearer <token> with one that is known here",
             reason="token",
         )
+    return who
 
 
 SINGLE_PATH = re.compile(r"/v1\.1/Datastreams\((\d{1,9})\)/Observations")

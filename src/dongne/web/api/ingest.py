@@ -13,11 +13,18 @@ import numpy as np
 
 from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
+from dongne.model.who import BENCH, Right, Who
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.intake import Checked
 from dongne.runtime.ports import Entry, Lane, Receipt, Transaction
 from dongne.standards.sensorthings.encode import encode
-from dongne.standards.sensorthings.observations import ObservationRow, decode_data_array, decode_observation, row_of
+from dongne.standards.sensorthings.observations import (
+    ArrayRows,
+    ObservationRow,
+    decode_data_array,
+    decode_observation,
+    row_of,
+)
 from dongne.web.api.context import ApiContext, Door, Receive, Scope, Send
 from dongne.web.api.http import Gone, check_write, read_body, send_bytes, send_error
 
@@ -51,9 +58,9 @@ class Ingest:
     async def single(self, scope: Scope, receive: Receive, send: Send, datastream: int | None = None) -> None:
         """POST of one Observation; `datastream` where the path names it."""
         try:
-            check_write(self._context, scope)
+            who = check_write(self._context, scope)
             body = await read_body(scope, receive, self._context.max_body_bytes)
-            row, number = self.take_one(body, datastream)
+            row, number = self.take_one(body, datastream, who)
             status = 200
             if not number:
                 number = await self._store_one(row)
@@ -70,10 +77,12 @@ class Ingest:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
-    def take_one(self, body: bytes, datastream: int | None) -> tuple[ObservationRow, int]:
+    def take_one(self, body: bytes, datastream: int | None, who: Who = BENCH) -> tuple[ObservationRow, int]:
         """A checked row, and the number of the Observation that says the same already; 0 where it is to be stored, and
         then it is in the ledger as received. Raises BadInput, NotFound."""
         row = self._decode(body, datastream)
+        if who.things is not None and (stream := self._store.graph.find_stream(row.datastream)):
+            who.must(Right.OBSERVE, stream.thing_id)
         number = self._intake.check(row)
         if number:
             self._intake.count_duplicate()
@@ -139,12 +148,12 @@ class Ingest:
         """POST to CreateObservations: the address of each Observation in the order sent, or "error: ..." in its place."""
         rows = None
         try:
-            check_write(self._context, scope)
+            who = check_write(self._context, scope)
             body = await read_body(scope, receive, self._context.max_body_bytes)
             if len(body) <= THREAD_BYTES:
-                rows = self._take(body)
+                rows = self._take(body, who)
             else:
-                rows = await asyncio.get_running_loop().run_in_executor(None, self._take, body)
+                rows = await asyncio.get_running_loop().run_in_executor(None, self._take, body, who)
             answer, status = await self._store_many(rows, scope)
         except Gone:
             return
@@ -157,8 +166,10 @@ class Ingest:
         self._context.requests["data_array", status] += 1
         await send_bytes(send, status, answer)
 
-    def _take(self, body: bytes) -> Checked:
+    def _take(self, body: bytes, who: Who = BENCH) -> Checked:
         rows = decode_data_array(body, self._clock.now_us())
+        if who.things is not None:
+            self._refuse_others(rows, who.things)
         features = {extra.feature_id for extra in rows.extras.values()} - {None}
         for feature_id in features:
             self._check_feature(int(feature_id or 0))
@@ -166,6 +177,14 @@ class Ingest:
             if not self._intake.has_feature(stream):
                 self._features.see_to(stream)
         return self._intake.check_rows(rows)
+
+    def _refuse_others(self, rows: ArrayRows, things: frozenset[int]) -> None:
+        """The rows of Things for which the token is not are errors."""
+        for number in np.unique(rows.datastream).tolist():
+            stream = self._store.graph.find_stream(number)
+            if stream is not None and stream.thing_id not in things:
+                text = f"the token is not for Thing {stream.thing_id}; send its rows with its own"
+                rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == number).tolist(), text))
 
     async def _store_many(self, checked: Checked, scope: Scope) -> tuple[bytes, int]:
         prefix = self.observations_at(scope).decode()

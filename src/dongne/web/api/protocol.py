@@ -18,6 +18,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dongne.model.errors import DongneError, NotAllowed, RetryLater
+from dongne.model.who import BENCH, Who
 from dongne.standards.sensorthings.observations import ObservationRow
 from dongne.web.api.app import Api
 from dongne.web.api.context import Door
@@ -41,12 +42,13 @@ class _Nothing:
 class Append:
     """One request of this kind, in the place of uvicorn's cycle."""
 
-    __slots__ = ("body", "datastream", "disconnected", "keep_alive", "protocol", "response_complete", "root")
+    __slots__ = ("body", "datastream", "disconnected", "keep_alive", "protocol", "response_complete", "root", "who")
     message_event = _Nothing()
 
     def __init__(self, protocol: "AppendProtocol", datastream: int | None, root: bytes, keep_alive: bool) -> None:
         self.protocol, self.datastream, self.root, self.keep_alive = protocol, datastream, root, keep_alive
         self.body = b""
+        self.who: Who = BENCH
         self.response_complete = self.disconnected = False
 
     def finish(self, head: bytes, body: bytes = b"") -> None:
@@ -133,7 +135,7 @@ class AppendProtocol(HttpToolsProtocol):
             self, None if stream is None else int(stream), root, self.parser.should_keep_alive()
         )
         try:
-            check_write(self.api.context, scope)
+            self.cycle.who = check_write(self.api.context, scope)  # type: ignore[attr-defined]  # it is an Append
             self._check_length()
         except DongneError as error:
             self._refuse_early(error)
@@ -182,7 +184,7 @@ class AppendProtocol(HttpToolsProtocol):
             return
         ingest = self.api.ingest
         try:
-            row, number = ingest.take_one(append.body, append.datastream)
+            row, number = ingest.take_one(append.body, append.datastream, append.who)
             if number:
                 self.api.context.requests["observation", 200] += 1
                 append.finish(b"%blocation: %b%d%b" % (_THERE, append.root, number, _NO_BODY))
