@@ -85,10 +85,10 @@ class Confirmer:
             stream = None
         if stream is None and not _is_number(expires_s):
             return
-        tolerance = said.get("tolerance")
+        tolerance, expires = _number_in(said, "tolerance"), _number_in(said, "expires_s")
         self._open[task.key] = Watched(
-            task, stream, wanted, float(tolerance) if _is_number(tolerance) else 0.0,
-            to_us(task.created) + int(expires_s * 1e6) if _is_number(expires_s) else None,
+            task, stream, wanted, tolerance or 0.0,
+            None if expires is None else to_us(task.created) + int(expires * 1e6),
         )  # fmt: skip
 
     def _note(self, record: Record) -> None:
@@ -141,6 +141,11 @@ def _is_so(one: Watched, value: Any) -> bool:
     if _is_number(one.wanted) and _is_number(value):
         return bool(abs(value - one.wanted) <= one.tolerance)
     return bool(value == one.wanted)
+
+
+def _number_in(said: dict[str, Any], name: str) -> float | None:
+    value = said.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _is_number(value: Any) -> bool:
