@@ -30,8 +30,9 @@ def _positions(geometry: Any) -> Iterator[Point]:
         else:
             yield from _positions(geometry.get("coordinates"))
     elif isinstance(geometry, list | tuple) and geometry:
-        if isinstance(geometry[0], int | float) and len(geometry) >= 2:
-            yield (float(geometry[0]), float(geometry[1]))
+        if isinstance(geometry[0], int | float):
+            if len(geometry) >= 2 and isinstance(geometry[1], int | float):
+                yield (float(geometry[0]), float(geometry[1]))
         else:
             for part in geometry:
                 yield from _positions(part)
@@ -47,17 +48,18 @@ def find_centre(geojson: Any) -> Point | None:
 
 def find_extent(geometries: Iterable[Any]) -> dict[str, Any] | None:
     """The GeoJSON geometry of one place, or the box around several; None where none has a position."""
-    distinct: list[Any] = []
-    for geometry in geometries:
-        if geometry not in distinct and next(_positions(geometry), None):
-            distinct.append(geometry)
-    if len(distinct) <= 1:
-        found: dict[str, Any] | None = distinct[0] if distinct else None
-        return found["geometry"] if found and found.get("type") == "Feature" else found
-    points = [point for geometry in distinct for point in _positions(geometry)]
+    places = [place for geometry in geometries if (place := _bare(geometry)) and next(_positions(place), None)]
+    if not places or all(place == places[0] for place in places):
+        return places[0] if places else None
+    points = [point for place in places for point in _positions(place)]
     (west, south), (east, north) = map(min, zip(*points, strict=True)), map(max, zip(*points, strict=True))
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {"type": "Polygon", "coordinates": [ring]}
+
+
+def _bare(geometry: Any) -> dict[str, Any] | None:
+    found = geometry.get("geometry") if isinstance(geometry, dict) and geometry.get("type") == "Feature" else geometry
+    return found if isinstance(found, dict) else None
 
 
 class PointIndex:

@@ -141,11 +141,17 @@ class Extents:
     # --- from history
 
     def _build(self) -> None:
+        if not self._read(0):  # history as far as it is, the rest from the sequence
+            self._read(None)
+
+    def _read(self, until: int | None) -> bool:
+        """Whether it is right; else something was removed or corrected which history has not met, and it is at most too
+        wide."""
         with self._lock:
             self._empty()
         self._listens = True
         head = self._store.head()
-        with self._history.reading(until=0) as cursor:  # as far as it is: the rest comes from the sequence
+        with self._history.reading(until=until) as cursor:
             ((position,),) = cursor.execute("select position from follower").fetchall()
             found = cursor.execute(_EXTENTS).fetchall()
             named = cursor.execute(_NAMED).fetchall()
@@ -164,7 +170,8 @@ class Extents:
                     self._fold(decode_batch(record.body, record.count))
                 changed = changed or record.kind in _CHANGES
             position = records[-1].last
-        self._ready = self._listens and not changed  # else good for this once, and at most too wide
+        self._ready = self._listens and not changed
+        return not changed
 
     def _take(self, stream: int, first: int, last: int, begin: int | None, end: int | None) -> None:
         self._grow(stream + 1)

@@ -22,11 +22,12 @@ class Of:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A table (or a query in brackets) has pairs of ids of source and target."""
+    """A table (or a query in brackets) has pairs of ids of source and target; in the order of `place` where it has one."""
 
     table: str
     source: str
     target: str
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def about(observations: str, epochs: str) -> str:
 
 _PLACES = "(select id as historical_location_id, unnest(location_ids) as location_id from historical_locations)"
 _OBSERVED = (
-    "(select id as multi_datastream_id, unnest(observed_property_ids) as observed_property_id from multi_datastreams)"
+    "(select id as multi_datastream_id, unnest(observed_property_ids) as observed_property_id, "
+    "unnest(range(len(observed_property_ids))) as place from multi_datastreams)"
 )
 LINKS: dict[tuple[str, str], ToOne | Of | Pairs | About] = {
     ("Things", "Locations"): Pairs("thing_locations", "thing_id", "location_id"),
@@ -80,13 +82,20 @@ LINKS: dict[tuple[str, str], ToOne | Of | Pairs | About] = {
     ("Observations", "MultiDatastream"): ToOne("datastream_id"),
     ("MultiDatastreams", "Thing"): ToOne("thing_id"),
     ("MultiDatastreams", "Sensor"): ToOne("sensor_id"),
-    ("MultiDatastreams", "ObservedProperties"): Pairs(_OBSERVED, "multi_datastream_id", "observed_property_id"),
+    ("MultiDatastreams", "ObservedProperties"): Pairs(
+        _OBSERVED, "multi_datastream_id", "observed_property_id", "place"
+    ),
     ("MultiDatastreams", "Observations"): Of("datastream_id"),
     ("Actuators", "TaskingCapabilities"): Of("actuator_id"),
     ("TaskingCapabilities", "Thing"): ToOne("thing_id"),
     ("TaskingCapabilities", "Actuator"): ToOne("actuator_id"),
     ("TaskingCapabilities", "Tasks"): Of("capability_id"),
     ("Tasks", "TaskingCapability"): ToOne("capability_id"),
+}
+LISTED: dict[tuple[str, str], str] = {  # a source has its targets' ids in this attribute
+    ("Things", "Locations"): "location_ids",
+    ("HistoricalLocations", "Locations"): "location_ids",
+    ("MultiDatastreams", "ObservedProperties"): "observed_property_ids",
 }
 TABLES: dict[str, str] = {
     "Things": "things",

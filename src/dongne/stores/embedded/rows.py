@@ -15,11 +15,11 @@ from dongne.model.records import ObservationExtra, decode_batch
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.observations import observation_values, plain_values
 from dongne.standards.sensorthings.query import Page, Row
-from dongne.standards.sensorthings.schema import OBSERVATIONS, TASKS, EntitySet, Kind
+from dongne.standards.sensorthings.schema import MULTI_DATASTREAMS, OBSERVATIONS, SETS, TASKS, EntitySet, Kind
 from dongne.standards.sensorthings.times import format_column, format_us
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extent, Extents, list_geometries
-from dongne.stores.embedded.links import LINKS, ToOne
+from dongne.stores.embedded.links import LINKS, LISTED, About, Of, Pairs, ToOne
 from dongne.stores.embedded.tasks import task_row
 
 _OPTIONAL = {
@@ -96,6 +96,24 @@ class Rows:
         return find_extent(list_geometries(self._graph, stream, extent, self._hidden))
 
     # --- links
+
+    def hangs_on(self, here: EntitySet, parent: Row, navigation: str, child: Row) -> bool:
+        """Whether the child is among those to which the navigation leads from the parent."""
+        match LINKS[here.name, navigation]:
+            case About():
+                return self.linked(child, OBSERVATIONS, "FeatureOfInterest") == parent.id
+            case Of():
+                return child.links.get("Datastream" if here is MULTI_DATASTREAMS else here.type_name) == parent.id
+            case Pairs():
+                return self._is_listed(here, parent.id, SETS[here.navigations[navigation].target], child.id)
+            case ToOne():
+                return self.linked(parent, here, navigation) == child.id
+
+    def _is_listed(self, here: EntitySet, parent: int, target: EntitySet, child: int) -> bool:
+        if (here.name, target.name) not in LISTED:
+            here, parent, target, child = target, child, here, parent
+        entity = self._graph.entities(here.entity_type).get(parent) if here.entity_type else None
+        return entity is not None and child in getattr(entity, LISTED[here.name, target.name])
 
     def linked(self, row: Row, entity_set: EntitySet, navigation: str) -> int | None:
         """The id of the one entity to which a row leads."""

@@ -24,7 +24,7 @@ from dongne.standards.sensorthings.text import expression_text
 from dongne.stores.embedded.aggregate import all_of, by_interval
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extents
-from dongne.stores.embedded.links import LINKS, About, Of, Pairs, ToOne
+from dongne.stores.embedded.links import LINKS, ToOne
 from dongne.stores.embedded.rows import Rows, history_rows
 from dongne.stores.embedded.shapes import Scene, Shapes
 from dongne.stores.embedded.statements import Parents, bound_statement, count_statement, page_statement
@@ -172,26 +172,11 @@ class Question:
                 found = self._row(target, linked)
             else:
                 child = self._row(target, step.key)
-                if not self._hangs_on(here, found, step.name, child):
+                if not self._rows.hangs_on(here, found, step.name, child):
                     raise NotFound(f"{target.name}({step.key}) is not among the {step.name} of {here.name}({found.id})")
                 found = child
             here = target
         return found.id
-
-    def _hangs_on(self, here: EntitySet, parent: Row, navigation: str, child: Row) -> bool:
-        match LINKS[here.name, navigation]:
-            case About():
-                return self._rows.linked(child, OBSERVATIONS, "FeatureOfInterest") == parent.id
-            case Of():
-                return child.links.get("Datastream" if here is MULTI_DATASTREAMS else here.type_name) == parent.id
-            case Pairs(table, source, target):
-                found = self._run(
-                    f"select 1 from {table} where {source} = $source and {target} = $target limit 1",
-                    {"source": parent.id, "target": child.id},
-                )
-                return bool(found)
-            case ToOne():
-                return self._rows.linked(parent, here, navigation) == child.id
 
     def _row(self, entity_set: EntitySet, entity_id: int) -> Row:
         row = self._rows.find(entity_set, entity_id)

@@ -55,7 +55,7 @@ def page_statement(
     if since_us is not None:
         condition = f"b.phenomenon_time >= {bindings.bind_time(since_us)}"
         parts = replace(parts, where=f"{parts.where} and {condition}" if parts.where else f" where {condition}")
-    tables = _tables(target, bindings)
+    tables = _tables(target, bindings, parents)
     each = parents is not None and len(parents.ids) > 1 and not isinstance(parents.link, ToOne)
     make = _of_each if each else _of_one
     if not each and len(tables) == 1:
@@ -85,8 +85,10 @@ def bound_statement(last: int, rows: int) -> Statement:
     return f"select epoch_us(min(phenomenon_time)), count(*) from ({branches})", {"after": last - rows}
 
 
-def _tables(target: EntitySet, bindings: Bindings) -> list[str]:
+def _tables(target: EntitySet, bindings: Bindings, parents: Parents | None) -> list[str]:
     names = OBSERVATION_TABLES if target is OBSERVATIONS else (TABLES[target.name],)
+    if target is OBSERVATIONS and parents is not None and parents.link == Of("datastream_id"):
+        return list(names)  # whoever came so far may see the Datastream
     return [bindings.table(name) for name in names]
 
 
@@ -96,7 +98,7 @@ def count_statement(
     """Rows (parent, how many)."""
     bindings = Bindings(scene)
     parts = _compile(target, Query(filter=query.filter), parents, bindings, now_us)
-    tables = _tables(target, bindings)
+    tables = _tables(target, bindings, parents)
     group = "" if parts.parent == "null" else " group by all"
     branches = [
         f"select {parts.parent} as parent, count(*) as n from {table} b {parts.joins}{parts.where}{group}"
@@ -156,6 +158,8 @@ def _compile(target: EntitySet, query: Query, parents: Parents | None, bindings:
             where.append(condition)
     sorter = Compiler(target, bindings, now_us, prefix="o")
     keys = [(key, order.descending) for order in query.orderby for key in sorter.sort_key(order.expression)]
+    if not keys and parents is not None and isinstance(parents.link, Pairs) and parents.link.place:
+        keys.append((f"p.{parents.link.place}", False))
     joins += sorter.joins.tables
     return _Parts(parent, " ".join(joins), " where " + " and ".join(where) if where else "", keys)
 
