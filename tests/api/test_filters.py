@@ -285,7 +285,8 @@ def test_a_filter_that_mixes_sorts_is_refused(city: City, text: str, says: str |
 
 def test_quoted_numbers_and_times_are_taken_as_such(city: City) -> None:
     for plain, quoted in [
-        ("result gt 2", "result gt '2'"),
+        ("result eq 2", "result eq '2'"),
+        ("result ne 2", "result ne '2.0'"),
         ("phenomenonTime ge 2026-04-30T21:00:00Z", "phenomenonTime ge '2026-04-30T21:00:00Z'"),
     ]:
         numbers = [one["@iot.id"] for one in city.client.json("Observations", filter=plain, top="1000")["value"]]

@@ -114,13 +114,18 @@ class Compiler:
         return f"({term.sql} is {no}null)"
 
     def _result_with_text(self, op: str, left: Term, right: Term) -> str:
-        text = f"({left.sql} {OPERATORS[op]} {right.sql})"
-        try:
-            number = float(right.constant)
-        except (TypeError, ValueError):
-            return text
-        both = self._compare(op, left, Term(Gives.NUMBER, self.bindings.bind(number), constant=number), Literal(number))
-        return f"(case when {left.number} is null then {text} else {both} end)"
+        """Quotes mean a text: what is larger is said by the letters ('10' comes before '2'), but 2 is '2.0' as well."""
+        text, number = f"({left.sql} {OPERATORS[op]} {right.sql})", left.number
+        if op in ("eq", "ne"):
+            try:
+                both = f"({number} {OPERATORS[op]} {self.bindings.bind(float(right.constant))})"
+            except (TypeError, ValueError):
+                return text
+        else:
+            whole = f"{number} = trunc({number}) and abs({number}) < 1e15"
+            spelled = f"case when {whole} then {number}::bigint::varchar else {number}::varchar end"
+            both = f"(({spelled}) {OPERATORS[op]} {right.sql})"
+        return f"(case when {number} is null then {text} else {both} end)"
 
     def _alike(self, left: Term, right: Term, where: Expression) -> tuple[Term, Term]:
         """Both as the same sort. Raises BadInput where they cannot be."""
