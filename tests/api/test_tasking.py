@@ -1,17 +1,20 @@
 """Tasks over HTTP: checked against the capability's schema and interlocks, moved on by the device, found by queries."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
-from tests.api.conftest import NOW, Client, StandingClock
+from tests.api.conftest import CITY, NOW, Client, StandingClock
 
 from dongne.model.entities import put
 from dongne.model.records import RecordKind
 from dongne.model.tasks import TaskEvent
+from dongne.model.who import ANYBODY, Right, Who
 from dongne.runtime.ports import Entry, Transaction
 from dongne.stores.embedded import EmbeddedStore
+from dongne.web.api import ApiContext, create_api
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -186,3 +189,32 @@ def test_tasks_recorded_with_the_names_of_before_are_read(client: Client, lamp: 
     assert [one["state"] for one in client.json("Tasks")["value"]] == ["done"]
     store.rebuild_history()
     assert client.json("Tasks", filter="state eq 'done'", count="true")["@iot.count"] == 1
+
+
+def test_the_root_lists_the_sets_of_tasking_where_the_city_says_so(
+    client: Client, lamp: int, make_context: Callable[..., ApiContext]
+) -> None:
+    names = {one["name"] for one in client.json("")["value"]}
+    assert not names & {"Actuators", "TaskingCapabilities", "Tasks"}
+    listing = Client(create_api(make_context(city=msgspec.structs.replace(CITY, lists_tasking=True))))
+    root = listing.json("")
+    listing.close()
+    assert {one["name"] for one in root["value"]} == names | {"Actuators", "TaskingCapabilities", "Tasks"}
+    assert any(one.endswith("iot_tasking/1.0/req/task") for one in root["serverSettings"]["conformance"])
+
+
+def test_who_may_not_task_a_thing_is_refused_and_who_did_is_known(
+    lamp: int, client: Client, make_context: Callable[..., ApiContext]
+) -> None:
+    made = client.create(f"Things({lamp})/TaskingCapabilities", capability())
+    rights = frozenset({Right.TASK})
+    for who, status in (
+        (ANYBODY, 401),
+        (Who("meter", "device", rights, frozenset({lamp + 1}), is_known=True), 403),
+        (Who("lamp", "device", rights, frozenset({lamp}), is_known=True), 201),
+    ):
+        asking = Client(create_api(make_context(who_of=lambda _scope, who=who: who)))
+        assert send(asking, made, level=5).status_code == status
+        asking.close()
+    (task,) = client.json("Tasks")["value"]
+    assert task["properties"] == {"by": "lamp"}

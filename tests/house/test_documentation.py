@@ -14,10 +14,11 @@ import pytest
 from dongne.adapters.sources import Source
 from dongne.cli import COMMANDS, build_parser, main
 from dongne.commands.bench import list_benches
-from dongne.model.cases import CASE_KINDS, TASK_STATES
+from dongne.model.cases import CASE_KINDS
 from dongne.model.city import CityConfig
 from dongne.model.properties import SHARED
 from dongne.model.records import RecordKind
+from dongne.model.tasks import TASK_STATES
 from dongne.runtime.checks import CHECKS
 from dongne.runtime.manifest import SERVICES, Manifest, list_manifests
 from dongne.runtime.registry import LoadedService, load

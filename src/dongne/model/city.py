@@ -11,7 +11,8 @@ from dongne.model.geometry import Point
 class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One city: names by language, bounds (west, south, east, north) in degrees, zone, services switched on, settings.
 
-    `settings[service][name]` are the city's values over a service's defaults.
+    `settings[service][name]` are the city's values over a service's defaults. `lists_tasking`: the root of the
+    SensorThings service lists the sets of Part 2.
     """
 
     id: str
@@ -22,6 +23,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[str, ...] = ()
     settings: dict[str, dict[str, Any]] = {}
     attribution: str = ""
+    lists_tasking: bool = False
 
     @property
     def zone_info(self) -> ZoneInfo:

@@ -7,6 +7,7 @@ import msgspec
 
 from dongne.standards.sensorthings.query import Expand, Page, Query, Row
 from dongne.standards.sensorthings.schema import SETS, TASKING, EntitySet
+from dongne.standards.sensorthings.tasking import CONFORMANCE as TASKING_CONFORMANCE
 
 _encoder = msgspec.json.Encoder()
 _LINKS = {
@@ -92,11 +93,15 @@ def references_document(page: Page, root: str, next_page: str | None) -> dict[st
 CONFORMANCE_ROOT = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
 
 
-def root_document(root: str, conformance: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:
-    """The service's root: the sets, and what it conforms to (18-088, clause 9.2.1)."""
+def root_document(
+    root: str, conformance: tuple[str, ...], settings: dict[str, Any], *, lists_tasking: bool = False
+) -> dict[str, Any]:
+    """The service's root: the sets, those of Tasking where it lists them, and what it conforms to (18-088, clause 9.2.1)."""
+    names = [name for name in sorted(SETS) if lists_tasking or name not in TASKING]
+    met = [CONFORMANCE_ROOT + name for name in conformance] + list(TASKING_CONFORMANCE if lists_tasking else ())
     return {
-        "value": [{"name": name, "url": f"{root}/{name}"} for name in sorted(SETS) if name not in TASKING],
-        "serverSettings": {"conformance": [CONFORMANCE_ROOT + name for name in conformance], **settings},
+        "value": [{"name": name, "url": f"{root}/{name}"} for name in names],
+        "serverSettings": {"conformance": met, **settings},
     }
 
 

@@ -11,7 +11,7 @@ from dongne.model.errors import BadInput, Conflict
 from dongne.model.tasks import Task, TaskEvent, apply_task_event
 from dongne.model.times import to_us
 from dongne.standards.sensorthings.query import Row
-from dongne.standards.sensorthings.times import format_us
+from dongne.standards.sensorthings.tasking import task_values
 
 TABLE = """create table tasks (id BIGINT, key VARCHAR, capability_id BIGINT, created TIMESTAMP, changed TIMESTAMP,
   state VARCHAR, parameters JSON, properties JSON, body VARCHAR)"""
@@ -86,11 +86,4 @@ def _table(tasks: Sequence[Task]) -> pa.Table:
 
 def task_row(task: Task) -> Row:
     """A Task as SensorThings shows it."""
-    values = {
-        "creationTime": format_us(to_us(task.created)),
-        "taskingParameters": task.parameters,
-        "state": task.state,
-        "stateTime": format_us(to_us(task.changed)),
-        "properties": task.properties,
-    }
-    return Row(task.id, values, {}, {"TaskingCapability": task.capability_id})
+    return Row(task.id, task_values(task), {}, {"TaskingCapability": task.capability_id})

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable
 
 from dongne.model.errors import DongneError, NotFound
+from dongne.model.who import Right
 from dongne.standards.sensorthings.batch import json_answers, multipart_answers
 from dongne.web.api.batch import Batches
 from dongne.web.api.changes.changer import Asked, Changer, decoded
@@ -132,12 +133,12 @@ class Api:
     async def changed(self, scope: Scope, rest: str, body: bytes) -> tuple[int, bytes | None]:
         """The status, and the address of what was made. Raises DongneError."""
         method = scope["method"]
-        check_write(self.context, scope)
         if TASK_PATH.search(rest):
-            status, made = await self._tasks.change(self.context.who_of(scope), method, rest, decoded(body, method))
+            who = check_write(self.context, scope, (Right.TASK,))
+            status, made = await self._tasks.change(who, method, rest, decoded(body, method))
             self.context.requests[method.lower(), status] += 1
             return status, f"{self.context.public_url(scope)}{ROOT}/{made}".encode() if made else None
-        work = self.changer.begin(self.context.who_of(scope))
+        work = self.changer.begin(check_write(self.context, scope))
         asked = Asked(method, rest, options_of(scope), decoded(body, method), content_type_of(scope))
         outcome = self.changer.apply(work, asked)
         receipt = await self.changer.store(work)

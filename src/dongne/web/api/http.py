@@ -102,11 +102,11 @@ def token_of(scope: Scope) -> str | None:
     return None
 
 
-def check_write(context: ApiContext, scope: Scope) -> Who:
-    """Who asks. Raises NotKnown or NotAllowed where no Observation of any Thing may be sent by them."""
+def check_write(context: ApiContext, scope: Scope, needed: Sequence[Right] = (Right.OBSERVE, Right.MODEL)) -> Who:
+    """Who asks. Raises NotKnown or NotAllowed where they have none of the rights needed, for any Thing."""
     who = context.who_of(scope)
-    if Right.OBSERVE not in who.rights and Right.MODEL not in who.rights:
-        who.must(Right.OBSERVE)
+    if who.rights.isdisjoint(needed):
+        who.must(needed[0])
     if context.may_write is anyone:
         return who
     if not context.may_write(token_of(scope)):

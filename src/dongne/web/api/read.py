@@ -55,7 +55,7 @@ class Reads:
         """The body and its content type. Raises DongneError."""
         root = f"{self._context.public_url(scope)}/v1.1"
         if not text.strip("/"):
-            return encode(root_document(root, CONFORMANCE, {})), _JSON
+            return encode(root_document(root, CONFORMANCE, {}, lists_tasking=self._context.city.lists_tasking)), _JSON
         sight = self._context.who_of(scope).sight
         path = parse_path(text)
         query = parse_query(options_of(scope), set_of(path))

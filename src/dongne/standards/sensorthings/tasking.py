@@ -1,0 +1,30 @@
+"""Tasks as SensorThings Part 2 JSON (17-079r1, clause 8.2.4), with what a city knows of them beyond it."""
+
+from typing import Any
+
+from dongne.model.tasks import Task
+from dongne.model.times import to_us
+from dongne.standards.sensorthings.times import format_us
+
+CONFORMANCE = tuple(
+    f"http://www.opengis.net/spec/iot_tasking/1.0/req/{name}"
+    for name in ("tasking-capability", "task", "actuator", "create-tasks")
+)
+
+
+def task_values(task: Task) -> dict[str, Any]:
+    """A Task's own properties by wire name."""
+    return {
+        "creationTime": format_us(to_us(task.created)),
+        "taskingParameters": task.parameters,
+        "state": task.state,
+        "stateTime": format_us(to_us(task.changed)),
+        "properties": task.properties,
+    }
+
+
+def task_document(task: Task, root: str) -> dict[str, Any]:
+    """A Task as it goes out over HTTP and MQTT; `root` is that of the service, without a slash at the end."""
+    link = f"{root}/Tasks({task.id})"
+    ways = {"TaskingCapability@iot.navigationLink": f"{link}/TaskingCapability"} if task.capability_id else {}
+    return {"@iot.id": task.id, "@iot.selfLink": link, **ways, **task_values(task)}
