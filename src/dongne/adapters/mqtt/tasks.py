@@ -98,11 +98,12 @@ class TaskSender:
 
 def task_body(number: int, event: TaskEvent) -> bytes:
     """A Task as JSON (SensorThings Part 2, 17-079r1, clause 8.2)."""
+    known = {"@iot.id": event.capability_id} if event.capability_id else {}
     said: dict[str, Any] = {
         "@iot.id": number,
         "creationTime": format_instant(event.time),
         "taskingParameters": event.parameters,
-        "TaskingCapability": {"name": event.capability},
+        "TaskingCapability": {**known, "name": event.capability},
         "Thing": {"@iot.id": event.thing},
         "state": event.state,
         "key": event.key,
