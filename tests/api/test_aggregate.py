@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import statistics
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -16,15 +15,14 @@ import pyarrow.parquet
 import pytest
 from tests.api.conftest import Client
 
-from dongne.methods.intervals import Interval, bounds, parse_interval, slot_of
+from dongne.methods.intervals import Grouping, Interval, bounds, parse_interval, slot_of
 from dongne.model.times import parse_instant, to_us
-from dongne.stores.embedded import EmbeddedStore
-from dongne.stores.embedded.aggregate import by_interval
+from dongne.stores.embedded.select import Selector
 
 HOUR_US = 3_600_000_000
 
 
-def test_hourly_columns_are_those_of_the_rows(client: Client, lamp: int, store: EmbeddedStore) -> None:
+def test_hourly_columns_are_those_of_the_rows(client: Client, lamp: int, selector: Selector) -> None:
     chance = np.random.default_rng(5)
     expected: dict[tuple[int, int], list[float]] = defaultdict(list)
     start, end = to_us(parse_instant("2026-04-01T00:00:00Z")), to_us(parse_instant("2026-04-03T00:00:00Z"))
@@ -44,16 +42,8 @@ def test_hourly_columns_are_those_of_the_rows(client: Client, lamp: int, store: 
     assert client.post("/v1.1/CreateObservations", json=groups).status_code == 201
     client.create("Datastreams(2)/Observations", {"result": "not a number", "phenomenonTime": "2026-04-01T00:10:00Z"})
     for streams in ([1], [2, 1], [1, 2, 99]):
-        found = by_interval(
-            store.history,
-            streams,
-            start,
-            end,
-            Interval(seconds=3_600),
-            ZoneInfo("UTC"),
-            ["n", "mean", "min", "max"],
-            1_000,
-        ).to_pylist()
+        grouping = Grouping(Interval(seconds=3_600), ZoneInfo("UTC"), ("n", "mean", "min", "max"))
+        found = selector.by_interval(streams, start, end, grouping, 1_000).to_pylist()
         wanted = sorted(key for key in expected if key[0] in streams)
         assert [(row["datastream"], to_us(row["start"])) for row in found] == wanted
         for row, key in zip(found, wanted, strict=True):
@@ -156,33 +146,83 @@ def test_what_is_wrong_is_named(client: Client, lamp: int, params: dict[str, str
     assert says in answer.json()["message"]
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "parquet", "arrow"])
-def test_each_form_has_all_rows_and_the_licence_inside(client: Client, lamp: int, form: str) -> None:
-    stream = {"properties": {"licence": "CC-BY-4.0", "attribution": "City of Test"}}
-    assert client.request("PATCH", "/v1.1/Datastreams(1)", json=stream).status_code == 200
-    params = {"datastream": "1", "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z", "format": form}
-    answer = client.get("/api/observations", params=params)
-    assert answer.status_code == 200
-    results = sorted(one["result"] for one in client.json("Datastreams(1)/Observations")["value"])
-    match form:
-        case "json":
-            found = [json.loads(line)["result"] for line in answer.text.splitlines()]
-        case "csv":
-            assert "# licence: CC-BY-4.0\n# attribution: City of Test\n" in answer.text
+def test_intervals_without_numbers_are_filled_where_asked(client: Client, lamp: int) -> None:
+    params = {"datastream": "1,2", "interval": "PT1H", "zone": "UTC", "values": "n,mean,sum", "fill": "null",
+              "from": "2026-04-30T19:30:00Z", "to": "2026-04-30T23:00:00Z"}  # fmt: skip
+    rows = client.get("/api/aggregates", params=params).json()["value"]
+    found = [(row["datastream"], row["start"][11:13], row["n"], row["mean"]) for row in rows]
+    assert found == [
+        (1, "19", 0, None), (1, "20", 1, 30), (1, "21", 1, 80.5), (1, "22", 0, None),
+        (2, "19", 0, None), (2, "20", 0, None), (2, "21", 0, None), (2, "22", 0, None),
+    ]  # fmt: skip
+    plain = client.get("/api/aggregates", params={n: v for n, v in params.items() if n != "fill"}).json()["value"]
+    assert plain == [row for row in rows if row["n"]]
+
+
+def test_what_is_no_number_is_counted_apart(client: Client, lamp: int) -> None:
+    for minute, result in enumerate(("open", "shut", 4)):
+        body = {"result": result, "phenomenonTime": f"2026-04-30T21:0{minute}:00Z"}
+        client.create("Datastreams(2)/Observations", body)
+    params = {
+        "datastream": "2",
+        "interval": "PT1H",
+        "values": "n,mean,not_numbers",
+        "from": "2026-04-30",
+        "to": "2026-04-30",
+    }
+    (row,) = client.get("/api/aggregates", params=params).json()["value"]
+    assert (row["n"], row["mean"], row["not_numbers"]) == (1, 4, 2)
+
+
+def test_days_are_those_of_the_zone_and_whole(client: Client, lamp: int) -> None:
+    """The second Observation is of 2026-05-01 in Seoul."""
+    params = {"datastream": "1", "interval": "P1D", "values": "n", "from": "2026-05-01", "to": "2026-05-01"}
+    assert client.get("/api/aggregates", params={**params, "zone": "UTC"}).json()["value"] == []
+    (row,) = client.get("/api/aggregates", params={**params, "zone": "Asia/Seoul"}).json()["value"]
+    assert (row["start"], row["end"], row["n"]) == ("2026-05-01T00:00:00+09:00", "2026-05-02T00:00:00+09:00", 2)
+
+
+def test_the_forms_hold_the_same_rows(client: Client, lamp: int) -> None:
+    params = {"datastream": "1", "interval": "P1D", "zone": "Asia/Seoul", "values": "n,mean,p50,stddev",
+              "from": "2026-04-01", "to": "2026-05-01"}  # fmt: skip
+    document = client.get("/api/aggregates", params=params).json()
+    assert (document["zone"], document["datastreams"][0]["unit"]) == ("Asia/Seoul", "%")
+    for form in ("arrow", "parquet", "csv"):
+        answer = client.get("/api/aggregates", params={**params, "format": form})
+        if form == "csv":
             lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
-            found = [float(row["result"]) for row in csv.DictReader(lines)]
-        case _:
-            reader = pyarrow.parquet.read_table if form == "parquet" else lambda s: pa.ipc.open_stream(s).read_all()
-            table = reader(io.BytesIO(answer.content))
-            assert table.schema.metadata[b"licence"] == b"CC-BY-4.0"
-            found = table["result"].to_pylist()
-    assert sorted(found) == results
+            rows: list[Any] = [
+                {"start": row["start"], **{name: float(row[name]) for name in ("n", "mean", "p50", "stddev")}}
+                for row in csv.DictReader(lines)
+            ]
+        else:
+            stream = io.BytesIO(answer.content)
+            table = pa.ipc.open_stream(stream).read_all() if form == "arrow" else pyarrow.parquet.read_table(stream)
+            assert table.schema.metadata[b"zone"] == b"Asia/Seoul"
+            rows = [{**row, "start": row["start"].isoformat()} for row in table.to_pylist()]
+        assert [(row["start"], row["n"], row["mean"], row["p50"], row["stddev"]) for row in rows] == [
+            (row["start"], row["n"], row["mean"], row["p50"], row["stddev"]) for row in document["value"]
+        ]
 
 
-def test_the_latest_of_many_come_in_one_answer(client: Client, lamp: int) -> None:
-    found = client.get("/api/latest", params={"thing": str(lamp)}).json()["value"]
-    newest = client.json("Datastreams(1)/Observations", orderby="phenomenonTime desc", top="1")["value"][0]
-    assert (found[0]["id"], found[0]["result"]) == (newest["@iot.id"], newest["result"])
-    assert found[1]["result"] is None
-    assert client.get("/api/latest", params={"property": "light_level", "format": "csv"}).text.count("\n") >= 2
-    assert client.get("/api/nothing").status_code == 404
+def test_more_rows_than_are_answered_is_a_clear_refusal(client: Client, lamp: int) -> None:
+    params = {"datastream": "1", "interval": "PT1S", "fill": "null", "from": "2025-01-01", "to": "2026-01-01"}
+    answer = client.get("/api/aggregates", params=params)
+    assert answer.status_code == 400
+    assert "more than 1000000 intervals" in answer.json()["message"]
+
+
+def test_what_is_personal_is_not_summed_up(client: Client, lamp: int) -> None:
+    closed = {"properties": {"access": "personal"}}
+    assert client.request("PATCH", "/v1.1/Datastreams(1)", json=closed).status_code == 200
+    for name in ("aggregates", "latest", "observations"):
+        more = {"interval": "P1D"} if name == "aggregates" else {}
+        answer = client.get(f"/api/{name}", params={"datastream": "1", **more})
+        assert (answer.status_code, answer.json()["message"]) == (404, "there is no Datastream 1")
+        for choice in ({"thing": str(lamp)}, {"kind": "street_lamp"}, {"property": "light_level,anything"}):
+            answer = client.get(f"/api/{name}", params={**choice, **more, "format": "json"})
+            assert "light_level" not in answer.text, answer.text
+            assert '"datastream":1,' not in answer.text
+    assert client.request("PATCH", f"/v1.1/Things({lamp})", json=closed).status_code == 200
+    answer = client.get("/api/latest", params={"thing": str(lamp)})
+    assert (answer.status_code, answer.json()["message"]) == (404, f"there is no Thing {lamp}")

@@ -5,7 +5,8 @@ twice in autumn is two. Offsets come from the zone's rules (IANA, through zonein
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -29,6 +30,16 @@ class Interval(msgspec.Struct, frozen=True):
     def is_short(self) -> bool:
         """An hour or a part of one: its length never changes."""
         return 0 < self.seconds <= HOUR_S
+
+
+class Grouping(msgspec.Struct, frozen=True):
+    """How Observations are summed up: by which interval of which zone, into which values; `fill`: also those intervals
+    in which there are none."""
+
+    interval: Interval
+    zone: ZoneInfo
+    values: tuple[str, ...]
+    fill: bool = False
 
 
 def parse_interval(text: str) -> Interval:
@@ -109,3 +120,29 @@ def slot_of(interval: Interval, us: int, zone: ZoneInfo) -> tuple[int, int]:
         return (12 * local.year + local.month - 1) // interval.months, offset_s
     shift = WEEK_SHIFT_S if interval.seconds % (7 * DAY_S) == 0 else 0
     return (local_s + shift) // interval.seconds, offset_s
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> int:
+    """When a day of the calendar begins, in microseconds."""
+    return to_us(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))
+
+
+def list_slots(interval: Interval, zone: ZoneInfo, start_us: int, end_us: int, most: int) -> list[tuple[int, int]]:
+    """(slot, offset in seconds) of every interval that has a part in [start, end), in order; the offset is 0 for those
+    longer than an hour. Raises BadInput beyond `most`."""
+    length_us = (interval.seconds or interval.months * 28 * DAY_S) * SECOND_US
+    if (end_us - start_us) // length_us > most:
+        raise BadInput(
+            f"from `from` to `to` there are more than {most} intervals; take longer ones, or a shorter time",
+            reason="query",
+        )
+    found: dict[tuple[int, int], None] = {}
+    changes = [*offsets(zone, start_us, end_us), (end_us, 0)]
+    for (begin_us, offset_s), (until_us, _) in pairwise(changes):
+        if until_us <= begin_us:
+            continue
+        first, _ = slot_of(interval, begin_us, zone)
+        last, _ = slot_of(interval, until_us - 1, zone)
+        for slot in range(first, last + 1):
+            found[slot, offset_s if interval.is_short else 0] = None
+    return list(found)

@@ -1,7 +1,7 @@
-"""Observations by interval of a zone's calendar, and all of a range: as columns, from history."""
+"""Observations by interval of a zone's calendar, as columns, from history."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any, Protocol
@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from dongne.methods.intervals import DAY_S, WEEK_SHIFT_S, Interval, bounds, offsets
-from dongne.model.errors import BadInput
+from dongne.methods.intervals import DAY_S, WEEK_SHIFT_S, Grouping, Interval, bounds, list_slots, offsets
+from dongne.model.errors import BadInput, RetryLater
 from dongne.model.times import from_us
 from dongne.stores.embedded.links import OBSERVATION_TABLES
+from dongne.stores.embedded.watch import Watch
 
 VALUES = {
     "n": "count(result)",
@@ -25,9 +27,10 @@ VALUES = {
     "first": "arg_min(result, (phenomenon_time, id))",
     "last": "arg_max(result, (phenomenon_time, id))",
     "stddev": "stddev_samp(result)",
+    "not_numbers": "count(*) - count(result)",
 }
-_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)", re.ASCII)
-_DAY_US = DAY_S * 1_000_000
+COUNTS = ("n", "not_numbers")
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?|100)", re.ASCII)
 
 
 class Reads(Protocol):
@@ -50,7 +53,8 @@ def value_sql(name: str) -> str:
     return f"quantile_cont(result, {float(found[1]) / 100})"
 
 
-def _chosen(datastreams: Sequence[int], start_us: int, end_us: int) -> tuple[str, dict[str, Any]]:
+def chosen_sql(datastreams: Sequence[int], start_us: int, end_us: int) -> tuple[str, dict[str, Any]]:
+    """The condition for Observations of these Datastreams in [start, end), and its parameters."""
     low, high = min(datastreams), max(datastreams)
     values: dict[str, Any] = {
         "start": from_us(start_us).replace(tzinfo=None),
@@ -63,6 +67,62 @@ def _chosen(datastreams: Sequence[int], start_us: int, end_us: int) -> tuple[str
         text += " and datastream_id in (select unnest($ids::integer[]))"
         values["ids"] = sorted(set(datastreams))
     return f"{text} and phenomenon_time >= $start and phenomenon_time < $end", values
+
+
+def asked(history: Reads, watch: Watch, text: str, given: dict[str, Any]) -> pa.Table:
+    """The whole result. Raises RetryLater where it takes too long."""
+    with history.reading() as cursor:
+        try:
+            with watch.over(cursor.interrupt):
+                return cursor.sql(text, params=given).to_arrow_table()
+        except duckdb.InterruptException:
+            raise RetryLater(
+                "the answer takes too long; ask for fewer Datastreams, a shorter time, or without percentiles",
+                reason="slow_query",
+            ) from None
+
+
+def by_interval(
+    history: Reads,
+    watch: Watch,
+    datastreams: Sequence[int],
+    start_us: int,
+    end_us: int,
+    grouping: Grouping,
+    most: int,
+) -> pa.Table:
+    """datastream, start, end (of the whole interval, UTC) and the values, of each interval in [start, end) that has
+    any, in order. What is no number counts as `not_numbers` alone. Raises BadInput beyond `most` rows."""
+    names, interval = grouping.values, grouping.interval
+    columns = ", ".join(f"{value_sql(name)} as v{place}" for place, name in enumerate(names))
+    if not datastreams:
+        return _empty(names)
+    chosen, given = chosen_sql(datastreams, start_us, end_us)
+    slot, offset = _slot_sql(interval, grouping.zone, start_us, end_us)
+    numbers = "" if "not_numbers" in names else " and result is not null"
+    rows = " union all ".join(
+        f"(select datastream_id, epoch_us(phenomenon_time) as us, phenomenon_time, id, result from {table} "
+        f"where {chosen}{numbers})"
+        for table in OBSERVATION_TABLES
+    )
+    text = (
+        f"select datastream_id, cast({slot} as bigint) as slot, cast({offset} as integer) as moved, {columns} "
+        f"from ({rows}) group by 1, 2, 3 order by 1, slot * {max(interval.seconds, 1)} - moved limit {most + 1}"
+    )
+    found = asked(history, watch, text, given)
+    if found.num_rows > most:
+        raise BadInput(
+            f"the answer has more than {most} rows; take a longer interval, fewer Datastreams or a shorter time",
+            reason="query",
+        )
+    starts, ends = _times(interval, found["slot"].to_numpy(), found["moved"].to_numpy(), grouping.zone)
+    streams = found["datastream_id"].to_numpy().astype(np.int64)
+    values = {name: found[f"v{place}"].combine_chunks() for place, name in enumerate(names)}
+    if grouping.fill:
+        streams, starts, ends, values = _filled(
+            sorted(set(datastreams)), (start_us, end_us), grouping, most, (streams, starts, values)
+        )
+    return _table(streams, starts, ends, values)
 
 
 def _slot_sql(interval: Interval, zone: ZoneInfo, start_us: int, end_us: int) -> tuple[str, str]:
@@ -78,76 +138,51 @@ def _slot_sql(interval: Interval, zone: ZoneInfo, start_us: int, end_us: int) ->
     return slot, offset if interval.is_short else "0"
 
 
-def by_interval(
-    history: Reads,
+def _times(
+    interval: Interval, slots: NDArray[np.int64], moved: NDArray[np.int32], zone: ZoneInfo
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Start and end of each row's interval; each different one is worked out once."""
+    starts, ends = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.int64)
+    for offset in np.unique(moved).tolist():
+        here = moved == offset
+        coded = pa.array(slots[here]).dictionary_encode()
+        known = np.array([bounds(interval, slot, offset, zone) for slot in coded.dictionary.to_pylist()], np.int64)
+        starts[here], ends[here] = known[coded.indices.to_numpy()].T
+    return starts, ends
+
+
+def _filled(
     datastreams: Sequence[int],
-    start_us: int,
-    end_us: int,
-    interval: Interval,
-    zone: ZoneInfo,
-    values: Sequence[str],
+    span: tuple[int, int],
+    grouping: Grouping,
     most: int,
+    found: tuple[NDArray[np.int64], NDArray[np.int64], dict[str, pa.Array]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], dict[str, pa.Array]]:
+    """The same with a row for every interval of every Datastream: counts are 0 and other values missing."""
+    streams, starts, values = found
+    slots = list_slots(grouping.interval, grouping.zone, *span, most // len(datastreams))
+    times = np.array([bounds(grouping.interval, *slot, grouping.zone) for slot in slots], np.int64).reshape(-1, 2)
+    size = len(datastreams) * len(slots)
+    at = np.searchsorted(np.array(datastreams), streams) * len(slots) + np.searchsorted(times[:, 0], starts)
+    rows = np.zeros(size, np.int64)
+    missing = np.ones(size, bool)
+    rows[at], missing[at] = np.arange(len(at)), False
+    taken = {name: column.take(pa.array(rows, mask=missing)) for name, column in values.items()}
+    for name in COUNTS:
+        if name in taken:
+            taken[name] = taken[name].fill_null(0)
+    every = np.tile(times, (len(datastreams), 1))
+    return np.repeat(np.array(datastreams, np.int64), len(slots)), every[:, 0], every[:, 1], taken
+
+
+def _empty(names: Sequence[str]) -> pa.Table:
+    none = np.zeros(0, np.int64)
+    return _table(none, none, none, {n: pa.array([], pa.int64() if n in COUNTS else pa.float64()) for n in names})
+
+
+def _table(
+    streams: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64], values: dict[str, pa.Array]
 ) -> pa.Table:
-    """datastream, start, end (of the whole interval, UTC) and the values, of each interval in [start, end) that has
-    numbers, in order. Results that are no numbers are left out. Raises BadInput beyond `most` rows."""
-    columns = ", ".join(f"{value_sql(name)} as v{place}" for place, name in enumerate(values))
-    if not datastreams:
-        return _table(
-            np.zeros(0, np.int64),
-            [],
-            values,
-            pa.table({f"v{p}": pa.array([], pa.float64()) for p in range(len(values))}),
-        )
-    chosen, given = _chosen(datastreams, start_us, end_us)
-    slot, offset = _slot_sql(interval, zone, start_us, end_us)
-    rows = " union all ".join(
-        f"(select datastream_id, epoch_us(phenomenon_time) as us, phenomenon_time, id, result from {table} "
-        f"where {chosen} and result is not null)"
-        for table in OBSERVATION_TABLES
-    )
-    text = (
-        f"select datastream_id, cast({slot} as bigint) as slot, cast({offset} as integer) as moved, {columns} "
-        f"from ({rows}) group by 1, 2, 3 order by 1, slot * {max(interval.seconds, 1)} - moved limit {most + 1}"
-    )
-    with history.reading() as cursor:
-        found = cursor.sql(text, params=given).to_arrow_table()
-    if found.num_rows > most:
-        raise BadInput(
-            f"the answer has more than {most} rows; take a longer interval, fewer Datastreams or a shorter time",
-            reason="query",
-        )
-    pairs = list(zip(found["slot"].to_pylist(), found["moved"].to_pylist(), strict=True))
-    known = {pair: bounds(interval, *pair, zone) for pair in set(pairs)}
-    return _table(found["datastream_id"].to_numpy(), [known[pair] for pair in pairs], values, found)
-
-
-def _table(streams: Any, times: list[tuple[int, int]], values: Sequence[str], found: pa.Table) -> pa.Table:
     column = pa.timestamp("us", "UTC")
-    return pa.table(
-        {
-            "datastream": pa.array(streams, pa.int64()),
-            "start": pa.array([start for start, _ in times], pa.int64()).cast(column),
-            "end": pa.array([end for _, end in times], pa.int64()).cast(column),
-            **{name: found[f"v{place}"] for place, name in enumerate(values)},
-        }
-    )
-
-
-def all_of(
-    history: Reads, datastreams: Sequence[int], start_us: int, end_us: int, slice_rows: int
-) -> Iterator[pa.RecordBatch]:
-    """datastream, phenomenonTime (UTC), result, other (JSON of a result that is no number), id: all Observations of
-    [start, end), in order, some at a time. One thread takes all of it."""
-    chosen, given = _chosen(datastreams, start_us, end_us)
-    rows = " union all ".join(
-        f"(select datastream_id, phenomenon_time, result, extra, id from {table} where {chosen})"
-        for table in OBSERVATION_TABLES
-    )
-    text = (
-        'select datastream_id::bigint as datastream, phenomenon_time as "phenomenonTime", result, '
-        "case when result is null then json_extract(extra, '$.result')::varchar end as other, id "
-        f"from ({rows}) order by 1, 2, 5"
-    )
-    with history.reading() as cursor:
-        reader = cursor.sql(text, params=given).to_arrow_reader(slice_rows)
-        yield from reader
+    times = {"start": pa.array(starts).cast(column), "end": pa.array(ends).cast(column)}
+    return pa.table({"datastream": pa.array(streams), **times, **values})

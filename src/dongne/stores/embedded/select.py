@@ -7,13 +7,12 @@ Observation by its id never touch DuckDB.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 import duckdb
 import msgspec
 import pyarrow as pa
 
-from dongne.methods.intervals import Interval
+from dongne.methods.intervals import Grouping
 from dongne.model.access import PUBLIC, Sight, Veil
 from dongne.model.errors import BadInput, NotFound, RetryLater
 from dongne.runtime.ports import Store
@@ -21,7 +20,8 @@ from dongne.standards.sensorthings.options import is_single, set_of
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row
 from dongne.standards.sensorthings.schema import DATASTREAMS, MULTI_DATASTREAMS, OBSERVATIONS, SETS, TASKS, EntitySet
 from dongne.standards.sensorthings.text import expression_text
-from dongne.stores.embedded.aggregate import all_of, by_interval
+from dongne.stores.embedded.aggregate import by_interval
+from dongne.stores.embedded.columns import all_of
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extents
 from dongne.stores.embedded.links import LINKS, ToOne
@@ -84,23 +84,14 @@ class Selector:
         raise RetryLater("what may be seen changes all the time; ask again in a second", reason="access_changes")
 
     def by_interval(
-        self,
-        datastreams: Sequence[int],
-        start_us: int,
-        end_us: int,
-        interval: Interval,
-        zone: ZoneInfo,
-        values: Sequence[str],
-        most: int,
+        self, datastreams: Sequence[int], start_us: int, end_us: int, grouping: Grouping, most: int
     ) -> pa.Table:
         """See aggregate.by_interval."""
-        return by_interval(self._history, datastreams, start_us, end_us, interval, zone, values, most)
+        return by_interval(self._history, self._watch, datastreams, start_us, end_us, grouping, most)
 
-    def all_of(
-        self, datastreams: Sequence[int], start_us: int, end_us: int, slice_rows: int
-    ) -> Iterator[pa.RecordBatch]:
-        """See aggregate.all_of."""
-        return all_of(self._history, datastreams, start_us, end_us, slice_rows)
+    def all_of(self, datastreams: Sequence[int], start_us: int, end_us: int, slice_rows: int) -> Iterator[pa.Table]:
+        """See columns.all_of."""
+        return all_of(self._history, self._watch, datastreams, start_us, end_us, slice_rows)
 
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer comes from memory alone, so that it need not be waited for in another thread."""

@@ -86,7 +86,7 @@ class Api:
         elif method not in ("GET", "HEAD"):
             await _not_allowed(send, "GET", method)
         elif path.startswith("/api/"):
-            await self._data.get(scope, send, path.removeprefix("/api/"))
+            await self._data.get(scope, receive, send, path.removeprefix("/api/"))
         elif path in ("/events/observations", "/events/cases"):
             await self._events.stream(scope, receive, send, path.rpartition("/")[2])
         elif path == "/metrics":

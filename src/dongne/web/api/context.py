@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
-from dongne.methods.intervals import Interval
+from dongne.methods.intervals import Grouping
 from dongne.model.access import PUBLIC, Sight
 from dongne.model.city import CityConfig
 from dongne.model.records import ObservationExtra
@@ -45,19 +44,14 @@ class Select(Protocol):
         """A Page for a set, a Row for one entity, of what this sight reaches. Raises NotFound, BadInput, RetryLater."""
 
     def by_interval(
-        self,
-        datastreams: Sequence[int],
-        start_us: int,
-        end_us: int,
-        interval: Interval,
-        zone: ZoneInfo,
-        values: Sequence[str],
-        most: int,
+        self, datastreams: Sequence[int], start_us: int, end_us: int, grouping: Grouping, most: int
     ) -> Any:
-        """An Arrow table: datastream, start, end and the values of each interval of [start, end). Raises BadInput."""
+        """An Arrow table: datastream, start, end and the values of each interval of [start, end). Raises BadInput beyond
+        `most` rows, RetryLater where it takes too long."""
 
     def all_of(self, datastreams: Sequence[int], start_us: int, end_us: int, slice_rows: int) -> Iterator[Any]:
-        """Arrow batches of all Observations of [start, end): datastream, phenomenonTime, result, other, id."""
+        """Arrow tables of all Observations of [start, end), in order and at least one: datastream, phenomenonTime,
+        phenomenonTimeEnd, result, other, id."""
 
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer takes no longer than a thread switch."""
