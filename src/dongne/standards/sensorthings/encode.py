@@ -45,13 +45,36 @@ def entity_document(row: Row, entity_set: EntitySet, query: Query, root: str, ne
         for name in select:
             if name == "id":
                 document["@iot.id"] = row.id
+            elif name == "selfLink":
+                document["@iot.selfLink"] = link
             elif name in entity_set.navigations:
                 document[f"{name}@iot.navigationLink"] = f"{link}/{name}"
+            elif "/" in name:
+                _add_inner(document, row, name.split("/"))
             else:
                 document[name] = row.values.get(name)
     for expand in query.expand:
         _add_expanded(document, row, entity_set, expand, root, next_link)
     return document
+
+
+def _add_inner(document: dict[str, Any], row: Row, way: list[str]) -> None:
+    """What lies inside a property, in objects like those around it; the whole property, where that was selected too, stays."""
+    value = msgspec.to_builtins(row.values.get(way[0]))
+    if way[0] in document and document[way[0]] == value:
+        return
+    for step in way[1:]:
+        if isinstance(value, list) and step.isdigit():
+            value = value[int(step)] if int(step) < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    here = document
+    for step in way[:-1]:
+        inner = here.setdefault(step, {})
+        if not isinstance(inner, dict):
+            return
+        here = inner
+    here[way[-1]] = value
 
 
 def _add_expanded(

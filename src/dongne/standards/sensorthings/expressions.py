@@ -26,7 +26,7 @@ PRODUCTS = frozenset({"mul", "div", "mod"})
 CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 DEEPEST = 40
 MOST_NODES = 400
-_WITH_STEPS = frozenset({Kind.JSON, Kind.RESULT})
+WITH_STEPS = frozenset({Kind.JSON, Kind.RESULT})
 ID_NAMES = frozenset({"id", "@iot.id"})
 
 
@@ -240,11 +240,16 @@ def _path(words: Words, first: Token, entity_set: EntitySet) -> Path:
     if token.sort != "name" or token.text not in here.properties:
         there = ", ".join(("id", *here.properties, *here.navigations))
         raise words.refuse(token, f"{here.type_name} has no {token.text[:40]!r}; it has: {there}")
+    steps = read_steps(words) if here.properties[token.text].kind in WITH_STEPS else ()
+    return Path(tuple(navigations), token.text, steps)
+
+
+def read_steps(words: Words) -> tuple[str, ...]:
+    """The way into an object: names, and places in lists, each after a /."""
     steps: list[str] = []
-    if here.properties[token.text].kind in _WITH_STEPS:
-        while words.takes("/"):
-            step = words.take()
-            if step.sort not in ("name", "number") or (step.sort == "number" and not step.text.isdigit()):
-                raise words.wrong("a name inside the object", step)
-            steps.append(step.text)
-    return Path(tuple(navigations), token.text, tuple(steps))
+    while words.takes("/"):
+        step = words.take()
+        if step.sort not in ("name", "number") or (step.sort == "number" and not step.text.isdigit()):
+            raise words.wrong("a name inside the object", step)
+        steps.append(step.text)
+    return tuple(steps)

@@ -10,16 +10,17 @@ from dongne.standards.sensorthings.times import parse_duration_us, parse_instant
 
 LONGEST_TEXT = 8_000
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+\- ]\d\d:\d\d)?"
+_DURATION = r"[+\-]?P[0-9WDTHMS.]+"
 _WORDS = re.compile(
     rf"""(?P<space>[ \t]+)
-    |(?P<geometry>geography'(?:[^']|'')*')
+    |(?P<geometry>geo(?:graphy|metry)'(?:[^']|'')*')
     |(?P<duration>duration'(?:[^']|'')*')
     |(?P<string>'(?:[^']|'')*')
-    |(?P<interval>{_INSTANT}/{_INSTANT})
+    |(?P<interval>{_INSTANT}/(?:{_INSTANT}|{_DURATION})|{_DURATION}/{_INSTANT})
     |(?P<instant>{_INSTANT})
     |(?P<date>\d{{4}}-\d\d-\d\d)
     |(?P<clock>\d\d:\d\d:\d\d(?:\.\d{{1,6}})?)
-    |(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+    |(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)
     |(?P<name>\$?[@A-Za-z_\u0080-\U0010ffff][\w@.]*)
     |(?P<sign>[(),;=/*-])""".replace("[+\\- ]", "[+\\-\\ ]").replace("[ \\t]", "[\\ \\t]"),
     re.VERBOSE,
@@ -73,6 +74,22 @@ def _number(text: str) -> int | float:
     return float(text)
 
 
+def interval_of(text: str) -> Interval:
+    """An interval of two instants, or of one and a duration. Raises BadInput."""
+    start, _, end = text.replace(" ", "+").partition("/")
+    if end.lstrip("+-").startswith("P"):
+        start_us = parse_instant_us(start)
+        found = Interval(start_us, start_us + parse_duration_us(end))
+    elif start.lstrip("+-").startswith("P"):
+        end_us = parse_instant_us(end)
+        found = Interval(end_us - parse_duration_us(start), end_us)
+    else:
+        found = Interval(parse_instant_us(start), parse_instant_us(end))
+    if found.end_us < found.start_us:
+        raise BadInput(f"the interval {text[:80]!r} ends before it starts; swap its two instants", reason="time")
+    return found
+
+
 def _instant_us(text: str) -> int:
     return parse_instant_us(text.replace(" ", "+"))  # a plus that came through a URL as a space
 
@@ -90,8 +107,7 @@ def _token(sort: str, text: str, at: int, option: str) -> Token:  # noqa: PLR091
             case "instant":
                 return Token("constant", text, at, Instant(_instant_us(text)))
             case "interval":
-                start, _, end = text.partition("/")
-                return Token("constant", text, at, Interval(_instant_us(start), _instant_us(end)))
+                return Token("constant", text, at, interval_of(text))
             case "date":
                 return Token("constant", text, at, Date(text))
             case "clock":

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 import msgspec
 
 from dongne.model.errors import BadInput, NotFound
-from dongne.standards.sensorthings.expressions import ID_NAMES, Words, parse_filter, parse_orderby, read_expression
+from dongne.standards.sensorthings.expressions import (
+    ID_NAMES,
+    WITH_STEPS,
+    Words,
+    parse_filter,
+    parse_orderby,
+    read_expression,
+    read_steps,
+)
 from dongne.standards.sensorthings.expressions import read_orderby as _read_orderby
 from dongne.standards.sensorthings.formats import RESULT_FORMATS
 from dongne.standards.sensorthings.lexer import Token
@@ -93,12 +101,14 @@ def _read_select(words: Words, entity_set: EntitySet) -> tuple[str, ...]:
     names: list[str] = []
     while True:
         token = words.take()
-        name = "id" if token.text in ID_NAMES else token.text
+        name = "id" if token.text in ID_NAMES else token.text.removeprefix("@iot.")
         if token.sort != "name" or (
-            name != "id" and name not in entity_set.properties and name not in entity_set.navigations
+            name not in ("id", "selfLink") and name not in entity_set.properties and name not in entity_set.navigations
         ):
             there = ", ".join(("id", *entity_set.properties, *entity_set.navigations))
             raise words.refuse(token, f"{entity_set.type_name} has no {token.text[:40]!r} to select; it has: {there}")
+        if name in entity_set.properties and entity_set.properties[name].kind in WITH_STEPS:
+            name = "/".join((name, *read_steps(words)))
         if name not in names:
             names.append(name)
         if not words.takes(","):

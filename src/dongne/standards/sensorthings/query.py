@@ -135,6 +135,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     result_format: str = ""  # dataArray, CSV or GeoJSON; entities as JSON where it is empty
 
 
+def selected(query: Query) -> list[str] | None:
+    """The properties that `$select` names, also those of which it names a part; None for all."""
+    return [name.partition("/")[0] for name in query.select] if query.select else None
+
+
 class Expand(msgspec.Struct, frozen=True):
     """What hangs on each entity of an answer, with options of its own."""
 

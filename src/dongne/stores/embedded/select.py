@@ -17,7 +17,7 @@ from dongne.model.access import PUBLIC, Sight, Veil
 from dongne.model.errors import BadInput, NotFound, RetryLater
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.options import is_single, set_of
-from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row
+from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row, selected
 from dongne.standards.sensorthings.schema import DATASTREAMS, MULTI_DATASTREAMS, OBSERVATIONS, SETS, TASKS, EntitySet
 from dongne.standards.sensorthings.text import expression_text
 from dongne.stores.embedded.aggregate import by_interval
@@ -216,8 +216,7 @@ class Question:
     def _rows_of(self, target: EntitySet, found: Sequence[tuple[Any, ...]], query: Query) -> list[Row]:
         if target is OBSERVATIONS:
             return self._rows.of_multi(history_rows(found))
-        names = [name for name in query.select if name in target.properties] if query.select else None
-        return self._rows.list_found(target, [values[1] for values in found], names)
+        return self._rows.list_found(target, [values[1] for values in found], selected(query))
 
     # --- expansion, a level at a time
 
@@ -241,9 +240,7 @@ class Question:
             among = Parents(ToOne("id"), wanted)
             statement, values = page_statement(target, query, among, len(wanted), self._now_us, scene=self._scene)
             wanted = [found[1] for found in self._run(statement, values)]
-        select = expand.query.select
-        names = [name for name in select if name in target.properties] if select else None
-        found = {row.id: row for row in self._rows.list_found(target, wanted, names)}
+        found = {row.id: row for row in self._rows.list_found(target, wanted, selected(expand.query))}
         self._spend(len(found))
         for row, linked in zip(rows, leads, strict=True):
             row.expanded[expand.navigation] = found.get(linked or 0)

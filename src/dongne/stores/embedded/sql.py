@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dongne.model.errors import BadInput
 from dongne.standards.sensorthings.functions import FUNCTIONS, Gives
+from dongne.standards.sensorthings.lexer import interval_of
 from dongne.standards.sensorthings.query import (
     Among,
     Arithmetic,
@@ -46,6 +47,7 @@ from dongne.stores.embedded.terms import (
 )
 
 MIRRORED = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
+DAY_US = 86_400_000_000
 SIGNS = {"add": "+", "sub": "-", "mul": "*"}
 
 
@@ -140,6 +142,8 @@ class Compiler:
             return Term(sort, self._as(left, sort, where)), Term(sort, self._as(right, sort, where))
         if left.gives is right.gives:
             return left, right
+        if {left.gives, right.gives} == {Gives.TIME, Gives.DATE}:  # a day stands for its first instant
+            return self._instant(left), self._instant(right)
         if right.gives is Gives.TEXT and right.constant is not UNSAID:
             return left, self._text_as(right, left.gives, where)
         raise BadInput(
@@ -153,10 +157,13 @@ class Compiler:
             if gives is Gives.NUMBER:
                 return self.literal(float(value))
             if gives is Gives.TIME:
-                return self.literal(Instant(parse_instant_us(value)))
+                return self.literal(interval_of(value) if "/" in value else Instant(parse_instant_us(value)))
         except (ValueError, BadInput):
             pass
         raise BadInput(f"$filter: {shown(where)} compares a {gives.value} with the text {value[:40]!r}", reason="query")
+
+    def _instant(self, term: Term) -> Term:
+        return Term(Gives.TIME, f"cast({term.sql} as timestamp)") if term.gives is Gives.DATE else term
 
     # --- terms
 
@@ -265,6 +272,9 @@ class Compiler:
             return Term(gives, self._as(term, gives, expression))
         if term.gives is Gives.TEXT and term.constant is not UNSAID and gives is Gives.TIME:
             return self._text_as(term, gives, expression)
+        if term.gives is Gives.DATE and gives is Gives.TIME:
+            start = self._instant(term).sql
+            return Term(Gives.TIME, start, end=f"({start} + to_microseconds({DAY_US - 1}))")
         if term.gives not in (gives, Gives.NULL):
             raise BadInput(
                 f"$filter: {shown(expression)} is a {term.gives.value} where a {gives.value} is needed", reason="query"
@@ -279,16 +289,22 @@ class Compiler:
         if folded is not None:
             return self.literal(folded)
         op, left, right = expression.op, self.term(expression.left), self.term(expression.right)
+        if Gives.DURATION in (left.gives, right.gives):
+            left, right = self._instant(left), self._instant(right)
         sorts = (left.gives, right.gives)
         match op, sorts:
             case (("add" | "sub"), (Gives.TIME, Gives.DURATION)):
-                return Term(Gives.TIME, f"({left.sql} {SIGNS[op]} to_microseconds({right.sql}))")
+                return Term(Gives.TIME, f"try({left.sql} {SIGNS[op]} to_microseconds({right.sql}))")
             case "add", (Gives.DURATION, Gives.TIME):
-                return Term(Gives.TIME, f"({right.sql} + to_microseconds({left.sql}))")
+                return Term(Gives.TIME, f"try({right.sql} + to_microseconds({left.sql}))")
             case "sub", (Gives.TIME, Gives.TIME):
                 return Term(Gives.DURATION, f"(epoch_us({left.sql}) - epoch_us({right.sql}))")
             case (("add" | "sub"), (Gives.DURATION, Gives.DURATION)):
-                return Term(Gives.DURATION, f"({left.sql} {SIGNS[op]} {right.sql})")
+                return Term(Gives.DURATION, f"try({left.sql} {SIGNS[op]} {right.sql})")
+            case (("mul" | "div"), (Gives.DURATION, Gives.NUMBER)):
+                number = f"{right.sql}::double"
+                sign, divisor = ("*", number) if op == "mul" else ("/", f"nullif({number}, 0)")
+                return Term(Gives.DURATION, f"try_cast({left.sql} {sign} {divisor} as bigint)")
         one, two = self._number(expression.left), self._number(expression.right)
         if op in SIGNS:
             return Term(Gives.NUMBER, f"({one} {SIGNS[op]} {two})")
