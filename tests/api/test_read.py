@@ -77,6 +77,7 @@ def test_single_properties_and_values_can_be_read(client: Client, lamp: int) -> 
     assert client.json("Datastreams(1)/unitOfMeasurement/symbol") == {"symbol": "%"}
     assert client.get("/v1.1/Things(1)/properties/nothing").status_code == 404
     assert client.get("/v1.1/Observations(2)/parameters").status_code == 204
+    assert client.get("/v1.1/Observations(2)/resultTime").json() == {"resultTime": None}
     assert client.json("Things(1)/Datastreams/$ref")["value"][1] == {
         "@iot.selfLink": "http://city.test/v1.1/Datastreams(2)"
     }

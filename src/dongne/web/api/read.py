@@ -20,6 +20,7 @@ from dongne.standards.sensorthings.encode import (
 from dongne.standards.sensorthings.formats import CONTENT_TYPES, csv_text, data_arrays, geojson
 from dongne.standards.sensorthings.options import parse_path, parse_query, set_of
 from dongne.standards.sensorthings.query import Expand, Page, Query, ResourcePath, Row, Want
+from dongne.standards.sensorthings.schema import OBSERVATIONS
 from dongne.standards.sensorthings.text import path_text, query_options
 from dongne.web.api.conformance import CONFORMANCE
 from dongne.web.api.context import ApiContext, Scope, Send
@@ -28,6 +29,7 @@ from dongne.web.api.http import OPEN, send_bytes, send_error
 READERS = 4  # threads; one statement of DuckDB uses several cores by itself
 _JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
+_ALWAYS_SAID = ("resultTime",)  # null is 204 by 18-088, 9.2.4; of this mandatory property OGC's own tests want 200
 _SAFE = "$,()/'=;:@*-._~"
 
 
@@ -134,7 +136,7 @@ def _property(path: ResourcePath, row: Row) -> tuple[bytes, bytes]:
             value = value[step]
         else:
             raise NotFound(f"{'/'.join(path.property)}: there is nothing at {step[:40]!r}")
-    if value is None:
+    if value is None and not (set_of(path) is OBSERVATIONS and path.property == _ALWAYS_SAID):
         return b"", _TEXT
     if path.want is Want.PROPERTY:
         return encode({path.property[-1]: value}), _JSON
