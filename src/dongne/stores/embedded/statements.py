@@ -138,7 +138,7 @@ def _columns(target: EntitySet, parts: _Parts) -> str:
 
 
 def _direction(key: str, descending: bool) -> str:
-    return f"{key} {'desc' if descending else 'asc'} nulls last"
+    return f"{key} {'desc nulls last' if descending else 'asc nulls first'}"  # 18-088, 9.3.3.1
 
 
 def _compile(target: EntitySet, query: Query, parents: Parents | None, bindings: Bindings, now_us: int) -> _Parts:
