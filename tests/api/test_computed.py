@@ -115,7 +115,7 @@ def test_datastreams_are_found_by_it(client: Client, streams: None, condition: s
 def test_datastreams_are_sorted_by_it(client: Client, streams: None) -> None:
     assert _names(client, orderby="phenomenonTime") == ["empty", "early", "made", "late"]
     assert _names(client, orderby="phenomenonTime desc") == ["late", "made", "early", "empty"]
-    assert _names(client, orderby="resultTime,id desc") == ["made", "empty", "late", "early"]
+    assert _names(client, orderby="resultTime,id desc") == ["empty", "late", "early", "made"]
     assert client.get("/v1.1/Datastreams?$orderby=observedArea").status_code == 400
 
 
