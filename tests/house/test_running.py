@@ -184,5 +184,6 @@ def test_it_stops_when_asked_and_goes_on_where_it_was(running: Running) -> None:
     running.start()
     assert running.get("/status")["entities"] == things
     assert running.get("/v1.1/Observations?$count=true&$top=1")["@iot.count"] == 2501
+    assert len(running.get("/api/latest?property=temperature")["value"]) >= 1
     assert running.stop(signal.SIGTERM) == 0, running.log.read_text("utf-8")
     assert not (running.folder / "server.json").exists()

@@ -23,7 +23,7 @@ from dongne.web.resident import map as map_page
 
 log = logging.getLogger(__name__)
 LAYERS_FRESH_S = 3600.0  # they are remembered by the revision of the graph
-API_PATHS = ("/v1.1", "/events", "/metrics", "/status")
+API_PATHS = ("/v1.1", "/api", "/events", "/metrics", "/status")
 
 
 def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
