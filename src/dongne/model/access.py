@@ -62,6 +62,10 @@ class Hidden(msgspec.Struct, frozen=True):
         """The hidden ids of a type."""
         return self.ids.get(kind, frozenset())
 
+    def and_also(self, other: "Hidden") -> "Hidden":
+        """What either hides."""
+        return Hidden({kind: self.of(kind) | other.of(kind) for kind in self.ids | other.ids})
+
 
 NOTHING_HIDDEN = Hidden()
 
@@ -102,7 +106,12 @@ def find_hidden(graph: ThingGraph, sight: Sight) -> Hidden:
         if stream.thing_id in things
         or (access_said(stream.properties) > sight.most and stream.thing_id not in sight.things)
     }
-    features = {feature.id for feature in list(graph.features.values()) if access_said(feature.properties) > sight.most}
+    features = {
+        feature.id
+        for feature in list(graph.features.values())
+        if feature.thing_id in things
+        or (access_said(feature.properties) > sight.most and feature.thing_id not in sight.things)
+    }
     found = {
         EntityType.THING: things,
         EntityType.DATASTREAM: streams,

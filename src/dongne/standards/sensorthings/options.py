@@ -20,12 +20,13 @@ from dongne.standards.sensorthings.formats import RESULT_FORMATS
 from dongne.standards.sensorthings.lexer import Token
 from dongne.standards.sensorthings.query import Expand, Query, ResourcePath, Step, Want
 from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet, Kind, get_set, target_of
+from dongne.standards.sensorthings.times import parse_instant_us
 
 DEEPEST_EXPAND = 6
 MOST_EXPANDS = 20
 LARGEST_NUMBER = 2**31 - 1
 LARGEST_ID = 2**63 - 1
-OPTIONS = ("$filter", "$orderby", "$top", "$skip", "$count", "$select", "$expand", "$resultFormat")
+OPTIONS = ("$filter", "$orderby", "$top", "$skip", "$count", "$select", "$expand", "$resultFormat", "$asOf")
 _STEP = re.compile(r"([A-Za-z]+)(?:\(([^()]*)\))?")
 LONGEST_PATH_STEPS = 12
 
@@ -69,6 +70,8 @@ def _with_option(query: Query, name: str, value: str, entity_set: EntitySet) -> 
             expand = _read_expands(words, entity_set, 1)
             words.end()
             return msgspec.structs.replace(query, expand=expand)
+        case "$asOf":
+            return msgspec.structs.replace(query, as_of_us=_instant_us(name, value))
         case "$resultFormat":
             return msgspec.structs.replace(query, result_format=_result_format(value, entity_set))
     raise BadInput(f"there is no option {name[:40]!r}; options: {', '.join(OPTIONS)}", reason="query")
@@ -83,6 +86,13 @@ def _result_format(value: str, entity_set: EntitySet) -> str:
             reason="query",
         )
     return found
+
+
+def _instant_us(name: str, value: str) -> int:
+    try:
+        return parse_instant_us(value.replace(" ", "+"))
+    except BadInput as error:
+        raise BadInput(f"{name}: {error.message}", reason="query") from None
 
 
 def _whole(name: str, value: str) -> int:
@@ -171,7 +181,7 @@ def _read_option(words: Words, query: Query, name: Token, target: EntitySet, dep
             return replace(query, select=_read_select(words, target))
         case "$expand":
             return replace(query, expand=_read_expands(words, target, depth + 1))
-    raise words.refuse(name, f"there is no option {name.text[:40]!r} in $expand; options: {', '.join(OPTIONS[:-1])}")
+    raise words.refuse(name, f"there is no option {name.text[:40]!r} in $expand; options: {', '.join(OPTIONS[:-2])}")
 
 
 def _merge(expands: list[Expand], new: Expand, words: Words) -> None:

@@ -132,6 +132,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     count: bool = False
     select: tuple[str, ...] = ()
     expand: tuple["Expand", ...] = ()
+    as_of_us: int | None = None  # the city as it was at this instant
     result_format: str = ""  # dataArray, CSV or GeoJSON; entities as JSON where it is empty
 
 

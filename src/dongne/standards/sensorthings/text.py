@@ -103,6 +103,8 @@ def query_options(query: Query) -> list[tuple[str, str]]:
         options.append(("$top", str(query.top)))
     if query.skip:
         options.append(("$skip", str(query.skip)))
+    if query.as_of_us is not None:
+        options.append(("$asOf", format_us(query.as_of_us)))
     if query.result_format:
         options.append(("$resultFormat", query.result_format))
     return options

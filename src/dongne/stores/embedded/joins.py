@@ -7,9 +7,8 @@ from dongne.model.errors import BadInput
 from dongne.standards.sensorthings.functions import Gives
 from dongne.standards.sensorthings.query import Call, Geometry, Literal, Path
 from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet
-from dongne.stores.embedded.extents import Extents
 from dongne.stores.embedded.links import LINKS, TABLES, About, Of, Pairs, ToOne, about
-from dongne.stores.embedded.shapes import WHERE, compute, read_wkt
+from dongne.stores.embedded.shapes import WHERE, KnowsExtents, compute, read_wkt
 from dongne.stores.embedded.terms import Bindings, Term, shown
 
 
@@ -81,7 +80,7 @@ class Joins:
         )
         return Term(Gives.TIME, f"make_timestamp({values}.first_us)", end=f"make_timestamp({values}.last_us)")
 
-    def _extents(self, path: Path) -> Extents:
+    def _extents(self, path: Path) -> KnowsExtents:
         shapes = self._bindings.scene.shapes
         if path.name == "observedArea" or shapes is None:
             raise BadInput(

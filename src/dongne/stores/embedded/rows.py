@@ -8,7 +8,7 @@ import numpy as np
 
 from dongne.model.access import Hidden
 from dongne.model.entities import EntityType
-from dongne.model.errors import NotFound
+from dongne.model.errors import BadInput, NotFound
 from dongne.model.features import find_feature_of
 from dongne.model.geometry import find_extent
 from dongne.model.records import ObservationExtra, decode_batch
@@ -17,10 +17,12 @@ from dongne.standards.sensorthings.observations import observation_values, plain
 from dongne.standards.sensorthings.query import Page, Row
 from dongne.standards.sensorthings.schema import MULTI_DATASTREAMS, OBSERVATIONS, SETS, TASKS, EntitySet, Kind
 from dongne.standards.sensorthings.times import format_column, format_us
+from dongne.stores.embedded.as_of import Past, PastExtents
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extent, Extents, list_geometries
 from dongne.stores.embedded.links import LINKS, LISTED, About, Of, Pairs, ToOne
 from dongne.stores.embedded.tasks import task_row
+from dongne.stores.embedded.terms import NO_PAST_TASKS
 
 _OPTIONAL = {
     "MultiDatastreams": EntityType.MULTI_DATASTREAM,
@@ -32,9 +34,12 @@ _extra_decoder = msgspec.json.Decoder(dict[str, Any])
 class Rows:
     """Makes the rows of one question; what is hidden is not there."""
 
-    def __init__(self, store: Store, details: LatestDetails, extents: Extents, hidden: Hidden) -> None:
-        self._store, self._graph, self._details, self._extents = store, store.graph, details, extents
-        self._hidden = hidden
+    def __init__(
+        self, store: Store, details: LatestDetails, extents: Extents, hidden: Hidden, past: Past | None = None
+    ) -> None:
+        self._store, self._details, self._hidden, self._past = store, details, hidden, past
+        self._graph = past.graph if past else store.graph
+        self._extents: Extents | PastExtents = past.extents if past else extents
         self._hidden_streams = hidden.of(EntityType.DATASTREAM)
 
     # --- entities
@@ -67,6 +72,8 @@ class Rows:
         return rows
 
     def _tasks(self, ids: Sequence[int]) -> list[Row]:
+        if self._past:
+            raise BadInput(NO_PAST_TASKS, reason="query")
         hidden = self._hidden.of(EntityType.TASKING_CAPABILITY)
         found = {
             task.id: task_row(task)
@@ -131,6 +138,8 @@ class Rows:
     # --- Observations
 
     def _observation(self, number: int) -> Row | None:
+        if self._past and number > self._past.number:
+            return None
         try:
             record, at = self._store.get_observation(number)
         except (NotFound, OverflowError):

@@ -5,15 +5,15 @@ Observation by its id never touch DuckDB.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Protocol
+from contextlib import ExitStack
+from typing import Any
 
 import duckdb
 import msgspec
 import pyarrow as pa
 
 from dongne.methods.intervals import Grouping
-from dongne.model.access import PUBLIC, Sight, Veil
+from dongne.model.access import PUBLIC, Sight, Veil, find_hidden
 from dongne.model.errors import BadInput, NotFound, RetryLater
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.options import is_single, set_of
@@ -21,6 +21,7 @@ from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query
 from dongne.standards.sensorthings.schema import DATASTREAMS, MULTI_DATASTREAMS, OBSERVATIONS, SETS, TASKS, EntitySet
 from dongne.standards.sensorthings.text import expression_text
 from dongne.stores.embedded.aggregate import by_interval
+from dongne.stores.embedded.as_of import History, Past, Pasts
 from dongne.stores.embedded.columns import all_of
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extents
@@ -44,15 +45,6 @@ class Limits(msgspec.Struct, frozen=True):
     slowest_s: float = 20.0
 
 
-class History(Protocol):
-    """The follower, brought up to date."""
-
-    def reading(
-        self, timeout_s: float = ..., until: int | None = None
-    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A cursor that sees all that was acknowledged before, or at least all up to `until`."""
-
-
 class Selector:
     """Reads a store as SensorThings asks. Any thread may ask; each question is answered in the asking thread."""
 
@@ -63,6 +55,7 @@ class Selector:
         self._watch = Watch(self.limits.slowest_s)
         self._extents = Extents(store, history)
         self._veil = Veil(store.graph)
+        self._pasts = Pasts(store, history)
         self._shapes = Shapes(store.graph, self._extents)
 
     def close(self) -> None:
@@ -73,13 +66,26 @@ class Selector:
 
     def select(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Page | Row:
         """What the path leads to: a Page for a set, a Row for one entity. Raises NotFound, BadInput, RetryLater."""
+        if query.as_of_us is not None:
+            if query.as_of_us > self._store.clock.now_us():
+                raise BadInput("$asOf lies in the future; take an instant that has been", reason="query")
+            with self._pasts.at(query.as_of_us) as past:
+                return self._select(path, query, sight, past)
+        return self._select(path, query, sight, None)
+
+    def _select(self, path: ResourcePath, query: Query, sight: Sight, past: Past | None) -> Page | Row:
         for _ in range(MOST_TRIES):
-            hidden = self._veil.hidden(sight)
-            rows = Rows(self._store, self._details, self._extents, hidden)
-            scene = Scene(hidden, self._shapes)
-            with Question(self._store, self._history, self.limits, self._details, self._watch, rows, scene) as question:
+            now = hidden = self._veil.hidden(sight)
+            if past:
+                hidden = now.and_also(find_hidden(past.graph, sight))
+            rows = Rows(self._store, self._details, self._extents, hidden, past)
+            scene = Scene(hidden, past.shapes, past.number) if past else Scene(hidden, self._shapes)
+            limits = self.limits
+            with Question(
+                self._store, self._history, limits, self._details, self._watch, rows, scene, past
+            ) as question:
                 found = question.answer(path, query)
-            if self._veil.hidden(sight) == hidden:  # else something came or went that must not be seen
+            if self._veil.hidden(sight) == now:  # else something came or went that must not be seen
                 return found
         raise RetryLater("what may be seen changes all the time; ask again in a second", reason="access_changes")
 
@@ -95,6 +101,8 @@ class Selector:
 
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer comes from memory alone, so that it need not be waited for in another thread."""
+        if query.as_of_us is not None:
+            return False
         if is_single(path):
             by_number = path.steps[0].name in (OBSERVATIONS.name, TASKS.name)
             is_known = self._extents.is_ready or set_of(path) not in (DATASTREAMS, MULTI_DATASTREAMS)
@@ -114,8 +122,9 @@ class Question:
         watch: Watch,
         rows: Rows,
         scene: Scene,
+        past: Past | None,
     ) -> None:
-        self._store, self._history, self._rows, self._scene = store, history, rows, scene
+        self._store, self._history, self._rows, self._scene, self._past = store, history, rows, scene, past
         self._limits, self._details, self._watch = limits, details, watch
         self._stack = ExitStack()
         self._cursor: duckdb.DuckDBPyConnection | None = None
@@ -133,7 +142,7 @@ class Question:
         """See Selector.select."""
         target = set_of(path)
         source = set_of(ResourcePath(path.steps[:-1])) if len(path.steps) > 1 else None
-        if not _reads_observations(source, target, query, is_single(path)):
+        if self._past is None and not _reads_observations(source, target, query, is_single(path)):
             self._until = self._details.last_entities
         if is_single(path):
             row = self._row(target, self._resolve(path))
@@ -183,7 +192,7 @@ class Question:
         return min(self._limits.default_top if query.top is None else query.top, self._limits.max_top)
 
     def _page(self, target: EntitySet, query: Query, parent: tuple[EntitySet, int, str] | None) -> Page:
-        if parent is not None and parent[0] is DATASTREAMS and _asks_latest(query, target):
+        if parent is not None and parent[0] is DATASTREAMS and self._asks_latest(query, target):
             return msgspec.structs.replace(self._latest([parent[1]])[parent[1]], more=True)
         parents = None if parent is None else Parents(LINKS[parent[0].name, parent[2]], [parent[1]])
         top = self._top(query)
@@ -207,7 +216,7 @@ class Question:
         those are late data it reaches too far back, and costs time but no row."""
         if target is not OBSERVATIONS or query.filter is not None or query.orderby[:1] != (LATEST_FIRST,):
             return None
-        if self._scene.hidden:
+        if self._scene.hidden or self._past:
             return None  # the last numbers may be among what is hidden
         wanted = query.skip + top + 1
         ((since_us, count),) = self._run(*bound_statement(self._store.head(), 2 * wanted))
@@ -257,7 +266,7 @@ class Question:
 
     def _pages(self, source: EntitySet, target: EntitySet, expand: Expand, ids: list[int]) -> dict[int, Page]:
         query, top = expand.query, self._top(expand.query)
-        if source is DATASTREAMS and _asks_latest(query, target):
+        if source is DATASTREAMS and self._asks_latest(query, target):
             return self._latest(ids)
         parents = Parents(LINKS[source.name, expand.navigation], ids)
         counts: dict[int, int] = {}
@@ -283,6 +292,9 @@ class Question:
         self._spend(len(ids))
         return self._rows.latest(ids)
 
+    def _asks_latest(self, query: Query, target: EntitySet) -> bool:
+        return self._past is None and _asks_latest(query, target)
+
     def _spend(self, rows: int) -> None:
         self._rows_left -= rows
         if self._rows_left < 0:
@@ -296,7 +308,10 @@ class Question:
 
     def _run(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         if self._cursor is None:
-            self._cursor = self._stack.enter_context(self._history.reading(until=self._until))
+            self._cursor = cursor = self._stack.enter_context(self._history.reading(until=self._until))
+            if self._past:
+                self._past.enter(cursor)
+                self._stack.callback(self._past.leave, cursor)
         try:
             with self._watch.over(self._cursor.interrupt):
                 return self._cursor.execute(statement, values).fetchall()

@@ -2,7 +2,7 @@
 FeaturesOfInterest. Planar, over degrees: `geo.distance` and `geo.length` give degrees, as PostGIS does for geometries."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ from dongne.model.access import NOTHING_HIDDEN, Hidden
 from dongne.model.errors import BadInput
 from dongne.model.geometry import find_extent
 from dongne.model.graph import ThingGraph
-from dongne.stores.embedded.extents import Extents, list_geometries
+from dongne.stores.embedded.extents import Extent, list_geometries
 
 WHERE = {
     "Locations": "location",
@@ -36,10 +36,17 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
 Geometries = NDArray[np.object_]
 
 
+class KnowsExtents(Protocol):
+    """From when to when Datastreams have Observations."""
+
+    def all(self) -> dict[int, Extent]:
+        """Those of all Datastreams that have Observations."""
+
+
 class Shapes:
     """The geometries of a graph by set; made again when the graph has changed."""
 
-    def __init__(self, graph: ThingGraph, extents: Extents) -> None:
+    def __init__(self, graph: ThingGraph, extents: KnowsExtents) -> None:
         self._graph, self.extents = graph, extents
         self._known: dict[str, tuple[int, NDArray[np.int64], Geometries]] = {}
 
@@ -65,10 +72,12 @@ class Shapes:
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """What one who asks may not see, and where things are."""
+    """What one who asks may not see, and where things are; `until`: the last number that counts, where the question is
+    about how it was."""
 
     hidden: Hidden = NOTHING_HIDDEN
     shapes: Shapes | None = None
+    until: int | None = None
 
 
 def _arrays(geojson: dict[int, Any]) -> tuple[NDArray[np.int64], Geometries]:

@@ -87,9 +87,9 @@ def bound_statement(last: int, rows: int) -> Statement:
 
 def _tables(target: EntitySet, bindings: Bindings, parents: Parents | None) -> list[str]:
     names = OBSERVATION_TABLES if target is OBSERVATIONS else (TABLES[target.name],)
-    if target is OBSERVATIONS and parents is not None and parents.link == Of("datastream_id"):
-        return list(names)  # whoever came so far may see the Datastream
-    return [bindings.table(name) for name in names]
+    # whoever came as far as the Datastream may see what it has
+    is_open = target is OBSERVATIONS and parents is not None and parents.link == Of("datastream_id")
+    return [bindings.table(name, is_open=is_open) for name in names]
 
 
 def count_statement(

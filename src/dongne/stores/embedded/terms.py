@@ -15,6 +15,7 @@ from dongne.stores.embedded.links import HIDES, OBSERVATION_TABLES
 from dongne.stores.embedded.shapes import Scene
 
 OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+NO_PAST_TASKS = "$asOf: Tasks are known as they are now; ask for them without $asOf"
 UNSAID = object()
 LAST_US = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 FIRST_US = -62_135_596_800_000_000  # 0001-01-01
@@ -41,14 +42,20 @@ class Bindings:
         self.values: dict[str, Any] = {}
         self.scene = scene
 
-    def table(self, name: str) -> str:
-        """A table, or what of it may be seen."""
+    def table(self, name: str, *, is_open: bool = False) -> str:
+        """A table, or what of it may be seen; of Observations, those that count. `is_open`: nothing of it is hidden.
+        Raises BadInput for Tasks as they were."""
         kind, column = HIDES[name]
         gone = self.scene.hidden.of(kind)
-        if not gone:
-            return name
-        place = self.bind(sorted(gone))
-        return f"(select * from {name} where {column} not in (select unnest({place}::bigint[])))"
+        where = []
+        if self.scene.until is not None:
+            if name == "tasks":
+                raise BadInput(NO_PAST_TASKS, reason="query")
+            if name in OBSERVATION_TABLES:
+                where.append(f"id <= {self.bind(self.scene.until)}")
+        if gone and not is_open:
+            where.append(f"{column} not in (select unnest({self.bind(sorted(gone))}::bigint[]))")
+        return f"(select * from {name} where {' and '.join(where)})" if where else name
 
     def all_observations(self) -> str:
         """Both tables of Observations as one."""

@@ -82,7 +82,9 @@ class Reads:
         def next_inner(set_name: str, entity_id: int, expand: Expand, rows: int) -> str:
             ending = endings.get((id(expand), rows))
             if ending is None:
-                ending = endings[id(expand), rows] = _next("", expand.query, rows)
+                ending = endings[id(expand), rows] = _next(
+                    "", msgspec.structs.replace(expand.query, as_of_us=query.as_of_us), rows
+                )
             return f"{self_link(root, set_name, entity_id)}/{expand.navigation}{ending}"
 
         if isinstance(found, Row):
