@@ -205,9 +205,9 @@ def test_no_sorting_tells_of_it(places: Places) -> None:
     """Who hangs on something hidden is sorted as one who has nothing there."""
     client = places.client
     numbers = [one["@iot.id"] for one in client.json("Observations", orderby="FeatureOfInterest/name,id")["value"]]
-    assert client.json(f"Observations({numbers[-1]})/result") == {"result": 3}  # the one whose feature is hidden: last
+    assert client.json(f"Observations({numbers[0]})/result") == {"result": 3}  # its feature is hidden: below all others
     again = [one["@iot.id"] for one in client.json("Observations", orderby="FeatureOfInterest/name desc,id")["value"]]
-    assert again[-1] == numbers[-1]
+    assert again[-1] == numbers[0]
 
 
 def test_the_latest_and_the_computed_properties_tell_nothing(places: Places) -> None:
