@@ -17,7 +17,7 @@ from dongne.model.entities import EntityChange, EntityType, put
 from dongne.model.graph import ThingGraph
 from dongne.model.records import RecordKind
 from dongne.runtime.ports import Store
-from dongne.stores.embedded.extents import Extent
+from dongne.stores.embedded.extents import Extent, Periods
 from dongne.stores.embedded.links import OBSERVATION_TABLES
 from dongne.stores.embedded.shapes import Shapes
 from dongne.stores.embedded.tables import COLUMNS, TABLES, mirror_entities
@@ -53,6 +53,15 @@ class PastExtents:
     def all(self) -> dict[int, Extent]:
         """Those of all Datastreams that had Observations."""
         return self._ask("", {})
+
+    def periods(self, *, of_results: bool) -> Periods:
+        """See Extents."""
+        found = self.all()
+        if not of_results:
+            return list(found), [one.first_us for one in found.values()], [one.last_us for one in found.values()]
+        made = {s: (e.result_first_us, e.result_last_us) for s, e in found.items()}
+        some = [(s, begin, end) for s, (begin, end) in made.items() if begin is not None and end is not None]
+        return [s for s, _, _ in some], [begin for _, begin, _ in some], [end for _, _, end in some]
 
     def _ask(self, condition: str, values: dict[str, Any]) -> dict[int, Extent]:
         rows = " union all ".join(

@@ -18,6 +18,7 @@ from dongne.model.records import ObservationBatch, Record, RecordKind, decode_ba
 from dongne.runtime.ports import Store
 from dongne.stores.embedded.links import OBSERVATION_TABLES
 
+Periods = tuple[list[int], list[int], list[int]]  # ids of Datastreams, from, to in microseconds
 NONE = np.iinfo(np.int64).max  # "no first one yet"; its negative: "no last one yet"
 _CHANGES = (RecordKind.REMOVAL, RecordKind.CORRECTION)
 _READ = 1_000
@@ -86,6 +87,17 @@ class Extents:
         with self._lock:
             streams = np.flatnonzero(self._times["first"] != NONE).tolist()
             return {stream: found for stream in streams if (found := self._one(stream)) is not None}
+
+    def periods(self, *, of_results: bool) -> Periods:
+        """From when to when all Datastreams have Observations that have any; or were their results made, where said."""
+        self._must_be_ready()
+        with self._lock:
+            if of_results:
+                found = self._results
+                return list(found), [begin for begin, _ in found.values()], [end for _, end in found.values()]
+            streams = np.flatnonzero(self._times["first"] != NONE)
+            first, last = self._times["first"][streams], -self._times["last"][streams]
+            return streams.tolist(), first.tolist(), last.tolist()
 
     def _must_be_ready(self) -> None:
         if not self._ready:

@@ -70,14 +70,9 @@ class Joins:
 
     def period(self, path: Path, alias: str) -> Term:
         """From when to when a Datastream has Observations, or their results were made."""
-        extents = self._extents(path)
-        is_result = path.name == "resultTime"
-        found = extents.all()
-        first = [one.result_first_us if is_result else one.first_us for one in found.values()]
-        last = [one.result_last_us if is_result else one.last_us for one in found.values()]
-        values = self._values(
-            alias, {"id": ("bigint", list(found)), "first_us": ("bigint", first), "last_us": ("bigint", last)}
-        )
+        streams, first, last = self._extents(path).periods(of_results=path.name == "resultTime")
+        columns = {"id": ("bigint", streams), "first_us": ("bigint", first), "last_us": ("bigint", last)}
+        values = self._values(alias, columns)
         return Term(Gives.TIME, f"make_timestamp({values}.first_us)", end=f"make_timestamp({values}.last_us)")
 
     def _extents(self, path: Path) -> KnowsExtents:

@@ -16,7 +16,7 @@ from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.observations import observation_values, plain_values
 from dongne.standards.sensorthings.query import Page, Row
 from dongne.standards.sensorthings.schema import MULTI_DATASTREAMS, OBSERVATIONS, SETS, TASKS, EntitySet, Kind
-from dongne.standards.sensorthings.times import format_column, format_us
+from dongne.standards.sensorthings.times import format_column
 from dongne.stores.embedded.as_of import Past, PastExtents
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extent, Extents, list_geometries
@@ -88,19 +88,23 @@ class Rows:
         return tuple(name for name, kind in kinds if len(self._graph.entities(kind)) > len(self._hidden.of(kind)))
 
     def _compute(self, rows: Sequence[Row], names: Sequence[str]) -> None:
-        for row, extent in zip(rows, self._extents.of([row.id for row in rows]), strict=True):
-            for name in names:
-                row.values[name] = None if extent is None else self._computed(name, row.id, extent)
+        found = self._extents.of([row.id for row in rows])
+        for name in names:
+            for row, value in zip(rows, self._computed(name, rows, found), strict=True):
+                row.values[name] = value
 
-    def _computed(self, name: str, stream: int, extent: Extent) -> Any:
+    def _computed(self, name: str, rows: Sequence[Row], found: Sequence[Extent | None]) -> list[Any]:
         match name:
-            case "phenomenonTime":
-                return f"{format_us(extent.first_us)}/{format_us(extent.last_us)}"  # a period (18-088, clause 8.2.4)
+            case "phenomenonTime":  # a period, also where both are the same (18-088, clause 8.2.4)
+                return _periods([None if one is None else one.first_us for one in found],
+                                [None if one is None else one.last_us for one in found])  # fmt: skip
             case "resultTime":
-                if extent.result_first_us is None or extent.result_last_us is None:
-                    return None
-                return f"{format_us(extent.result_first_us)}/{format_us(extent.result_last_us)}"
-        return find_extent(list_geometries(self._graph, stream, extent, self._hidden))
+                return _periods([None if one is None else one.result_first_us for one in found],
+                                [None if one is None else one.result_last_us for one in found])  # fmt: skip
+        return [
+            None if one is None else find_extent(list_geometries(self._graph, row.id, one, self._hidden))
+            for row, one in zip(rows, found, strict=True)
+        ]
 
     # --- links
 
@@ -176,6 +180,11 @@ class Rows:
                     rows.append(observation_row(number, stream, time_us, result, extra))
             pages[stream] = Page(OBSERVATIONS.name, self.of_multi(rows))
         return pages
+
+
+def _periods(first: Sequence[int | None], last: Sequence[int | None]) -> list[str | None]:
+    begins, ends = format_column([one or 0 for one in first]), format_column([one or 0 for one in last])
+    return [None if one is None else f"{begin}/{end}" for one, begin, end in zip(first, begins, ends, strict=True)]
 
 
 def _to_one(entity_set: EntitySet) -> list[tuple[str, str]]:

@@ -272,17 +272,21 @@ class Question:
         counts: dict[int, int] = {}
         if query.count:
             counts = dict(self._run(*count_statement(target, query, parents, self._now_us, self._scene)))
-        found: dict[int, list[tuple[Any, ...]]] = {}
+        found: list[tuple[Any, ...]] = []
         if top:
             statement, values = page_statement(
                 target, query, parents, top + 1, self._now_us, self._rows_left + 1, scene=self._scene
             )
-            for one in self._run(statement, values):
-                found.setdefault(one[0], []).append(one)
-        self._spend(sum(map(len, found.values())))
+            found = self._run(statement, values)
+        self._spend(len(found))
+        there = {row.id: row for row in self._rows_of(target, found, query)}
+        some: dict[int, list[Row]] = {}
+        for one in found:
+            if one[1] in there:
+                some.setdefault(one[0], []).append(there[one[1]])
         pages = {
-            parent: Page(target.name, self._rows_of(target, some[:top], query), len(some) > top, counts.get(parent, 0))
-            for parent, some in found.items()
+            parent: Page(target.name, rows[:top], len(rows) > top, counts.get(parent, 0))
+            for parent, rows in some.items()
         }
         if not query.count:
             return {parent: msgspec.structs.replace(page, count=None) for parent, page in pages.items()}

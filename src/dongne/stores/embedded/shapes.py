@@ -13,7 +13,7 @@ from dongne.model.access import NOTHING_HIDDEN, Hidden
 from dongne.model.errors import BadInput
 from dongne.model.geometry import find_extent
 from dongne.model.graph import ThingGraph
-from dongne.stores.embedded.extents import Extent, list_geometries
+from dongne.stores.embedded.extents import Extent, Periods, list_geometries
 
 WHERE = {
     "Locations": "location",
@@ -41,6 +41,9 @@ class KnowsExtents(Protocol):
 
     def all(self) -> dict[int, Extent]:
         """Those of all Datastreams that have Observations."""
+
+    def periods(self, *, of_results: bool) -> Periods:
+        """The times of all of them alone."""
 
 
 class Shapes:
