@@ -11,6 +11,9 @@ from dongne.stores.embedded.links import LINKS, TABLES, About, Of, Pairs, ToOne,
 from dongne.stores.embedded.shapes import WHERE, KnowsExtents, compute, read_wkt
 from dongne.stores.embedded.terms import Bindings, Term, shown
 
+DEEPEST = 6
+MOST_JOINS = 12
+
 
 class Joins:
     """`tables` are the joins in order, over rows with the alias `b` of `entity_set`; `many`: one of them multiplies rows."""
@@ -33,6 +36,12 @@ class Joins:
         target_set = SETS[navigation.target]
         if way in self._aliases:
             return self._aliases[way], target_set
+        if len(way) > DEEPEST or len(self._aliases) >= MOST_JOINS:
+            raise BadInput(
+                f"{'/'.join(way)[:60]}...: a condition or order goes over at most {DEEPEST} navigations in a row and "
+                f"{MOST_JOINS} in all; ask for less at once",
+                reason="query",
+            )
         alias = f"{self._prefix}{len(self._aliases)}"
         self._aliases[way] = alias
         self.many = self.many or navigation.many
@@ -110,8 +119,8 @@ class Joins:
         found = compute(call.name, arguments, pattern)
         sort = "boolean" if gives is Gives.BOOL else "double"
         if ids is None:
-            return Term(gives, f"cast({self._bindings.bind(found.item())} as {sort})")
-        values = self._values(alias, {"id": ("bigint", ids.tolist()), "value": (sort, found.tolist())})
+            return Term(gives, f"cast({self._bindings.bind(found[0])} as {sort})")
+        values = self._values(alias, {"id": ("bigint", ids.tolist()), "value": (sort, found)})
         return Term(gives, f"{values}.value")
 
     def _placed(self, path: Path) -> tuple[str, str]:

@@ -52,15 +52,26 @@ class Shapes:
     def __init__(self, graph: ThingGraph, extents: KnowsExtents) -> None:
         self._graph, self.extents = graph, extents
         self._known: dict[str, tuple[int, NDArray[np.int64], Geometries]] = {}
+        self._shapes: dict[str, dict[int, tuple[Any, Any]]] = {}  # set -> id -> (GeoJSON, geometry)
 
     def of(self, set_name: str, hidden: Hidden = NOTHING_HIDDEN) -> tuple[NDArray[np.int64], Geometries]:
         """Ids and geometries; what is no geometry is missing. `hidden` FeaturesOfInterest are in no observedArea."""
         if set_name.endswith("Datastreams"):  # grows with the Observations
-            return _arrays(self._areas(hidden))
+            return _arrays({stream: _shape(area) for stream, area in self._areas(hidden).items()})
         known = self._known.get(set_name)
         if known is None or known[0] != self._graph.revision:
-            known = self._known[set_name] = self._graph.revision, *_arrays(self._geojson(set_name))
+            known = self._known[set_name] = self._graph.revision, *_arrays(self._read(set_name))
         return known[1], known[2]
+
+    def _read(self, set_name: str) -> dict[int, Any]:
+        """Only what changed is read again."""
+        before = self._shapes.get(set_name, {})
+        now = {}
+        for entity_id, geojson in self._geojson(set_name).items():
+            old = before.get(entity_id)
+            now[entity_id] = old if old is not None and old[0] is geojson else (geojson, _shape(geojson))
+        self._shapes[set_name] = now
+        return {entity_id: shape for entity_id, (_, shape) in now.items()}
 
     def _areas(self, hidden: Hidden) -> dict[int, Any]:
         return {
@@ -83,8 +94,8 @@ class Scene(msgspec.Struct, frozen=True):
     until: int | None = None
 
 
-def _arrays(geojson: dict[int, Any]) -> tuple[NDArray[np.int64], Geometries]:
-    found = {entity_id: shape for entity_id, one in geojson.items() if (shape := _shape(one)) is not None}
+def _arrays(shapes_by_id: dict[int, Any]) -> tuple[NDArray[np.int64], Geometries]:
+    found = {entity_id: shape for entity_id, shape in shapes_by_id.items() if shape is not None}
     shapes = np.empty(len(found), object)
     shapes[:] = list(found.values())
     return np.fromiter(found, np.int64, len(found)), shapes
@@ -100,8 +111,10 @@ def _shape(geojson: Any) -> Any:
 
 def read_wkt(text: str) -> Any:
     """The geometry of a literal. Raises BadInput."""
-    found = shapely.from_wkt(text.partition(";")[2] if text.upper().startswith("SRID=") else text, on_invalid="ignore")
-    if found is None:
+    plain = text.partition(";")[2] if text.upper().startswith("SRID=") else text
+    with np.errstate(all="ignore"):
+        found = shapely.from_wkt(plain, on_invalid="ignore")
+    if found is None or not np.isfinite(shapely.get_coordinates(found)).all():
         raise BadInput(
             f"$filter: {text[:60]!r} is no well-known text; write it like geography'POINT (24.94 60.17)'",
             reason="query",
@@ -109,15 +122,36 @@ def read_wkt(text: str) -> Any:
     return found
 
 
-def compute(name: str, arguments: list[Any], pattern: str = "") -> Any:
-    """The function of geometries; arrays give arrays. Raises BadInput for a pattern that is none."""
-    if name == "geo.length":
-        return shapely.length(arguments[0])
-    if name == "st_relate":
-        if len(pattern) != 9 or set(pattern.upper()) - set("TF*012"):
-            raise BadInput(
-                f"$filter: st_relate takes a pattern of nine of T, F, *, 0, 1 and 2, not {pattern[:20]!r}",
-                reason="query",
-            )
-        return shapely.relate_pattern(arguments[0], arguments[1], pattern.upper())
+def compute(name: str, arguments: list[Any], pattern: str = "") -> list[Any]:
+    """What a function gives for each geometry of the array among its arguments, or one value where there is none; None
+    where it cannot be said. Raises BadInput for a pattern that is none."""
+    if name == "st_relate" and (len(pattern) != 9 or set(pattern.upper()) - set("TF*012")):
+        raise BadInput(
+            f"$filter: st_relate takes a pattern of nine of T, F, *, 0, 1 and 2, not {pattern[:20]!r}", reason="query"
+        )
+    try:
+        with np.errstate(all="ignore"):
+            found = np.atleast_1d(_call(name, arguments, pattern)).tolist()
+    except shapely.errors.GEOSException:  # one of them is none that can be worked with; the others are
+        columns = [one.tolist() if isinstance(one, np.ndarray) else [one] for one in arguments]
+        size = max(map(len, columns))
+        columns = [column * size if len(column) == 1 else column for column in columns]
+        found = [_of_one(name, list(row), pattern) for row in zip(*columns, strict=True)]
+    return [None if value != value else value for value in found]  # noqa: PLR0124  # NaN
+
+
+def _of_one(name: str, arguments: list[Any], pattern: str) -> Any:
+    try:
+        with np.errstate(all="ignore"):
+            return _call(name, arguments, pattern).item()
+    except shapely.errors.GEOSException:
+        return None
+
+
+def _call(name: str, arguments: list[Any], pattern: str) -> Any:
+    match name:
+        case "geo.length":
+            return shapely.length(arguments[0])
+        case "st_relate":
+            return shapely.relate_pattern(arguments[0], arguments[1], pattern.upper())
     return _BINARY[name](arguments[0], arguments[1])
