@@ -1,10 +1,14 @@
 """Several requests in one."""
 
+from collections.abc import Callable
 from email import policy
 from email.parser import BytesParser
 from typing import Any
 
 from tests.api.conftest import LAMP, Client
+
+from dongne.model.who import ANYBODY
+from dongne.web.api import ApiContext, create_api
 
 
 def batch(client: Client, *requests: dict[str, Any]) -> list[dict[str, Any]]:
@@ -32,12 +36,14 @@ def test_parts_refer_to_what_earlier_ones_made(client: Client) -> None:
 
 def test_a_group_is_done_whole_or_not_at_all(client: Client, lamp: int) -> None:
     group = {"atomicityGroup": "g"}
-    (failed,) = batch(
+    undone, failed, after = batch(
         client,
         {"id": "1", "method": "post", "url": "Things", "body": {"name": "A"}, **group},
         {"id": "2", "method": "post", "url": "Things", "body": {}, **group},
+        {"id": "3", "method": "get", "url": "Things", "dependsOn": ["g"]},
     )
     assert (failed["status"], "2: $: a Thing needs" in failed["body"]["message"]) == (400, True)
+    assert (undone["status"], after["status"]) == (424, 424)
     assert client.json("Things", count="true")["@iot.count"] == 1
     done = batch(
         client,
@@ -106,3 +112,99 @@ def test_what_is_no_batch_is_refused(client: Client) -> None:
     assert client.post("/v1.1/$batch", json=nested).status_code == 400
     many = {"requests": [{"id": "1", "method": "get", "url": "Things"}] * 1_001}
     assert client.post("/v1.1/$batch", json=many).status_code == 400
+
+
+def test_parts_are_answered_in_the_form_they_have(client: Client, lamp: int) -> None:
+    name, table, named = batch(
+        client,
+        {"id": "1", "method": "get", "url": "Things(1)/name/$value"},
+        {"id": "2", "method": "get", "url": "Things?$resultFormat=CSV&$select=name"},
+        {"id": "3", "method": "post", "url": "Things", "body": {"name": "$1", "properties": {"note": "$2"}}},
+    )
+    assert (name["body"], name["headers"]["content-type"][:10]) == (LAMP["name"], "text/plain")
+    assert LAMP["name"] in table["body"]
+    made = client.json(named["headers"]["location"].rpartition("/")[2])
+    assert (made["name"], made["properties"]) == ("$1", {"note": "$2"})  # only ids refer to other parts
+
+
+def test_what_depends_on_a_part_that_failed_is_not_done(client: Client, lamp: int) -> None:
+    requests = [
+        {"id": "1", "method": "post", "url": "Things", "body": {}},
+        {"id": "2", "method": "post", "url": "Things", "body": {"name": "B"}, "dependsOn": ["1"]},
+        {"id": "3", "method": "post", "url": "Things", "body": {"name": "C"}, "dependsOn": ["2"]},
+        {"id": "4", "method": "post", "url": "Things", "body": {"name": "D"}},
+    ]
+    assert [one["status"] for one in batch(client, *requests)] == [400, 424, 424, 201]
+    assert client.json("Things", count="true")["@iot.count"] == 2
+    header = {"prefer": "odata.continue-on-error=false"}
+    early = client.post("/v1.1/$batch", json={"requests": requests}, headers=header).json()["responses"]
+    assert [one["status"] for one in early] == [400]
+
+
+def test_a_batch_out_of_order_is_refused(client: Client) -> None:
+    get = {"method": "get", "url": "Things"}
+    for requests, says in (
+        ([{**get, "id": "1"}, {**get, "id": "1"}], "given twice"),
+        ([{**get, "id": "1", "dependsOn": ["2"]}, {**get, "id": "2"}], "before it"),
+        ([{**get, "id": n, "atomicityGroup": g} for n, g in (("1", "a"), ("2", "b"), ("3", "a"))], "follow each other"),
+        ([{**get, "id": "1", "dependsOn": "2"}], "a list of ids"),
+    ):
+        answer = client.post("/v1.1/$batch", json={"requests": requests})
+        assert (answer.status_code, says in answer.json()["message"]) == (400, True), answer.text
+
+
+def test_observations_of_a_batch_are_in_the_ledger(client: Client, lamp: int) -> None:
+    def ledger() -> dict[str, Any]:
+        found: dict[str, Any] = client.get("/status").json()["observations"]
+        return found
+
+    def sent(result: float, **more: str) -> dict[str, Any]:
+        return {
+            "id": str(result),
+            "method": "post",
+            "url": "Datastreams(1)/Observations",
+            "body": {"result": result},
+            **more,
+        }
+
+    before = ledger()
+    done = batch(client, sent(1), sent(2), sent(101), {**sent(3), "url": "Datastreams(99)/Observations"})
+    assert [one["status"] for one in done] == [201, 201, 400, 404]
+    batch(client, sent(4, atomicityGroup="g"), sent(102, atomicityGroup="g"))
+    after = ledger()
+    assert {name: after[name] - before[name] for name in ("received", "stored", "rejected")} == {
+        "received": 6,
+        "stored": 2,
+        "rejected": 4,
+    }
+
+
+def test_reading_in_a_batch_needs_no_token(make_context: Callable[..., ApiContext]) -> None:
+    client = Client(create_api(make_context(who_of=lambda scope: ANYBODY)))
+    try:
+        seen, refused = batch(
+            client,
+            {"id": "1", "method": "get", "url": "Things"},
+            {"id": "2", "method": "post", "url": "Things", "body": {"name": "A"}},
+        )
+        assert (seen["status"], refused["status"]) == (200, 401)
+    finally:
+        client.close()
+
+
+def test_addresses_hold_where_a_group_both_corrects_and_sends(client: Client, lamp: int) -> None:
+    old = client.json("Datastreams(1)/Observations")["value"][0]["@iot.id"]
+    corrected, sent = batch(
+        client,
+        {"id": "1", "method": "patch", "url": f"Observations({old})", "body": {"result": 77}, "atomicityGroup": "g"},
+        {
+            "id": "2",
+            "method": "post",
+            "url": "Datastreams(1)/Observations",
+            "body": {"result": 8},
+            "atomicityGroup": "g",
+        },
+    )
+    assert corrected["status"] == 200
+    assert client.json(sent["headers"]["location"].rpartition("/")[2])["result"] == 8
+    assert client.json(f"Observations({old})")["result"] == 77

@@ -1,11 +1,13 @@
 """Entities changed, replaced, patched, linked and deleted, with what follows from it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from tests.api.conftest import LAMP, NOW, Client
 
+from dongne.model.entities import OM_MEASUREMENT
 from dongne.stores.embedded import EmbeddedStore
 
 MULTI: dict[str, Any] = {
@@ -176,3 +178,89 @@ def test_a_multi_datastream_takes_lists_of_the_length_of_its_properties(client: 
     assert client.post(f"/v1.1/Things({lamp})/MultiDatastreams", json=wrong).status_code == 400
     assert change(client, f"MultiDatastreams({made})", None, "DELETE") == 200
     assert client.get(f"/v1.1/Observations({good})").status_code == 404
+
+
+def test_a_multi_datastream_takes_data_arrays_under_its_own_name(client: Client, lamp: int) -> None:
+    made = client.create(f"Things({lamp})/MultiDatastreams", MULTI)
+    rows = [["2026-05-01T08:30:00Z", [3, 4.5]], ["2026-05-01T08:31:00Z", [3]]]
+    frame = {"components": ["phenomenonTime", "result"], "dataArray": rows}
+    body = [
+        {"MultiDatastream": {"@iot.id": made}, **frame},
+        {"Datastream": {"@iot.id": 1}, "components": ["result"], "dataArray": [[3]]},
+    ]
+    first, second, third = client.post("/v1.1/CreateObservations", json=body).json()
+    assert client.json(first.rpartition("/")[2])["result"] == [3, 4.5]
+    assert second.startswith(f"error: MultiDatastream {made} takes a list of 2 values")
+    assert "Observations(" in third
+    for name, number in (("Datastream", made), ("MultiDatastream", 1)):
+        for answer in client.post("/v1.1/CreateObservations", json=[{name: {"@iot.id": number}, **frame}]).json():
+            assert answer.startswith("error: ") and "MultiDatastream" in answer
+        one = {"result": [1, 2], name: {"@iot.id": number}}
+        assert client.post("/v1.1/Observations", json=one).status_code == 400
+    both = {"result": [1, 2], "MultiDatastream": {"@iot.id": made}, "Datastream": {"@iot.id": 1}}
+    assert "not both" in client.post("/v1.1/Observations", json=both).json()["message"]
+    late = {"result": [1, 2], "phenomenonTime": "2026-06-01T00:00:00Z"}
+    assert "ahead of" in client.post(f"/v1.1/MultiDatastreams({made})/Observations", json=late).json()["message"]
+    assert change(client, f"MultiDatastreams({made})", {"observationType": OM_MEASUREMENT}) == 400
+
+
+def test_changes_at_the_same_moment_all_hold(client: Client, lamp: int) -> None:
+    places = [client.create("Locations", {**LAMP["Locations"][0], "name": f"P{n}"}) for n in range(12)]
+
+    def add(place: int) -> int:
+        return change(client, f"Things({lamp})/Locations/$ref", {"@iot.id": place}, "POST")
+
+    with ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(add, places)) == {204}
+    found = {one["@iot.id"] for one in client.json(f"Things({lamp})/Locations")["value"]}
+    assert set(places) <= found
+
+
+def test_a_link_brings_nothing_hidden_to_light(client: Client, lamp: int) -> None:
+    home = client.create("Things", {**LAMP, "name": "Home", "properties": {"access": "personal"}})
+    assert client.get(f"/v1.1/Things({home})").status_code == 404
+    for document in ({"Locations": [{"@iot.id": 2}]}, {"Datastreams": [{"@iot.id": 3}]}):
+        answer = client.request("PATCH", f"/v1.1/Things({lamp})", json=document)
+        assert (answer.status_code, "there is no " in answer.json()["message"]) == (400, True)
+        assert client.post("/v1.1/Things", json={"name": "Mine", **document}).status_code == 400
+    assert change(client, f"Things({lamp})/Locations/$ref", {"@iot.id": 2}, "POST") == 400
+    assert change(client, f"Things({home})/Locations/$ref", {"@iot.id": 1}, "POST") == 404
+    assert change(client, f"Things({home})", None, "DELETE") == 404
+    done = client.request("DELETE", "/v1.1/Things", params={"$filter": "name eq 'Home'"})
+    assert done.status_code == 200  # of none
+    assert change(client, "Sensors(3)", {"name": "Seen by all"}) == 200
+
+
+def test_an_observation_is_linked_to_another_feature(client: Client, lamp: int) -> None:
+    feature = {"name": "F", "encodingType": "application/geo+json", "feature": {"type": "Point", "coordinates": [1, 1]}}
+    made = client.create("FeaturesOfInterest", feature)
+    number = client.json("Datastreams(1)/Observations")["value"][0]["@iot.id"]
+    assert change(client, f"Observations({number})/FeatureOfInterest/$ref", {"@iot.id": made}, "PUT") == 204
+    assert client.json(f"Observations({number})/FeatureOfInterest")["@iot.id"] == made
+    assert change(client, f"Observations({number})/FeatureOfInterest/$ref", None, "DELETE") == 400
+
+
+def test_a_json_patch_that_would_grow_without_end_is_refused(client: Client, lamp: int) -> None:
+    grow = [{"op": "copy", "from": "/properties", "path": f"/properties/x{n}"} for n in range(40)]
+    kind = "application/json-patch+json"
+    answer = client.request("PATCH", f"/v1.1/Things({lamp})", json=grow, headers={"content-type": kind})
+    assert (answer.status_code, "copy less" in answer.json()["message"]) == (400, True)
+    for odd in ({}, [{}], [3], [{"op": "add"}], [{"op": "test", "path": "/name", "value": "x"}]):
+        assert change(client, f"Things({lamp})", odd, content=kind) == 400
+
+
+def test_a_delete_takes_no_option_but_filter(client: Client, lamp: int) -> None:
+    answer = client.request("DELETE", "/v1.1/Observations", params={"$filter": "id gt 0", "$top": "1"})
+    assert answer.status_code == 400
+    assert client.json("Observations", count="true")["@iot.count"] > 1
+
+
+def test_many_things_are_deleted_with_all_that_hangs_on_them(client: Client, lamp: int) -> None:
+    for n in range(5):
+        client.create("Things", {**LAMP, "name": f"N{n}"})
+    done = client.request("DELETE", "/v1.1/Things", params={"$filter": "startswith(name,'N')"})
+    assert done.status_code == 200
+    counts = {
+        name: client.json(name, count="true")["@iot.count"] for name in ("Things", "Datastreams", "HistoricalLocations")
+    }
+    assert counts == {"Things": 1, "Datastreams": 2, "HistoricalLocations": 1}

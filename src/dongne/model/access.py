@@ -10,7 +10,18 @@ from typing import Any, cast
 
 import msgspec
 
-from dongne.model.entities import Datastream, EntityType, MultiDatastream
+from dongne.model.entities import (
+    Actuator,
+    Datastream,
+    EntityType,
+    FeatureOfInterest,
+    Location,
+    MultiDatastream,
+    Property,
+    Relation,
+    Sensor,
+    Thing,
+)
 from dongne.model.graph import ThingGraph
 
 ACCESS = "access"
@@ -121,6 +132,39 @@ def find_hidden(graph: ThingGraph, sight: Sight) -> Hidden:
     if things:
         found |= _hanging_on(graph, things)
     return Hidden({kind: frozenset(ids) for kind, ids in found.items() if ids})
+
+
+def may_see(graph: ThingGraph, sight: Sight, kind: EntityType, entity_id: int) -> bool:
+    """The same for one entity, without looking at all others; only a Location needs a walk over the Things. True for what
+    is not there."""
+    entity: Any = graph.entities(kind).get(entity_id)
+    if entity is None or sight.is_all:
+        return True
+    match entity:
+        case Thing():
+            return not _is_closed(sight, entity.properties, entity.id)
+        case Location():
+            return _see_location(graph, sight, entity_id)
+        case Sensor() | Property() | Actuator():
+            return True
+        case Relation():
+            ends = (entity.from_id, entity.to_id)
+            return all(may_see(graph, sight, EntityType.THING, end) for end in ends)
+    says = isinstance(entity, Datastream | MultiDatastream | FeatureOfInterest)
+    is_closed = says and _is_closed(sight, entity.properties, entity.thing_id)
+    return not is_closed and (entity.thing_id is None or may_see(graph, sight, EntityType.THING, entity.thing_id))
+
+
+def _see_location(graph: ThingGraph, sight: Sight, location_id: int) -> bool:
+    there = [thing for thing in list(graph.things.values()) if location_id in thing.location_ids]
+    if there:
+        return any(not _is_closed(sight, thing.properties, thing.id) for thing in there)
+    were = [past.thing_id for past in list(graph.historical_locations.values()) if location_id in past.location_ids]
+    return all(may_see(graph, sight, EntityType.THING, thing_id) for thing_id in were)
+
+
+def _is_closed(sight: Sight, properties: dict[str, Any], thing_id: int | None) -> bool:
+    return access_said(properties) > sight.most and thing_id not in sight.things
 
 
 def _hanging_on(graph: ThingGraph, things: set[int]) -> dict[EntityType, set[int]]:

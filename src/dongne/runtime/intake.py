@@ -5,6 +5,7 @@ received = stored + duplicate + rejected + still waiting.
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from math import isinf, isnan
 
 import msgspec
@@ -80,11 +81,7 @@ class Intake:
             stream = self._graph.find_stream(datastream)
             if stream is None:
                 return None
-            if isinstance(stream, MultiDatastream):
-                found = Range("", "", float("inf"), float("-inf"), False, len(stream.observed_property_ids))
-            else:
-                found = range_of(stream, self._graph.properties.get(stream.observed_property_id))
-            self._ranges[datastream] = found
+            found = self._ranges[datastream] = range_for(stream, self._graph.properties.get)
         return found
 
     def has_feature(self, datastream: int) -> bool:
@@ -178,7 +175,7 @@ class Intake:
     def _bounds(self, streams: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Low and high by row; NaN where there is no such Datastream."""
         beyond = np.unique(streams[streams >= len(self._seen)]).tolist()
-        size = max((stream + 1 for stream in beyond if stream in self._graph.datastreams), default=1)
+        size = max((stream + 1 for stream in beyond if self._graph.find_stream(stream)), default=1)
         with self._lock:
             if size > len(self._seen):
                 more = max(size, 2 * len(self._seen)) - len(self._seen)
@@ -237,6 +234,13 @@ class Intake:
             found["rejected"] = sum(self._rejected.values())
             found.update({f"rejected.{reason}": count for reason, count in sorted(self._rejected.items())})
         return found
+
+
+def range_for(stream: Datastream | MultiDatastream, find_property: Callable[[int], Property | None]) -> Range:
+    """What Observations of a Datastream or MultiDatastream may be."""
+    if isinstance(stream, MultiDatastream):
+        return Range("", "", float("inf"), float("-inf"), False, len(stream.observed_property_ids))
+    return range_of(stream, find_property(stream.observed_property_id))
 
 
 def range_of(stream: Datastream, observed: Property | None) -> Range:

@@ -21,7 +21,7 @@ METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 
 class Part(msgspec.Struct, frozen=True):
     """One request. `url` is below the service root, with its options; parts of one `group` are done together or not at
-    all; `id` is what `$id` in later parts stands for."""
+    all; `id` is what `$id` in later parts stands for; `depends_on` has ids of parts and groups before it."""
 
     id: str
     method: str
@@ -29,6 +29,8 @@ class Part(msgspec.Struct, frozen=True):
     body: bytes = b""
     content_type: str = "application/json"
     group: str = ""
+    depends_on: tuple[str, ...] = ()
+    is_json: bool = False  # of a batch in the JSON form
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -39,11 +41,13 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes = b""
     location: str = ""
     group: str = ""
+    content_type: str = "application/json"
 
 
 def parse_batch(body: bytes, content_type: str) -> list[Part]:
     """The parts in order. Raises BadInput where the frame can't be read or holds too many."""
-    parts = _multipart(body, content_type) if content_type.startswith("multipart/") else _json(body)
+    is_multipart = content_type.lower().startswith("multipart/")
+    parts = _multipart(body, content_type) if is_multipart else _json(body)
     if len(parts) > MOST_REQUESTS:
         raise BadInput(
             f"the batch has {len(parts)} requests; at most {MOST_REQUESTS}, send it in several", reason="batch"
@@ -53,7 +57,25 @@ def parse_batch(body: bytes, content_type: str) -> list[Part]:
             raise BadInput(f"{part.id}: {part.method[:20]} is none of {', '.join(METHODS)}", reason="batch")
         if part.url.partition("?")[0].strip("/") == "$batch":
             raise BadInput(f"{part.id}: a batch inside a batch is not taken", reason="batch")
+    if not is_multipart:
+        _check_order(parts)
     return parts
+
+
+def _check_order(parts: list[Part]) -> None:
+    """Ids are said once, groups stay together, and nobody depends on what comes later (OData JSON 4.01, 19.1)."""
+    names: set[str] = set()
+    group = ""
+    for part in parts:
+        if part.id in names:
+            raise BadInput(f"the id {part.id[:40]!r} is given twice; give each request its own", reason="batch")
+        for other in part.depends_on:
+            if other not in names:
+                raise BadInput(f"{part.id}: {other[:40]!r} is no request or group before it", reason="batch")
+        if part.group != group and part.group in names:
+            raise BadInput(f"the requests of group {part.group[:40]!r} do not follow each other; put them together")
+        group = part.group
+        names |= {part.id, group} if group else {part.id}
 
 
 def _json(body: bytes) -> list[Part]:
@@ -72,7 +94,9 @@ def _json(body: bytes) -> list[Part]:
             if isinstance(request.get("headers"), dict | None)
             else {}
         )
-        inner = request.get("body")
+        inner, depends = request.get("body"), request.get("dependsOn") or []
+        if not isinstance(depends, list):
+            raise BadInput(f"$.requests[{place}].dependsOn: expected a list of ids", reason="batch")
         parts.append(
             Part(
                 str(request.get("id", place + 1)),
@@ -80,7 +104,9 @@ def _json(body: bytes) -> list[Part]:
                 _relative(request["url"]),
                 b"" if inner is None else msgspec.json.encode(inner),
                 headers.get("content-type", "application/json").lower(),
-                str(request.get("atomicityGroup", "")),
+                str(request.get("atomicityGroup") or ""),
+                tuple(str(other) for other in depends),
+                is_json=True,
             )
         )
     return parts
@@ -141,10 +167,13 @@ def _json_answer(answer: Answer) -> dict[str, Any]:
     found: dict[str, Any] = {"id": answer.id, "status": answer.status}
     if answer.group:
         found["atomicityGroup"] = answer.group
+    is_json = "json" in answer.content_type
     if answer.location:
         found["headers"] = {"location": answer.location}
+    elif answer.body and not is_json:
+        found["headers"] = {"content-type": answer.content_type}
     if answer.body:
-        found["body"] = msgspec.Raw(answer.body)
+        found["body"] = msgspec.Raw(answer.body) if is_json else answer.body.decode("utf-8", "replace")
     return found
 
 
@@ -171,5 +200,5 @@ def _http(answer: Answer, boundary: str) -> bytes:
     if answer.location:
         head += f"Location: {answer.location}\r\n"
     if answer.body:
-        head += "Content-Type: application/json\r\n"
+        head += f"Content-Type: {answer.content_type}\r\n"
     return f"{head}Content-Length: {len(answer.body)}\r\n\r\n".encode() + answer.body + b"\r\n"

@@ -151,13 +151,15 @@ def _number(value: float) -> float | int | None:
 
 
 class ArrayRows(msgspec.Struct):
-    """The rows of a data array as columns, in the order sent. `errors` says by row what could not be read."""
+    """The rows of a data array as columns, in the order sent. `errors` says by row what could not be read; `multi` has
+    the ids that were sent as those of MultiDatastreams."""
 
     datastream: NDArray[np.int64]
     time_us: NDArray[np.int64]
     result: NDArray[np.float64]
     extras: dict[int, ObservationExtra]
     errors: dict[int, str]
+    multi: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.datastream)
@@ -257,8 +259,11 @@ def _decode_any(body: bytes, now_us: int) -> ArrayRows:
     streams: list[int] = []
     rows: list[ObservationRow | None] = []
     errors: dict[int, str] = {}
+    multi: set[int] = set()
     for place, group in enumerate(document):
         datastream, components, values = _frame(group, f"$[{place}]")
+        if "MultiDatastream" in group:
+            multi.add(datastream)
         for number, value in enumerate(values):
             streams.append(datastream)
             try:
@@ -272,13 +277,17 @@ def _decode_any(body: bytes, now_us: int) -> ArrayRows:
         np.array([0.0 if row is None else row.result for row in rows], np.float64),
         {number: row.extra for number, row in enumerate(rows) if row is not None and row.extra is not None},
         errors,
+        frozenset(multi),
     )
 
 
 def _frame(group: Any, place: str) -> tuple[int, list[str], list[Any]]:
-    if not isinstance(group, dict) or not isinstance(group.get("Datastream"), dict):
-        raise BadInput(f'{place}: expected an object with "Datastream": {{"@iot.id": n}}', reason="json")
-    datastream = entity_id(group["Datastream"].get("@iot.id"), f"{place}.Datastream")
+    named = [name for name in ("Datastream", "MultiDatastream") if isinstance(group, dict) and name in group]
+    if len(named) != 1 or not isinstance(group[named[0]], dict):
+        raise BadInput(
+            f'{place}: expected an object with "Datastream": {{"@iot.id": n}} or a "MultiDatastream"', reason="json"
+        )
+    datastream = entity_id(group[named[0]].get("@iot.id"), f"{place}.{named[0]}")
     components, values = group.get("components"), group.get("dataArray")
     if not isinstance(components, list) or "result" not in components:
         raise BadInput(f"{place}.components: expected a list of names with 'result' among them", reason="json")

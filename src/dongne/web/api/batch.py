@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from itertools import groupby
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -10,11 +11,14 @@ import msgspec
 from dongne.model.errors import BadInput, DongneError
 from dongne.standards.sensorthings.batch import Answer, Part, parse_batch
 from dongne.web.api.changes.changer import Asked, Changer, Outcome, decoded
+from dongne.web.api.changes.work import Work
 from dongne.web.api.context import ApiContext, Scope
+from dongne.web.api.http import check_write
 
 Read = Callable[[Scope, str], Awaitable[tuple[bytes, bytes]]]
 _REFERENCE = re.compile(r"^\$([A-Za-z0-9_.-]+)(?=/|$|\?)")
-_IN_BODY = re.compile(rb'"\$([A-Za-z0-9_.-]+)"')
+_ID_NAMES = ("@iot.id", "@odata.id", "@id")
+_FAILED_DEPENDENCY = 424
 
 
 class Batches:
@@ -23,67 +27,86 @@ class Batches:
     def __init__(self, context: ApiContext, changer: Changer, read: Read) -> None:
         self._context, self._changer, self._read = context, changer, read
 
-    async def answer(self, scope: Scope, root: str, body: bytes, content_type: str) -> list[Answer]:
-        """What became of each part, in order. Raises BadInput where the whole can't be read."""
+    async def answer(
+        self, scope: Scope, root: str, body: bytes, content_type: str, *, to_the_end: bool = True
+    ) -> list[Answer]:
+        """What became of each part, in order; not `to_the_end`: up to the first that failed. Raises BadInput where the
+        whole can't be read."""
         answers: list[Answer] = []
         made: dict[str, str] = {}  # id of a part -> what it made, as Things(5)
+        failed: dict[str, str] = {}  # ids of parts and groups that failed -> the part for which they did
         for group, parts in groupby(parse_batch(body, content_type), key=lambda part: part.group):
-            if group:
-                answers += await self._together(scope, root, list(parts), made)
-            else:
-                for part in parts:
-                    answers.append(await self._alone(scope, root, part, made))
+            for together in [list(parts)] if group else [[part] for part in parts]:
+                found = await self._answered(scope, root, together, made, failed)
+                answers += found
+                if not to_the_end and found[0].status >= 400:
+                    return answers
         return answers
 
-    async def _alone(self, scope: Scope, root: str, part: Part, made: dict[str, str]) -> Answer:
+    async def _answered(
+        self, scope: Scope, root: str, parts: list[Part], made: dict[str, str], failed: dict[str, str]
+    ) -> list[Answer]:
+        """One part, or the parts of one group."""
+        reached = [parts[0]]
         try:
-            if part.method == "GET":
-                path, _, options = _referred(part.url, made).partition("?")
-                inner = {**scope, "method": "GET", "query_string": options.encode()}
-                body, _ = await self._read(inner, unquote(path))
-                return Answer(part.id, 200 if body else 204, body)
-            return (await self._store(scope, root, [part], made))[0]
+            for part in parts:
+                if missed := [other for other in part.depends_on if other in failed]:
+                    return _failed(parts, failed, _unmet(part, missed[0]))
+            if not parts[0].group and parts[0].method == "GET":
+                return [await self._got(scope, parts[0], made)]
+            return await self._store(scope, root, parts, made, reached)
         except DongneError as error:
-            return _refused(part, error)
+            document = {"code": error.status, "type": "error", "message": error.message}
+            at = reached[-1]
+            return _failed(parts, failed, Answer(at.id, error.status, msgspec.json.encode(document), "", at.group))
 
-    async def _together(self, scope: Scope, root: str, parts: list[Part], made: dict[str, str]) -> list[Answer]:
-        """All of a group, or the one error for which nothing of it was done."""
-        try:
-            return await self._store(scope, root, parts, made)
-        except DongneError as error:
-            return [_refused(parts[0], error)]
+    async def _got(self, scope: Scope, part: Part, made: dict[str, str]) -> Answer:
+        path, _, options = _referred(part.url, made).partition("?")
+        inner = {**scope, "method": "GET", "query_string": options.encode()}
+        body, content = await self._read(inner, unquote(path))
+        return Answer(part.id, 200 if body else 204, body, content_type=content.decode())
 
-    async def _store(self, scope: Scope, root: str, parts: list[Part], made: dict[str, str]) -> list[Answer]:
-        work = self._changer.begin(self._context.who_of(scope))
-        outcomes: list[tuple[Part, Outcome]] = []
-        here = dict(made)
-        for part in parts:
-            if part.method == "GET":
-                raise BadInput(
-                    f"{part.id}: a group of changes has no GET in it; put it before or after", reason="batch"
-                )
-            path, _, options = _referred(part.url, here).partition("?")
-            body = _IN_BODY.sub(lambda found: _id_of(found, here), part.body)
-            pairs = parse_qsl(options, keep_blank_values=True)
-            asked = Asked(part.method, unquote(path).strip("/"), pairs, decoded(body, part.method), part.content_type)
-            try:
-                outcome = self._changer.apply(work, asked)
-            except DongneError as error:
-                error.message = f"{part.id}: {error.message}"
-                raise
-            if outcome.made_in and not outcome.is_row:
-                here[part.id] = f"{outcome.made_in}({outcome.made})"
-            outcomes.append((part, outcome))
-        receipt = await self._changer.store(work)
+    async def _store(
+        self, scope: Scope, root: str, parts: list[Part], made: dict[str, str], reached: list[Part]
+    ) -> list[Answer]:
+        who = check_write(self._context, scope)
+
+        def steps(work: Work) -> tuple[list[Outcome], dict[str, str]]:
+            here, outcomes = dict(made), []
+            for part in parts:
+                reached.append(part)
+                try:
+                    outcome = self._changer.apply(work, _asked(part, here))
+                except DongneError as error:
+                    if part.group:
+                        error.message = f"{part.id}: {error.message}"
+                    raise
+                if outcome.made_in and not outcome.is_row:
+                    here[part.id] = f"{outcome.made_in}({outcome.made})"
+                outcomes.append(outcome)
+            return outcomes, here
+
+        are_observations = all(_asked(part, made, bare=True).is_observation for part in parts)
+        (outcomes, here), receipt = await self._changer.run(who, steps, only_observations=are_observations)
         made.update(here)
-        first = receipt.numbers[-1] if receipt and work.rows else 0
+        first = receipt.numbers[-1] if receipt else 0
         answers = []
-        for part, outcome in outcomes:
+        for part, outcome in zip(parts, outcomes, strict=True):
             location = outcome.address(root, first) if outcome.made_in else ""
             if outcome.is_row:
                 made[part.id] = f"{outcome.made_in}({outcome.made + first})"
             answers.append(Answer(part.id, outcome.status, b"", location, part.group))
         return answers
+
+
+def _asked(part: Part, made: dict[str, str], *, bare: bool = False) -> Asked:
+    """The request with what it refers to in place; `bare`: without its document."""
+    if part.method == "GET":
+        raise BadInput("a group of changes has no GET in it; put it before or after", reason="batch")
+    path, _, options = _referred(part.url, made).partition("?")
+    pairs = parse_qsl(options, keep_blank_values=True)
+    document = None if bare else _with_ids(decoded(part.body, part.method), made)
+    return Asked(part.method, unquote(path).strip("/"), pairs, document, part.content_type)
 
 
 def _referred(url: str, made: dict[str, str]) -> str:
@@ -93,11 +116,35 @@ def _referred(url: str, made: dict[str, str]) -> str:
     return made[found[1]] + url[found.end() :]
 
 
-def _id_of(found: "re.Match[bytes]", made: dict[str, str]) -> bytes:
-    known = made.get(found[1].decode())
-    return found[0] if known is None else known.partition("(")[2].rstrip(")").encode()
+def _with_ids(document: Any, made: dict[str, str]) -> Any:
+    """The document with the ids of what was made; only where an id stands."""
+    if isinstance(document, list):
+        return [_with_ids(one, made) for one in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        name: _id_of(value, made) if name in _ID_NAMES and isinstance(value, str) else _with_ids(value, made)
+        for name, value in document.items()
+    }
 
 
-def _refused(part: Part, error: DongneError) -> Answer:
-    document = {"code": error.status, "type": "error", "message": error.message}
-    return Answer(part.id, error.status, msgspec.json.encode(document), "", part.group)
+def _id_of(said: str, made: dict[str, str]) -> str | int:
+    known = made.get(said[1:]) if said.startswith("$") else None
+    return said if known is None else int(known.partition("(")[2].rstrip(")"))
+
+
+def _failed(parts: list[Part], failed: dict[str, str], why: Answer) -> list[Answer]:
+    """The answers of parts of which nothing was done for this reason."""
+    failed.update({name: why.id for part in parts for name in (part.id, part.group) if name})
+    if not parts[0].is_json:
+        return [why]  # a set of changes of a multipart batch has one answer
+    return [why if part.id == why.id else _unmet(part, why.id) for part in parts]
+
+
+def _unmet(part: Part, other: str) -> Answer:
+    document = {
+        "code": _FAILED_DEPENDENCY,
+        "type": "error",
+        "message": f"nothing was done for {part.id}, as {other} failed",
+    }
+    return Answer(part.id, _FAILED_DEPENDENCY, msgspec.json.encode(document), "", part.group)

@@ -110,6 +110,8 @@ class Ingest:
         elif datastream not in self._store.graph.datastreams:
             raise NotFound(f"there is no Datastream {datastream}", reason="unknown_datastream")
         row = row_of(sent, datastream, 0 if sent.phenomenon_time is not None else self._clock.now_us())
+        if row.extra is not None and datastream in self._store.graph.multi_datastreams:
+            raise BadInput(_as_multi(datastream), reason="unknown_datastream")
         if row.extra is not None and row.extra.feature_id is not None:
             self._check_feature(row.extra.feature_id)
         elif not self._intake.has_feature(datastream):
@@ -174,7 +176,10 @@ class Ingest:
         for feature_id in features:
             self._check_feature(int(feature_id or 0))
         for stream in np.unique(rows.datastream).tolist():
-            if not self._intake.has_feature(stream):
+            if (stream in rows.multi) != (stream in self._store.graph.multi_datastreams):
+                text = f"there is no MultiDatastream {stream}" if stream in rows.multi else _as_multi(stream)
+                rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), text))
+            elif not self._intake.has_feature(stream):
                 self._features.see_to(stream)
         return self._intake.check_rows(rows)
 
@@ -226,6 +231,10 @@ class Ingest:
         except DongneError as error:
             waiting.set_exception(error)
         return waiting
+
+
+def _as_multi(stream: int) -> str:
+    return f'{stream} is a MultiDatastream; send its Observations with "MultiDatastream": {{"@iot.id": {stream}}}'
 
 
 def slice_of(batch: ObservationBatch, start: int, end: int) -> ObservationBatch:

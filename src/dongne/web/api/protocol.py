@@ -206,8 +206,8 @@ class AppendProtocol(HttpToolsProtocol):
         try:
             _, location = await self.api.changed(scope, path, append.body)
             append.finish(b"%blocation: %b\r\ncontent-length: 0\r\n" % (_CREATED, location or b""))
-        except DongneError as error:
-            self.api.ingest.count_refused(error)
+        except DongneError as error:  # its Observation is in the ledger already
+            self.api.context.requests["observation", error.status] += 1
             append.refuse(error)
         except Exception:
             log.exception("the API failed at an Observation")

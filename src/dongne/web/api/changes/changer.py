@@ -1,12 +1,14 @@
 """Requests that change entities, from method, path and body to a Transaction."""
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
-from dongne.model.access import EVERYTHING
+from dongne.model.access import EVERYTHING, may_see
 from dongne.model.entities import EntityType
-from dongne.model.errors import BadInput, DongneError
+from dongne.model.errors import BadInput, DongneError, TooMany
 from dongne.model.who import Right, Who
 from dongne.runtime.ports import Receipt
 from dongne.standards.sensorthings.decode import decode_json, draft_of, entity_id
@@ -17,13 +19,15 @@ from dongne.web.api.changes import editing
 from dongne.web.api.changes.creation import create
 from dongne.web.api.changes.removal import remove
 from dongne.web.api.changes.ties import way_back
-from dongne.web.api.changes.work import Work
+from dongne.web.api.changes.work import Sees, Work
 from dongne.web.api.context import ApiContext
 from dongne.web.api.ingest import in_loop
 
 MOST_DELETED = 100_000
 JSON_PATCH = "application/json-patch+json"
+MOST_WAITING = 1_000  # changes behind the one that is being made
 _PAGE = 10_000
+Found = TypeVar("Found")
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -34,6 +38,11 @@ class Asked(msgspec.Struct, frozen=True):
     options: list[tuple[str, str]]
     document: Any = None
     content_type: str = "application/json"
+
+    @property
+    def is_observation(self) -> bool:
+        """Whether it sends an Observation."""
+        return self.method == "POST" and self.path.rstrip("/").rpartition("/")[2] == OBSERVATIONS.name
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -55,10 +64,45 @@ class Changer:
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
+        self._one_at_a_time = asyncio.Lock()  # what a change saw still holds when it is stored
+        self._waiting = 0
 
-    def begin(self, who: Who) -> Work:
-        """A new Work for whoever asks."""
-        return Work(self._context.store, self._context.intake, who, self._list_about)
+    async def run(
+        self, who: Who, steps: Callable[[Work], Found], *, only_observations: bool = False
+    ) -> tuple[Found, Receipt | None]:
+        """What the steps give, and the receipt once it is durable. One change after the other; Observations, which change
+        no entity, side by side. Raises DongneError with nothing stored."""
+        if only_observations:
+            work = self._begin(who)
+            found = self._work_out(work, steps)
+            if not work.has_entities:
+                return found, await self._store(work)
+        if self._waiting >= MOST_WAITING:
+            raise TooMany(f"{self._waiting} changes wait for another; send it again in a second", reason="busy")
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                work = self._begin(who)
+                found = await asyncio.get_running_loop().run_in_executor(None, self._work_out, work, steps)
+                return found, await self._store(work)
+        finally:
+            self._waiting -= 1
+
+    def _work_out(self, work: Work, steps: Callable[[Work], Found]) -> Found:
+        try:
+            return steps(work)
+        except DongneError as error:
+            self._context.intake.count_rejected(error.reason, work.tried)
+            raise
+
+    def _begin(self, who: Who) -> Work:
+        return Work(self._context.store, self._context.intake, who, self._list_about, self._sees(who))
+
+    def _sees(self, who: Who) -> Sees:
+        """Without it a link to what is hidden would bring it to light."""
+
+        graph = self._context.store.graph
+        return lambda kind, entity_id: may_see(graph, who.sight, kind, entity_id)
 
     def _list_about(self, feature: int) -> list[int]:
         path = ResourcePath((Step("FeaturesOfInterest", feature), Step(OBSERVATIONS.name)))
@@ -75,10 +119,10 @@ class Changer:
             if not page.more:
                 return found
             if len(found) >= MOST_DELETED:
-                raise BadInput(f"more than {MOST_DELETED} are meant; narrow $filter and go in parts", reason="query")
+                raise BadInput(f"more than {MOST_DELETED} would go; delete in parts by $filter", reason="query")
 
-    async def store(self, work: Work) -> Receipt | None:
-        """Stores a Work; counts its Observations in the ledger. Raises DongneError with nothing stored."""
+    async def _store(self, work: Work) -> Receipt | None:
+        """Stores a Work; counts its Observations in the ledger."""
         intake, rows = self._context.intake, len(work.rows)
         intake.count_received(rows)
         if work.is_empty:
@@ -135,6 +179,7 @@ class Changer:
         if path is None or is_single(path) or path.want is not Want.ENTITIES:
             raise BadInput("POST goes to a set, such as /v1.1/Things or /v1.1/Things(1)/Datastreams", reason="path")
         target = set_of(path)
+        work.tried += target is OBSERVATIONS
         draft = draft_of(asked.document, target, "$", 1)
         if len(path.steps) > 1:
             before = ResourcePath(path.steps[:-1])
@@ -146,6 +191,8 @@ class Changer:
     def _delete_many(self, work: Work, asked: Asked, path: ResourcePath) -> Outcome:
         target = set_of(path)
         query = parse_query(asked.options, target)
+        if any(name != "$filter" for name, _ in asked.options):
+            raise BadInput("DELETE takes $filter and no other option; say there what is meant", reason="query")
         if query.filter is None:
             raise BadInput(
                 f"DELETE of a whole set needs a $filter; `$filter=id gt 0` means all {target.name} of this path",

@@ -6,6 +6,7 @@ import msgspec
 
 from dongne.model.entities import (
     ENTITY_CLASSES,
+    OM_COMPLEX,
     Datastream,
     Entity,
     EntityType,
@@ -16,10 +17,10 @@ from dongne.model.entities import (
 )
 from dongne.model.errors import BadInput
 from dongne.model.who import Right
-from dongne.runtime.intake import range_of
+from dongne.runtime.intake import range_for
 from dongne.runtime.tasking import check_capability
 from dongne.standards.sensorthings.decode import Draft
-from dongne.standards.sensorthings.observations import ObservationBody, row_of
+from dongne.standards.sensorthings.observations import ObservationBody, ObservationRow, row_of
 from dongne.standards.sensorthings.schema import (
     DATASTREAMS,
     FEATURES_OF_INTEREST,
@@ -59,9 +60,9 @@ def _entity(work: Work, draft: Draft) -> int:
         elif column := TO_MANY.get((entity_set.name, navigation)):
             attributes[column] = tuple(_all(work, draft, navigation, target))
     entity: Entity = ENTITY_CLASSES[kind](id=entity_id, **attributes)
-    check(entity, draft.place)
     if entity_set is HISTORICAL_LOCATIONS:
         entity = _dated(entity)
+    check(entity, draft.place)
     work.keep(entity)
     _follow(work, draft, entity)
     return entity_id
@@ -80,6 +81,12 @@ def check(entity: Entity, place: str) -> None:
         if len(set(lengths.values())) > 1 or not entity.observed_property_ids:
             shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise BadInput(f"{place}: a MultiDatastream has as many of each, one or more; found {shown}", reason="json")
+        if not entity.observation_type.endswith("/OM_ComplexObservation"):
+            raise BadInput(f"{place}.observationType: that of a MultiDatastream is {OM_COMPLEX}", reason="json")
+    if isinstance(entity, HistoricalLocation) and not entity.location_ids:
+        raise BadInput(
+            f'{place}: a HistoricalLocation needs a Location; add "Locations": [{{"@iot.id": n}}]', reason="missing"
+        )
 
 
 def _dated(entity: Entity) -> Entity:
@@ -117,6 +124,7 @@ def attach(
     """Something at the other end of a link: what is there is bound to this entity, what is not is made with it."""
     if isinstance(link, Draft):
         link.links[back] = [source_id]
+        work.tried += target is OBSERVATIONS
         create(work, link)
         return
     if target.entity_type is None:
@@ -129,7 +137,9 @@ def attach(
     else:
         column = TO_MANY[target.name, back]
         ids = getattr(found, column)
-        work.keep(msgspec.structs.replace(found, **{column: ids if source_id in ids else (*ids, source_id)}))
+        after = msgspec.structs.replace(found, **{column: ids if source_id in ids else (*ids, source_id)})
+        check(after, place)
+        work.keep(after)
 
 
 def _all(work: Work, draft: Draft, navigation: str, target: EntitySet) -> list[int]:
@@ -160,6 +170,11 @@ def _one(work: Work, draft: Draft, navigation: str, target: EntitySet) -> int:
 
 
 def _observation(work: Work, draft: Draft) -> int:
+    if draft.links.get("MultiDatastream") and draft.links.get("Datastream"):
+        raise BadInput(
+            f"{draft.place}: an Observation has a Datastream or a MultiDatastream, not both; leave one out",
+            reason="json",
+        )
     if draft.links.get("MultiDatastream"):
         stream_id = _one(work, draft, "MultiDatastream", MULTI_DATASTREAMS)
     else:
@@ -170,10 +185,7 @@ def _observation(work: Work, draft: Draft) -> int:
     if draft.links.get("FeatureOfInterest"):
         body.feature_of_interest = {"@iot.id": _one(work, draft, "FeatureOfInterest", FEATURES_OF_INTEREST)}
     row = row_of(body, stream_id, work.now_us, draft.place)
-    check_result(work, stream, body.result, draft.place)
-    if isinstance(stream, Datastream):
-        observed = work.get(EntityType.OBSERVED_PROPERTY, stream.observed_property_id)
-        work.intake.check_values(row, range_of(stream, observed))
+    check_row(work, stream, row, draft.place)
     if body.feature_of_interest is None:
         work.feature_for(stream.thing_id, draft.place)
     work.rows.append(row)
@@ -188,13 +200,10 @@ def body_of(values: dict[str, Any]) -> ObservationBody:
         raise BadInput(f"the Observation cannot be read: {error}", reason="json") from None
 
 
-def check_result(work: Work, stream: Datastream | MultiDatastream, result: Any, place: str) -> None:
-    """Raises BadInput where the result of a MultiDatastream is no list with a value for each of its properties."""
-    if isinstance(stream, MultiDatastream):
-        wanted = len(stream.observed_property_ids)
-        if not isinstance(result, list) or len(result) != wanted:
-            raise BadInput(
-                f"{place}.result: MultiDatastream {stream.id} takes a list of {wanted} values, one for each observed "
-                "property in order",
-                reason="json",
-            )
+def check_row(work: Work, stream: Datastream | MultiDatastream, row: ObservationRow, place: str) -> None:
+    """Raises BadInput where the row is none of the stream's."""
+    allowed = range_for(stream, lambda observed: work.find(EntityType.OBSERVED_PROPERTY, observed))
+    try:
+        work.intake.check_values(row, allowed)
+    except BadInput as error:
+        raise BadInput(f"{place}: {error.message}", reason=error.reason) from None

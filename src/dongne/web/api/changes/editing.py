@@ -9,14 +9,15 @@ import msgspec
 from dongne.model.entities import Entity, EntityType, HistoricalLocation, Thing
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.records import Correction, decode_batch
-from dongne.runtime.intake import range_of
 from dongne.standards.sensorthings.decode import changes_of, draft_of
 from dongne.standards.sensorthings.observations import observation_values, row_of
 from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet
 from dongne.standards.sensorthings.times import format_us, parse_instant_us
-from dongne.web.api.changes.creation import attach, body_of, check, check_result
+from dongne.web.api.changes.creation import attach, body_of, check, check_row
 from dongne.web.api.changes.ties import TO_MANY, TO_ONE, attributes_of, defaults_of, way_back, wire_values
 from dongne.web.api.changes.work import Work, get_entity
+
+MOST_PATCHED_BYTES = 1 << 20
 
 
 def change(work: Work, entity_set: EntitySet, entity_id: int, document: Any) -> None:
@@ -59,13 +60,27 @@ def patch(work: Work, entity_set: EntitySet, entity_id: int, operations: Any) ->
     else:
         before = wire_values(entity_set, _get(work, entity_set, entity_id))
     try:
-        after = jsonpatch.apply_patch(before, operations)
+        after = _patched(before, operations)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, ValueError) as error:
         raise BadInput(f"the JSON Patch does not fit: {str(error)[:300]}; nothing was changed", reason="json") from None
     if not isinstance(after, dict):
         raise BadInput("the JSON Patch leaves no object; change properties inside it", reason="json")
     gone = dict.fromkeys(name for name in before if name not in after)
     change(work, entity_set, entity_id, {**gone, **after})
+
+
+def _patched(before: dict[str, Any], operations: Any) -> Any:
+    """Step by step: a few copies of an object into itself would fill the memory."""
+    if not isinstance(operations, list):
+        raise BadInput("the JSON Patch is a list of operations", reason="json")
+    after: Any = before
+    for place, operation in enumerate(operations):
+        after = jsonpatch.apply_patch(after, [operation], in_place=place > 0)
+        if operation["op"] == "copy" and len(msgspec.json.encode(after)) > MOST_PATCHED_BYTES:
+            raise BadInput(
+                f"operation {place} makes the entity larger than {MOST_PATCHED_BYTES} bytes; copy less", reason="json"
+            )
+    return after
 
 
 def _get(work: Work, entity_set: EntitySet, entity_id: int) -> Entity:
@@ -87,7 +102,7 @@ def _keep(
         if column := TO_ONE.get((entity_set.name, navigation)):
             attributes[column] = ids[0]
         elif column := TO_MANY.get((entity_set.name, navigation)):
-            attributes[column] = tuple(dict.fromkeys(ids))
+            attributes[column] = tuple(ids) if column == "observed_property_ids" else tuple(dict.fromkeys(ids))
     after = msgspec.structs.replace(entity, **attributes)
     if isinstance(after, HistoricalLocation):
         after = msgspec.structs.replace(after, time=format_us(parse_instant_us(after.time)))
@@ -121,21 +136,17 @@ def correct(work: Work, number: int, document: Any) -> None:
     if merged["result"] is None and "result" in values:
         raise BadInput("$.result: an Observation needs it; give it a value", reason="missing")
     stream_id = int(batch.datastream[at])
-    for name in ("Datastream", "MultiDatastream"):
-        stream_id = links[name][0] if name in links else stream_id
+    for name, kind in (("Datastream", EntityType.DATASTREAM), ("MultiDatastream", EntityType.MULTI_DATASTREAM)):
+        if name in links:
+            stream_id = work.get(kind, links[name][0], f"$.{name}").id
     body = body_of(merged)
     feature = links.get("FeatureOfInterest", [None if before is None else before.feature_id])[0]
     if feature is not None:
         work.get(EntityType.FEATURE_OF_INTEREST, feature, "$.FeatureOfInterest")
         body.feature_of_interest = {"@iot.id": feature}
     stream = work.get_stream(stream_id)
-    check_result(work, stream, body.result, "$")
     row = row_of(body, stream_id, work.now_us)
-    if stream_id in work.store.graph.datastreams:
-        observed_id = work.store.graph.datastreams[stream_id].observed_property_id
-        work.intake.check_values(
-            row, range_of(work.store.graph.datastreams[stream_id], work.find(EntityType.OBSERVED_PROPERTY, observed_id))
-        )
+    check_row(work, stream, row, "$")
     work.correct(Correction(number, stream_id, row.time_us, row.result, row.extra, work.who.name))
 
 
@@ -144,6 +155,9 @@ def correct(work: Work, number: int, document: Any) -> None:
 
 def link(work: Work, source: EntitySet, source_id: int, navigation: str, target_id: int) -> None:
     """`$ref`: the entity there is linked as well, or instead where only one can be."""
+    if source is OBSERVATIONS:
+        correct(work, source_id, {navigation: {"@iot.id": target_id}})
+        return
     entity = _get(work, source, source_id)
     if column := TO_MANY.get((source.name, navigation)):
         ids = getattr(entity, column)
@@ -154,6 +168,10 @@ def link(work: Work, source: EntitySet, source_id: int, navigation: str, target_
 
 def unlink(work: Work, source: EntitySet, source_id: int, navigation: str, target_id: int | None) -> None:
     """`$ref`: the link goes, the entities stay. Raises BadInput where neither can be without it."""
+    if source is OBSERVATIONS:
+        raise BadInput(
+            "an Observation can't be without this link; set another one instead of deleting it", reason="path"
+        )
     entity = _get(work, source, source_id)
     column = TO_MANY.get((source.name, navigation))
     if column is None and (source.name, navigation) not in TO_ONE:

@@ -20,7 +20,7 @@ HANGS_ON: dict[EntityType, tuple[tuple[EntityType, str], ...]] = {
         (T.RELATION, "to_id"),
     ),
     T.SENSOR: ((T.DATASTREAM, "sensor_id"), (T.MULTI_DATASTREAM, "sensor_id")),
-    T.OBSERVED_PROPERTY: ((T.DATASTREAM, "observed_property_id"),),
+    T.OBSERVED_PROPERTY: ((T.DATASTREAM, "observed_property_id"), (T.MULTI_DATASTREAM, "observed_property_ids")),
     T.ACTUATOR: ((T.TASKING_CAPABILITY, "actuator_id"),),
 }
 
@@ -52,18 +52,12 @@ def _remove(work: Work, kind: EntityType, entity_id: int) -> None:
                 work.remove(Removal(tuple(numbers), why=work.who.name))
         case T.LOCATION:
             _leave(work, entity_id)
-        case T.OBSERVED_PROPERTY:
-            for found in list(work.list_all(T.MULTI_DATASTREAM)):
-                if entity_id in found.observed_property_ids:
-                    _remove(work, T.MULTI_DATASTREAM, found.id)
 
 
 def _leave(work: Work, location_id: int) -> None:
     """Things are no more at a Location that goes, and the HistoricalLocations that name it go."""
-    for thing in list(work.list_all(T.THING)):
-        if location_id in thing.location_ids:
-            rest = tuple(place for place in thing.location_ids if place != location_id)
-            work.keep(msgspec.structs.replace(thing, location_ids=rest))
-    for past in list(work.list_all(T.HISTORICAL_LOCATION)):
-        if location_id in past.location_ids:
-            work.drop(T.HISTORICAL_LOCATION, past.id)
+    for thing in work.list_where(T.THING, "location_ids", location_id):
+        rest = tuple(place for place in thing.location_ids if place != location_id)
+        work.keep(msgspec.structs.replace(thing, location_ids=rest))
+    for past in work.list_where(T.HISTORICAL_LOCATION, "location_ids", location_id):
+        work.drop(T.HISTORICAL_LOCATION, past.id)

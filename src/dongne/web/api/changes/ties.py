@@ -25,7 +25,6 @@ TO_MANY: dict[tuple[str, str], str] = {
     ("HistoricalLocations", "Locations"): "location_ids",
     ("MultiDatastreams", "ObservedProperties"): "observed_property_ids",
 }
-NEEDS = frozenset({"Locations", "ObservedProperties"})  # of TO_MANY: at least one, but for a Thing
 
 
 def way_back(source: EntitySet, navigation: str) -> tuple[EntitySet, str]:

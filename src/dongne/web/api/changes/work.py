@@ -1,6 +1,6 @@
 """What one request changes, worked out before anything is stored: entities as they will be, what goes, and Observations."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -31,20 +31,30 @@ from dongne.standards.sensorthings.times import format_us
 MOST_ENTITIES = 50_000
 Key = tuple[EntityType, int]
 ListAbout = Callable[[int], list[int]]  # FeatureOfInterest -> the numbers of its Observations
+Sees = Callable[[EntityType, int], bool]  # whether who asks may know of this entity
 
 
 def _none(_feature: int) -> list[int]:
     return []
 
 
+def _all(_kind: EntityType, _entity_id: int) -> bool:
+    return True
+
+
 class Work:
     """Entities are looked up here first, then in the graph: what the request made or changed before is seen."""
 
-    def __init__(self, store: Store, intake: Intake, who: Who = BENCH, list_about: ListAbout = _none) -> None:
-        self.store, self.intake, self.who, self.list_about = store, intake, who, list_about
+    def __init__(
+        self, store: Store, intake: Intake, who: Who = BENCH, list_about: ListAbout = _none, sees: Sees = _all
+    ) -> None:
+        self.store, self.intake, self.who, self.list_about, self._sees = store, intake, who, list_about, sees
         self._graph = store.graph
         self.now_us = store.clock.now_us()
         self._entities: dict[Key, Entity | None] = {}  # None: it goes
+        self._kept: dict[EntityType, dict[int, Any]] = {}  # those of them that stay, by type
+        self._indexes: dict[tuple[EntityType, str], dict[int, list[int]]] = {}
+        self.tried = 0  # Observations sent, for the ledger
         self.rows: list[ObservationRow] = []
         self._removals: list[Removal] = []
         self._corrections: list[Correction] = []
@@ -58,26 +68,32 @@ class Work:
         return self._entities[key] if key in self._entities else self._graph.entities(kind).get(entity_id)
 
     def get(self, kind: EntityType, entity_id: int, place: str = "$") -> Any:
-        """The same; raises BadInput, as it is named inside a body."""
+        """The same; raises BadInput, as it is named inside a body; also for what may not be seen."""
         found = self.find(kind, entity_id)
-        if found is None:
+        if found is None or ((kind, entity_id) not in self._entities and not self._sees(kind, entity_id)):
             raise BadInput(f"{place}: there is no {kind.value} {entity_id}; create it first", reason="unknown_link")
         return found
 
-    def list_all(self, kind: EntityType) -> Iterator[Any]:
-        """All entities of a type as they will be."""
-        for entity_id in list(self._graph.entities(kind)):
-            if (kind, entity_id) not in self._entities:
-                found = self._graph.entities(kind).get(entity_id)
-                if found is not None:
-                    yield found
-        for (of, _), entity in list(self._entities.items()):
-            if of is kind and entity is not None:
-                yield entity
-
     def list_where(self, kind: EntityType, attribute: str, entity_id: int) -> list[Any]:
-        """Those whose link leads there."""
-        return [found for found in self.list_all(kind) if getattr(found, attribute) == entity_id]
+        """Those whose link, or one of whose links, leads there."""
+        stored = self._graph.entities(kind)
+        found = [
+            entity
+            for at in self._index(kind, attribute).get(entity_id, ())
+            if (kind, at) not in self._entities and (entity := stored.get(at)) is not None
+        ]
+        kept = self._kept.get(kind, {}).values()
+        return found + [entity for entity in kept if entity_id in _links(entity, attribute)]
+
+    def _index(self, kind: EntityType, attribute: str) -> dict[int, list[int]]:
+        """From where a link leads to the ids of the stored entities that have it; made when first asked for."""
+        found = self._indexes.get((kind, attribute))
+        if found is None:
+            found = self._indexes[kind, attribute] = {}
+            for entity in list(self._graph.entities(kind).values()):
+                for there in _links(entity, attribute):
+                    found.setdefault(there, []).append(entity.id)
+        return found
 
     def get_stream(self, stream_id: int, place: str = "$") -> Datastream | MultiDatastream:
         """A Datastream or MultiDatastream. Raises BadInput."""
@@ -96,11 +112,14 @@ class Work:
 
     def keep(self, entity: Entity) -> None:
         """The entity will be so."""
-        self._entities[ENTITY_TYPES[type(entity)], entity.id] = entity
+        kind = ENTITY_TYPES[type(entity)]
+        self._entities[kind, entity.id] = entity
+        self._kept.setdefault(kind, {})[entity.id] = entity
 
     def drop(self, kind: EntityType, entity_id: int) -> None:
         """The entity goes."""
         self._entities[kind, entity_id] = None
+        self._kept.get(kind, {}).pop(entity_id, None)
 
     def remove(self, removal: Removal) -> None:
         """Observations go."""
@@ -149,7 +168,7 @@ class Work:
 
     def _features_of(self, thing_id: int) -> list[FeatureOfInterest]:
         old = [f for f in self._graph.list_features_of(thing_id) if self.find(EntityType.FEATURE_OF_INTEREST, f.id)]
-        new = [f for f in self._entities.values() if isinstance(f, FeatureOfInterest) and f.thing_id == thing_id]
+        new = [f for f in self._kept.get(EntityType.FEATURE_OF_INTEREST, {}).values() if f.thing_id == thing_id]
         return sorted({f.id: f for f in (*old, *new)}.values(), key=lambda feature: (feature.since, feature.id))
 
     def _feature_of(self, thing: Thing, place: Location) -> FeatureOfInterest:
@@ -175,13 +194,13 @@ class Work:
     # --- the end of it
 
     def transaction(self) -> Transaction:
-        """All of it: entities first, then Observations."""
+        """All of it: entities first, Observations last, so that the last number of the receipt is that of the first of them."""
         entries = [Entry(RecordKind.REMOVAL, msgspec.msgpack.encode(removal)) for removal in self._removals]
         if self._entities:
             entries.append(Entry(RecordKind.ENTITIES, msgspec.msgpack.encode(self._changes())))
+        entries += [Entry(RecordKind.CORRECTION, msgspec.msgpack.encode(found)) for found in self._corrections]
         if self.rows:
             entries.append(Entry(RecordKind.OBSERVATIONS, encode_batch(batch_of(self.rows)), len(self.rows)))
-        entries += [Entry(RecordKind.CORRECTION, msgspec.msgpack.encode(found)) for found in self._corrections]
         return Transaction(tuple(entries))
 
     def _changes(self) -> list[EntityChange]:
@@ -195,6 +214,11 @@ class Work:
         """Whether nothing changes."""
         return not (self._entities or self.rows or self._removals or self._corrections)
 
+    @property
+    def has_entities(self) -> bool:
+        """Whether it changes more than Observations."""
+        return bool(self._entities or self._removals or self._corrections)
+
     def list_changed(self) -> list[tuple[str, str, int]]:
         """("put" or "remove", type, id) of each entity and Observation, for the audit log."""
         found = [
@@ -204,6 +228,11 @@ class Work:
         found += [("correct", "Observation", correction.number) for correction in self._corrections]
         found += [("remove", "Observation", number) for removal in self._removals for number in removal.numbers]
         return found
+
+
+def _links(entity: Entity, attribute: str) -> tuple[int, ...]:
+    found = getattr(entity, attribute)
+    return found if isinstance(found, tuple) else (found,)
 
 
 def get_entity(work: Work, kind: EntityType, entity_id: int) -> Any:
