@@ -135,3 +135,34 @@ def test_the_audit_log_shows_what_was_changed_afterwards(
     assert main(["audit", "verify", "--folder", folder]) == 1
     guard.book._connection.execute("delete from audit where number = 1")
     assert guard.book.find_fault() == "entry 1 is missing"
+
+
+def test_a_steward_of_some_things_changes_only_these(guard: Guard, asks: Callable[..., Any]) -> None:
+    for name in ("A", "B"):
+        assert asks("POST", "Things", guard.token, json={**LAMP, "name": name}).status_code == 201
+    kim = guard.book.issue("kim", "steward", (2,), None, "", 1)
+    stream = {key: value for key, value in LAMP["Datastreams"][0].items() if key != "Observations"}
+    links = {"Sensor": {"@iot.id": 1}, "ObservedProperty": {"@iot.id": 1}}
+    allowed = [
+        ("PATCH", "Things(2)", {"name": "x"}),
+        ("PATCH", "Datastreams(3)", {"name": "x"}),
+        ("POST", "Things(2)/Datastreams", {**stream, **links}),
+        ("DELETE", "Datastreams(4)", None),
+        ("DELETE", "Datastreams(3)/Observations?$filter=id gt 0", None),
+    ]
+    refused = [
+        ("POST", "Things", {"name": "C"}),
+        ("PATCH", "Things(1)", {"name": "x"}),
+        ("PATCH", "Things(2)", {"Datastreams": [{"@iot.id": 1}]}),
+        ("PATCH", "Datastreams(3)", {"Thing": {"@iot.id": 1}}),
+        ("POST", "Things(1)/Datastreams", {**stream, **links}),
+        ("PATCH", "Sensors(1)", {"name": "x"}),
+        ("DELETE", "Sensors(1)", None),
+        ("DELETE", "Observations?$filter=id gt 0", None),
+        ("DELETE", "Things?$filter=id gt 0", None),
+        ("POST", "Things(1)/Locations/$ref", {"@iot.id": 2}),
+    ]
+    for method, path, body in refused:
+        assert asks(method, path, kim, json=body).status_code == 403, (method, path)
+    for method, path, body in allowed:
+        assert asks(method, path, kim, json=body).status_code in (200, 201), (method, path)

@@ -41,9 +41,7 @@ def decode_draft(body: bytes, entity_set: EntitySet) -> Draft:
 def draft_of(document: Any, entity_set: EntitySet, place: str, depth: int) -> Draft:
     """The draft of a decoded object. Unknown members and control annotations are left aside."""
     if not isinstance(document, dict):
-        raise BadInput(
-            f"{place}: expected an object of a {entity_set.type_name}, found {_sort(document)}", reason="json"
-        )
+        raise BadInput(f"{place}: expected an object of {entity_set.one}, found {_sort(document)}", reason="json")
     if depth > DEEPEST_INSERT:
         raise BadInput(f"{place}: nested deeper than {DEEPEST_INSERT} levels; create the inner ones on their own")
     values = {
@@ -53,7 +51,7 @@ def draft_of(document: Any, entity_set: EntitySet, place: str, depth: int) -> Dr
     }
     for name in entity_set.required:
         if values.get(name) is None and (name != "result" or name not in values):
-            raise BadInput(f"{place}: a {entity_set.type_name} needs {name!r}; add it", reason="missing")
+            raise BadInput(f"{place}: {entity_set.one} needs {name!r}; add it", reason="missing")
     for (set_name, name), value in _DEFAULTS.items():
         if set_name == entity_set.name:
             values.setdefault(name, value)

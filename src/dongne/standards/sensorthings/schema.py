@@ -52,6 +52,11 @@ class EntitySet(msgspec.Struct, frozen=True):
     optional_links: tuple[str, ...] = ()
     """Navigations whose links an entity shows only in a city that has entities behind them (MultiDatastreams, Tasking)."""
 
+    @property
+    def one(self) -> str:
+        """The type's name with its article, for messages."""
+        return f"{'an' if self.type_name[0] in 'AO' else 'a'} {self.type_name}"
+
 
 def _set(
     name: str,

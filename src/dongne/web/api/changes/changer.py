@@ -145,7 +145,7 @@ class Changer:
             return self._create(work, asked, path)
         if path is None or path.want is not Want.ENTITIES:
             raise BadInput(f"{asked.method} goes to an entity, such as /v1.1/Things(1)", reason="path")
-        work.must(Right.MODEL)
+        _must_model(work)
         if asked.method == "DELETE" and not is_single(path):
             return self._delete_many(work, asked, path)
         if not is_single(path):
@@ -179,7 +179,10 @@ class Changer:
         if path is None or is_single(path) or path.want is not Want.ENTITIES:
             raise BadInput("POST goes to a set, such as /v1.1/Things or /v1.1/Things(1)/Datastreams", reason="path")
         target = set_of(path)
-        work.tried += target is OBSERVATIONS
+        if target is OBSERVATIONS:
+            work.tried += 1
+        else:
+            _must_model(work)
         draft = draft_of(asked.document, target, "$", 1)
         if len(path.steps) > 1:
             before = ResourcePath(path.steps[:-1])
@@ -200,6 +203,9 @@ class Changer:
             )
         numbers = self._list_ids(path, query, work.who)
         if target is OBSERVATIONS:
+            if work.who.things is not None:
+                for number in numbers:
+                    work.must_correct(number)
             if numbers:
                 work.remove_observations(numbers)
         else:
@@ -210,7 +216,7 @@ class Changer:
     # --- $ref
 
     def _link(self, work: Work, asked: Asked, path: ResourcePath) -> Outcome:
-        work.must(Right.MODEL)
+        _must_model(work)
         last = path.steps[-1]
         if len(path.steps) < 2:
             raise BadInput("a link has two ends: /v1.1/Things(1)/Locations/$ref", reason="path")
@@ -225,6 +231,12 @@ class Changer:
                 raise BadInput(f"links are changed with POST, PUT and DELETE, not {asked.method}", reason="path")
             editing.link(work, source, source_id, last.name, _linked(asked.document, source, last.name))
         return Outcome(204)
+
+
+def _must_model(work: Work) -> None:
+    """Before anything is looked up: who may change nothing at all hears that first."""
+    if Right.MODEL not in work.who.rights:
+        work.must(Right.MODEL)
 
 
 def _linked(document: Any, source: EntitySet, navigation: str) -> int:

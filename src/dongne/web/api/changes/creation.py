@@ -50,7 +50,6 @@ def _entity(work: Work, draft: Draft) -> int:
     entity_set = draft.entity_set
     kind = entity_set.entity_type
     assert kind is not None
-    work.must(Right.MODEL)
     entity_id = work.store.new_id(kind)
     attributes = attributes_of(entity_set, draft.values, draft.place)
     for navigation in entity_set.navigations:
@@ -63,6 +62,7 @@ def _entity(work: Work, draft: Draft) -> int:
     if entity_set is HISTORICAL_LOCATIONS:
         entity = _dated(entity)
     check(entity, draft.place)
+    work.must_change(entity)
     work.keep(entity)
     _follow(work, draft, entity)
     return entity_id
@@ -130,6 +130,7 @@ def attach(
     if target.entity_type is None:
         raise BadInput(f"{place}: {target.name} stay where they were made; send new ones", reason="path")
     found = work.get(target.entity_type, link, place)
+    work.must_change(found)
     if column := TO_ONE.get((target.name, back)):
         work.keep(msgspec.structs.replace(found, **{column: source_id}))
     elif isinstance(found, Thing):  # a Location says which Things are there
@@ -159,7 +160,7 @@ def _one(work: Work, draft: Draft, navigation: str, target: EntitySet) -> int:
     found = _all(work, draft, navigation, target)
     if not found:
         raise BadInput(
-            f'{draft.place}: a {draft.entity_set.type_name} needs a {navigation}; add "{navigation}": '
+            f'{draft.place}: {draft.entity_set.one} needs a {navigation}; add "{navigation}": '
             f'{{"@iot.id": n}} or a new one',
             reason="missing",
         )

@@ -33,7 +33,7 @@ def change(work: Work, entity_set: EntitySet, entity_id: int, document: Any) -> 
         if value is None:
             attribute = entity_set.properties[name].attribute
             if attribute not in empty or name in entity_set.required:
-                raise BadInput(f"$.{name}: a {entity_set.type_name} needs it; give it a value", reason="missing")
+                raise BadInput(f"$.{name}: {entity_set.one} needs it; give it a value", reason="missing")
             attributes[attribute] = empty[attribute]
     _keep(work, entity_set, entity, attributes, links)
 
@@ -85,7 +85,7 @@ def _patched(before: dict[str, Any], operations: Any) -> Any:
 
 def _get(work: Work, entity_set: EntitySet, entity_id: int) -> Entity:
     if entity_set.entity_type is None:
-        raise NotFound(f"a {entity_set.type_name} is not changed so")
+        raise NotFound(f"{entity_set.one} is not changed so")
     found: Entity = get_entity(work, entity_set.entity_type, entity_id)
     return found
 
@@ -104,6 +104,8 @@ def _keep(
         elif column := TO_MANY.get((entity_set.name, navigation)):
             attributes[column] = tuple(ids) if column == "observed_property_ids" else tuple(dict.fromkeys(ids))
     after = msgspec.structs.replace(entity, **attributes)
+    work.must_change(entity)
+    work.must_change(after)
     if isinstance(after, HistoricalLocation):
         after = msgspec.structs.replace(after, time=format_us(parse_instant_us(after.time)))
     check(after, "$")
@@ -128,6 +130,7 @@ def _observation_values(work: Work, number: int) -> dict[str, Any]:
 
 def correct(work: Work, number: int, document: Any) -> None:
     """An Observation's members are so from now on; its number stays. Raises BadInput, NotFound."""
+    work.must_correct(number)
     record, at = work.store.get_observation(number)
     batch = decode_batch(record.body, record.count)
     before = batch.extras.get(at)
@@ -145,6 +148,7 @@ def correct(work: Work, number: int, document: Any) -> None:
         work.get(EntityType.FEATURE_OF_INTEREST, feature, "$.FeatureOfInterest")
         body.feature_of_interest = {"@iot.id": feature}
     stream = work.get_stream(stream_id)
+    work.must_change(stream)
     row = row_of(body, stream_id, work.now_us)
     check_row(work, stream, row, "$")
     work.correct(Correction(number, stream_id, row.time_us, row.result, row.extra, work.who.name))
@@ -181,9 +185,10 @@ def unlink(work: Work, source: EntitySet, source_id: int, navigation: str, targe
             return
     if column is None or target_id is None:
         raise BadInput(
-            f"a {source.type_name} or {navigation} can't be without this link; set another one instead of deleting it",
+            f"{source.one} or {navigation} can't be without this link; set another one instead of deleting it",
             reason="path",
         )
+    work.must_change(entity)
     ids = getattr(entity, column)
     if target_id not in ids:
         raise NotFound(f"{navigation} of {source.name}({source_id}) do not lead to {target_id}")

@@ -28,12 +28,12 @@ HANGS_ON: dict[EntityType, tuple[tuple[EntityType, str], ...]] = {
 def remove(work: Work, entity_set: EntitySet, entity_id: int) -> None:
     """The entity goes, and what hangs on it. Raises NotFound."""
     if entity_set is OBSERVATIONS:
-        work.store.get_observation(entity_id)
+        work.must_correct(entity_id)
         work.remove(Removal((entity_id,), why=work.who.name))
         return
     if entity_set.entity_type is None:
-        raise NotFound(f"a {entity_set.type_name} is kept; it can be cancelled by its state")
-    get_entity(work, entity_set.entity_type, entity_id)
+        raise NotFound(f"{entity_set.one} is kept; it can be cancelled by its state")
+    work.must_change(get_entity(work, entity_set.entity_type, entity_id))
     _remove(work, entity_set.entity_type, entity_id)
 
 

@@ -33,7 +33,7 @@ def way_back(source: EntitySet, navigation: str) -> tuple[EntitySet, str]:
     for name, way in target.navigations.items():
         if way.target == source.name:
             return target, name
-    raise BadInput(f"{navigation} of a {source.type_name} can't be changed from there", reason="path")
+    raise BadInput(f"{navigation} of {source.one} can't be changed from there", reason="path")
 
 
 def attributes_of(entity_set: EntitySet, values: dict[str, Any], place: str) -> dict[str, Any]:

@@ -21,7 +21,15 @@ from dongne.model.entities import (
     put,
 )
 from dongne.model.errors import BadInput, NotFound
-from dongne.model.records import Correction, ObservationBatch, ObservationExtra, RecordKind, Removal, encode_batch
+from dongne.model.records import (
+    Correction,
+    ObservationBatch,
+    ObservationExtra,
+    RecordKind,
+    Removal,
+    decode_batch,
+    encode_batch,
+)
 from dongne.model.who import BENCH, Right, Who
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Store, Transaction
@@ -190,6 +198,17 @@ class Work:
     def must(self, right: Right, thing_id: int | None = None) -> None:
         """Raises NotKnown or NotAllowed where whoever asks may not; NotFound where even the Thing may not be seen."""
         self.who.must(right, thing_id)
+
+    def must_change(self, entity: Entity) -> None:
+        """The same for an entity that is, or will be, so: a token for some Things changes only what is theirs."""
+        thing_id = entity.id if isinstance(entity, Thing) else getattr(entity, "thing_id", None)
+        self.who.must(Right.MODEL, thing_id)
+
+    def must_correct(self, number: int) -> None:
+        """The same for an Observation. Raises NotFound too."""
+        record, row = self.store.get_observation(number)
+        stream = self._graph.find_stream(int(decode_batch(record.body, record.count).datastream[row]))
+        self.who.must(Right.MODEL, stream.thing_id if stream else None)
 
     # --- the end of it
 
