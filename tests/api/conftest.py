@@ -12,11 +12,13 @@ import pytest
 
 from dongne.model.city import CityConfig
 from dongne.model.times import to_us
+from dongne.model.who import ANYBODY, BENCH, Who
 from dongne.runtime.intake import Intake
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, create_api
 from dongne.web.api.context import Asgi
+from dongne.web.api.http import token_of
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 CITY = CityConfig(id="test", name={"en": "Test"}, zone="UTC", bounds=(0.0, 0.0, 1.0, 1.0))
@@ -60,6 +62,11 @@ def make_context(store: EmbeddedStore, selector: Selector) -> Callable[..., ApiC
         return ApiContext(**given)
 
     return make
+
+
+def who_has(token: str) -> Callable[[dict[str, Any]], Who]:
+    """Whoever brings this token may do everything, everybody else only reads."""
+    return lambda scope: BENCH if token_of(scope) == token else ANYBODY
 
 
 @pytest.fixture

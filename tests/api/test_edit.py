@@ -264,3 +264,12 @@ def test_many_things_are_deleted_with_all_that_hangs_on_them(client: Client, lam
         name: client.json(name, count="true")["@iot.count"] for name in ("Things", "Datastreams", "HistoricalLocations")
     }
     assert counts == {"Things": 1, "Datastreams": 2, "HistoricalLocations": 1}
+
+
+def test_a_feature_that_was_deleted_is_made_again_for_the_next_observation(client: Client, lamp: int) -> None:
+    sent = {"result": 9, "phenomenonTime": "2026-04-20T00:00:00Z"}
+    for _ in range(2):
+        made = client.create("Datastreams(1)/Observations", sent)
+        feature = client.json(f"Observations({made})/FeatureOfInterest")["@iot.id"]
+        assert change(client, f"FeaturesOfInterest({feature})", None, "DELETE") == 200
+        assert client.get(f"/v1.1/Observations({made})").status_code == 404

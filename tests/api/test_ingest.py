@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.api.conftest import Client, StandingClock
+from tests.api.conftest import Client, StandingClock, who_has
 
 from dongne.model.errors import RetryLater
 from dongne.runtime.intake import Intake
@@ -181,12 +181,12 @@ def test_a_range_is_that_of_the_property_in_the_unit_of_the_datastream(client: C
 
 
 def test_without_a_token_nothing_is_written(make_context: Any) -> None:
-    guarded = Client(create_api(make_context(may_write=lambda token: token == "letmein")))
+    guarded = Client(create_api(make_context(who_of=who_has("letmein"))))
     try:
         for path in ("Things", "Observations", "CreateObservations", "Datastreams(1)/Observations"):
-            for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic letmein"}):
+            for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Digest letmein"}):
                 response = guarded.post(f"/v1.1/{path}", json={}, headers=headers)
-                assert response.status_code == 403
+                assert response.status_code == 401
                 assert "needs a token" in response.json()["message"]
         good = {"authorization": "Bearer letmein"}
         assert guarded.post("/v1.1/Things", json={"name": "x"}, headers=good).status_code == 201

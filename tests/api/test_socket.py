@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 import uvicorn
-from tests.api.conftest import LAMP, NOW, Client
+from tests.api.conftest import LAMP, NOW, Client, who_has
 
 from dongne.model.cases import CaseEvent
 from dongne.model.records import RecordKind
@@ -367,8 +367,8 @@ def test_a_body_in_pieces_a_closed_line_and_the_end_of_keep_alive(server: Server
 
 
 def test_the_quick_way_asks_for_the_token_too(serve: Callable[..., Server]) -> None:
-    server = serve(may_write=lambda token: token == "letmein")
-    assert talk(server, request(a_value(1)))[0][0].startswith(b"http/1.1 403")
+    server = serve(who_of=who_has("letmein"))
+    assert talk(server, request(a_value(1)))[0][0].startswith(b"http/1.1 401")
     assert talk(server, request(a_value(1), more=b"authorization: Bearer letmein\r\n"))[0][0].startswith(
         b"http/1.1 404"
     )

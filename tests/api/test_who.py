@@ -166,3 +166,27 @@ def test_a_steward_of_some_things_changes_only_these(guard: Guard, asks: Callabl
         assert asks(method, path, kim, json=body).status_code == 403, (method, path)
     for method, path, body in allowed:
         assert asks(method, path, kim, json=body).status_code in (200, 201), (method, path)
+
+
+def test_tasks_are_in_the_audit_log_and_what_is_personal_is_not_counted(
+    guard: Guard, make_context: Callable[..., ApiContext]
+) -> None:
+    client = Client(create_api(make_context(who_of=guard.who_of, audit=guard.audit)))
+    bearer = {"authorization": f"Bearer {guard.token}"}
+    try:
+        for access in ("public", "personal"):
+            home = {**LAMP, "properties": {"access": access}}
+            assert client.post("/v1.1/Things", json=home, headers=bearer).status_code == 201
+        assert client.get("/status").json()["entities"] == {"things": 1, "datastreams": 2}
+        dims = {
+            "name": "dims",
+            "taskingParameters": {"type": "object", "properties": {"value": {"type": "number"}}},
+            "Thing": {"@iot.id": 1},
+            "Actuator": {"name": "driver", "encodingType": "text/plain", "metadata": ""},
+        }
+        assert client.post("/v1.1/TaskingCapabilities", json=dims, headers=bearer).status_code == 201
+        task = {"taskingParameters": {"value": 5}, "TaskingCapability": {"@iot.id": 1}}
+        assert client.post("/v1.1/Tasks", json=task, headers=bearer).status_code == 201
+        assert ("folder", "Task put") in {(entry.who, entry.what) for entry in guard.book.list_entries()}
+    finally:
+        client.close()

@@ -148,8 +148,6 @@ class Guard:
         for what, kind, number in changed:
             groups.setdefault((what, kind), []).append(number)
         for (what, kind), numbers in groups.items():
-            if kind == "Observation" and what == "put":
-                continue
             shown = ", ".join(map(str, numbers[:20])) + (f" and {len(numbers) - 20} more" if len(numbers) > 20 else "")
             self.book.write(who.name or "anybody", f"{kind} {what}", shown, who.role, time.time_ns() // 1_000)
 

@@ -6,7 +6,8 @@ Observation at a Location, and holds for all further ones of the Thing which nam
 
 from bisect import bisect_right
 
-from dongne.model.entities import FeatureOfInterest
+from dongne.model.entities import FeatureOfInterest, Location, Thing
+from dongne.model.errors import BadInput
 from dongne.model.graph import ThingGraph
 
 
@@ -34,10 +35,17 @@ def has_feature(graph: ThingGraph, thing_id: int) -> bool:
     return bool(graph.list_features_of(thing_id)) or needs_feature(graph, thing_id)
 
 
-def make_feature(graph: ThingGraph, thing_id: int, feature_id: int, since: int) -> FeatureOfInterest:
-    """The FeatureOfInterest of where the Thing is, for its Observations from the number `since` on."""
-    thing = graph.get_thing(thing_id)
-    place = next(graph.locations[place] for place in thing.location_ids if place in graph.locations)
+def no_feature(thing_id: int) -> BadInput:
+    """What to say to an Observation that names no feature where none can be made."""
+    return BadInput(
+        f"the Observation names no FeatureOfInterest, and none can be made of Thing {thing_id}, which has no Location; "
+        'add "FeatureOfInterest", or give the Thing a Location',
+        reason="no_feature",
+    )
+
+
+def make_feature(thing: Thing, place: Location, feature_id: int, since: int) -> FeatureOfInterest:
+    """The FeatureOfInterest of a place where the Thing is, for its Observations from the number `since` on."""
     access = thing.properties.get("access")
     return FeatureOfInterest(
         id=feature_id,
@@ -46,7 +54,7 @@ def make_feature(graph: ThingGraph, thing_id: int, feature_id: int, since: int) 
         encoding_type=place.encoding_type,
         feature=place.location,
         properties={} if access is None else {"access": access},
-        thing_id=thing_id,
+        thing_id=thing.id,
         location_id=place.id,
         since=since,
     )

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from dongne.model.entities import EntityType, put
-from dongne.model.errors import BadInput
-from dongne.model.features import has_feature, make_feature, needs_feature
+from dongne.model.features import has_feature, make_feature, needs_feature, no_feature
 from dongne.model.records import RecordKind
 from dongne.runtime.ports import Entry, Store, Transaction
 
@@ -28,13 +27,11 @@ class FeatureMaker:
             places = self._graph.things[stream.thing_id].location_ids
             if self._making.get(stream.thing_id) != places:
                 self._making[stream.thing_id] = places
-                self._store.submit(Transaction([self._entry([stream.thing_id])]))
+                made = self._store.submit(Transaction([self._entry([stream.thing_id])]))
+                thing_id = stream.thing_id  # stored, or refused: from then on the graph says whether it is there
+                made.add_done_callback(lambda _: self._making.pop(thing_id, None))
         elif must and not has_feature(self._graph, stream.thing_id):
-            raise BadInput(
-                f"the Observation names no FeatureOfInterest, and none can be made of Thing {stream.thing_id}, which has no "
-                'Location; add "FeatureOfInterest", or give the Thing a Location',
-                reason="no_feature",
-            )
+            raise no_feature(stream.thing_id)
 
     def see_to_all(self) -> None:
         """Has those made that are missing for any Thing with Datastreams; returns when they are stored."""
@@ -48,8 +45,10 @@ class FeatureMaker:
 
     def _entry(self, things: Iterable[int]) -> Entry:
         since = self._store.head() + 1
-        made = [
-            put(make_feature(self._graph, thing, self._store.new_id(EntityType.FEATURE_OF_INTEREST), since))
-            for thing in things
-        ]
+        made = []
+        for thing_id in things:
+            thing = self._graph.get_thing(thing_id)
+            place = next(self._graph.locations[at] for at in thing.location_ids if at in self._graph.locations)
+            feature_id = self._store.new_id(EntityType.FEATURE_OF_INTEREST)
+            made.append(put(make_feature(thing, place, feature_id, since)))
         return Entry(RecordKind.ENTITIES, msgspec.msgpack.encode(made))

@@ -71,11 +71,6 @@ def _is_plain(host: bytes) -> bool:
     return 0 < len(host) <= 255 and _HOST_BYTES.issuperset(host)
 
 
-def anyone(token: str | None) -> bool:
-    """Writes are open."""
-    return True
-
-
 def on_the_bench(scope: Scope) -> Who:
     """Writes are open, and only open data can be seen."""
     return BENCH
@@ -89,9 +84,10 @@ def unwritten(who: Who, changed: list[tuple[str, str, int]]) -> None:
 class ApiContext:
     """A city's store and rules for the API.
 
-    `public_url(scope)` is scheme and host without a slash at the end; `may_write(token)` says whether a bearer token
-    (None where none came) may write; `who_of(scope)` is who asks (raises NotKnown for a token that does not hold). `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the
-    comments that keep an event stream open; `event_queue` events wait for a slow listener before it is dropped.
+    `public_url(scope)` is scheme and host without a slash at the end; `who_of(scope)` is who asks (raises NotKnown for a
+    token that does not hold); `audit(who, changed)` writes down what was changed, as (put, remove or correct, type, id).
+    `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the comments that keep an event stream
+    open; `event_queue` events wait for a slow listener before it is dropped.
     """
 
     store: ApiStore
@@ -99,7 +95,6 @@ class ApiContext:
     intake: Intake
     select: Select
     public_url: Callable[[Scope], str] = address_of
-    may_write: Callable[[str | None], bool] = anyone
     who_of: Callable[[Scope], Who] = on_the_bench
     max_body_bytes: int = 20 << 20
     heartbeat_s: float = 15.0

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from dongne.model.access import PUBLIC, find_hidden
+from dongne.model.entities import EntityType
 from dongne.model.times import format_instant, from_us
 from dongne.web.api.context import ApiContext, Send
 from dongne.web.api.http import OPEN, send_bytes, send_json
@@ -55,8 +57,8 @@ async def send_metrics(context: ApiContext, send: Send, listeners: int, dropped:
 
 
 async def send_status(context: ApiContext, send: Send, listeners: int) -> None:
-    """GET /status: the ledger, the sequence and how far history is behind it."""
-    store = context.store
+    """GET /status: the ledger, the sequence and how far history is behind it; entities that are open data are counted."""
+    store, hidden = context.store, find_hidden(context.store.graph, PUBLIC)
     document = {
         "city": context.city.id,
         "version": context.version,
@@ -65,8 +67,8 @@ async def send_status(context: ApiContext, send: Send, listeners: int) -> None:
         "history_lag": store.history_lag(),
         "observations": context.intake.counts(),
         "entities": {
-            "things": len(store.graph.things),
-            "datastreams": len(store.graph.datastreams),
+            "things": len(store.graph.things.keys() - hidden.of(EntityType.THING)),
+            "datastreams": len(store.graph.datastreams.keys() - hidden.of(EntityType.DATASTREAM)),
         },
         "event_streams": listeners,
         "store": store.counts(),

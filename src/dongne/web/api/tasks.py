@@ -40,15 +40,23 @@ class Tasks:
             raise BadInput(f"{method} goes to Tasks or to one Task, such as /v1.1/Tasks(1)", reason="path")
         if method == "POST":
             async with self._one_at_a_time:
-                return 201, f"Tasks({await self._create(who, path, document)})"
+                made = await self._create(who, path, document)
+            await self._write_down(who, made)
+            return 201, f"Tasks({made})"
         if not is_single(path):
             raise BadInput(f"{method} goes to one Task, such as /v1.1/Tasks(1)", reason="path")
         if method == "DELETE":
             document = {"state": "failed", "properties": {"reason": "cancelled"}}
         elif method != "PATCH":
             raise BadInput("a Task is moved on with PATCH; what it asks for stays as it was sent", reason="path")
-        await self._move(who, self._task(who, path), document)
+        task = self._task(who, path)
+        await self._move(who, task, document)
+        await self._write_down(who, task.id)
         return 200, ""
+
+    async def _write_down(self, who: Who, task: int) -> None:
+        changed = [("put", TASKS.type_name, task)]
+        await asyncio.get_running_loop().run_in_executor(None, self._context.audit, who, changed)
 
     async def _create(self, who: Who, path: ResourcePath, document: Any) -> int:
         if is_single(path):

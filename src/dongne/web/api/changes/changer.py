@@ -133,7 +133,8 @@ class Changer:
             intake.count_rejected(error.reason, rows, received=False)
             raise
         intake.count_stored(rows)
-        self._context.audit(work.who, work.list_changed())
+        if work.has_entities:
+            await asyncio.get_running_loop().run_in_executor(None, self._context.audit, work.who, work.list_changed())
         return receipt
 
     def apply(self, work: Work, asked: Asked) -> Outcome:

@@ -14,13 +14,13 @@ from dongne.model.entities import (
     EntityType,
     FeatureOfInterest,
     HistoricalLocation,
-    Location,
     MultiDatastream,
     Remove,
     Thing,
     put,
 )
 from dongne.model.errors import BadInput, NotFound
+from dongne.model.features import make_feature, no_feature
 from dongne.model.records import (
     Correction,
     ObservationBatch,
@@ -167,36 +167,20 @@ class Work:
         if features and (not places or features[-1].location_id in {found.id for found in places}):
             return
         if not places:
-            raise BadInput(
-                f"{place}: the Observation names no FeatureOfInterest, and none can be made of Thing {thing_id}, which has no "
-                'Location; add "FeatureOfInterest", or give the Thing a Location',
-                reason="no_feature",
-            )
-        self.keep(self._feature_of(thing, places[0]))
+            error = no_feature(thing_id)
+            raise BadInput(f"{place}: {error.message}", reason=error.reason)
+        feature_id = self.store.new_id(EntityType.FEATURE_OF_INTEREST)
+        self.keep(make_feature(thing, places[0], feature_id, self.store.head() + 1))
 
     def _features_of(self, thing_id: int) -> list[FeatureOfInterest]:
         old = [f for f in self._graph.list_features_of(thing_id) if self.find(EntityType.FEATURE_OF_INTEREST, f.id)]
         new = [f for f in self._kept.get(EntityType.FEATURE_OF_INTEREST, {}).values() if f.thing_id == thing_id]
         return sorted({f.id: f for f in (*old, *new)}.values(), key=lambda feature: (feature.since, feature.id))
 
-    def _feature_of(self, thing: Thing, place: Location) -> FeatureOfInterest:
-        access = thing.properties.get("access")
-        return FeatureOfInterest(
-            id=self.store.new_id(EntityType.FEATURE_OF_INTEREST),
-            name=place.name,
-            description=place.description,
-            encoding_type=place.encoding_type,
-            feature=place.location,
-            properties={} if access is None else {"access": access},
-            thing_id=thing.id,
-            location_id=place.id,
-            since=self.store.head() + 1,
-        )
-
     # --- rights
 
     def must(self, right: Right, thing_id: int | None = None) -> None:
-        """Raises NotKnown or NotAllowed where whoever asks may not; NotFound where even the Thing may not be seen."""
+        """Raises NotKnown or NotAllowed where whoever asks may not."""
         self.who.must(right, thing_id)
 
     def must_change(self, entity: Entity) -> None:
