@@ -47,7 +47,9 @@ def url(city: Any) -> Iterator[str]:
     thread.join(timeout=10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # no longer: its event loop would still run under the tests that come after in this process
 def chrome(chromium: str) -> Iterator[Browser]:
     flags = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
     with sync_playwright() as playwright:
