@@ -18,7 +18,14 @@ class Running:
     """`bench/_server.py`, started; use it with `with`."""
 
     def __init__(
-        self, folder: Path, *, datastreams: int, rows: int = 0, days: float = 30.0, core: int = SERVER_CORE
+        self,
+        folder: Path,
+        *,
+        datastreams: int,
+        rows: int = 0,
+        days: float = 30.0,
+        seed: int = 1,
+        core: int = SERVER_CORE,
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -26,6 +33,7 @@ class Running:
         self._arguments = [
             sys.executable, "-m", "bench._server", "--folder", str(folder), "--port", str(self.port),
             "--core", str(core), "--datastreams", str(datastreams), "--rows", str(rows), "--days", str(days),
+            "--seed", str(seed),
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,13 +71,24 @@ class Running:
 
     def peak_mib(self) -> float:
         """The most memory it has had."""
+        return self._memory_mib("VmHWM:")
+
+    def now_mib(self) -> float:
+        """The memory it has."""
+        return self._memory_mib("VmRSS:")
+
+    def _memory_mib(self, which: str) -> float:
         assert self._process is not None
-        text = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(text.partition("VmHWM:")[2].split()[0]) / 1024
+        return memory_mib(self._process.pid, which)
 
     def count(self) -> int:
         """How many Observations its history has, asked as any client would."""
         return int(self.get("/v1.1/Observations?$count=true&$top=0")["@iot.count"])
+
+
+def memory_mib(pid: int, which: str) -> float:
+    """Memory of a process: VmHWM: the most it has had, VmRSS: what it has."""
+    return int(Path(f"/proc/{pid}/status").read_text().partition(which)[2].split()[0]) / 1024
 
 
 def machine() -> str:

@@ -49,18 +49,22 @@ def fill(store: EmbeddedStore, datastreams: int) -> None:
 
 
 def load(store: EmbeddedStore, rows: int, datastreams: int, days: float, seed: int) -> None:
-    """`rows` Observations up to now, evenly over the Datastreams, in order of time as they would have arrived."""
+    """`rows` Observations up to now over the Datastreams as they would have arrived. What they look like hangs on the
+    seed: how unevenly the Datastreams send, how much comes late and by how much, and how the results are spread."""
+    chance = np.random.default_rng(seed)
     end_us = to_us(datetime.now(UTC))
     start_us = end_us - int(timedelta(days=days).total_seconds() * 1e6)
-    chance = np.random.default_rng(seed)
+    ends = np.cumsum(chance.lognormal(0.0, chance.uniform(0.2, 1.0), datastreams))
+    late_share, late_us = chance.uniform(0.0, 0.02), chance.uniform(0.1, 24.0) * 3.6e9
+    mean, spread, step_us = chance.uniform(15, 25), chance.uniform(3, 8), (end_us - start_us) / rows
     waiting = []
     for start in range(0, rows, COMMIT_ROWS):
         count = min(COMMIT_ROWS, rows - start)
-        at = np.arange(start, start + count)
-        time_us = start_us + (at * ((end_us - start_us) / rows)).astype(np.int64)
-        batch = ObservationBatch(
-            (at % datastreams + 1).astype(np.int32), time_us, np.round(chance.normal(20, 5, count), 2)
-        )
+        time_us = start_us + (np.arange(start, start + count) * step_us).astype(np.int64)
+        is_late = chance.random(count) < late_share
+        time_us -= (is_late * chance.random(count) * late_us).astype(np.int64)
+        streams = np.minimum(np.searchsorted(ends, chance.random(count) * ends[-1]) + 1, datastreams)
+        batch = ObservationBatch(streams.astype(np.int32), time_us, np.round(chance.normal(mean, spread, count), 2))
         entry = Entry(RecordKind.OBSERVATIONS, encode_batch(batch), count)
         waiting.append(store.submit(Transaction((entry,)), Lane.BULK))
         if len(waiting) >= 20:
@@ -85,7 +89,7 @@ def main() -> None:
     store = EmbeddedStore.open(given.folder, CityClock())
     if not store.graph.datastreams:
         fill(store, given.datastreams)
-    if given.rows and not any(store.latest(stream) for stream in (1, given.datastreams)):
+    if given.rows and not store.read(0, None, 1, (RecordKind.OBSERVATIONS,)):
         load(store, given.rows, given.datastreams, given.days, given.seed)
     selector = Selector(store, store.history)
     app = create_api(ApiContext(store, CITY, Intake(store), selector))

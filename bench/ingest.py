@@ -45,10 +45,10 @@ end
 """
 
 
-def with_wrk(port: int, connections: int, seconds: float, datastreams: int, base_s: int) -> Tally:
+def with_wrk(port: int, connections: int, seconds: float, datastreams: int, base_s: int, seed: int = 0) -> Tally:
     """wrk's own count: answers that were 2xx. Requests under way at the end are stored but not counted."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_LUA.format(seed=connections, base=base_s, datastreams=datastreams))
+        script.write(_LUA.format(seed=seed + connections, base=base_s, datastreams=datastreams))
         script.flush()
         command = [
             "wrk",
@@ -88,9 +88,9 @@ def _ms(text: str) -> float:
     return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}[unit]
 
 
-def with_python(port: int, connections: int, seconds: float, datastreams: int, base_s: int) -> Tally:
+def with_python(port: int, connections: int, seconds: float, datastreams: int, base_s: int, seed: int = 0) -> Tally:
     """The same by the Python client."""
-    chance, begin = random.Random(connections), datetime.fromtimestamp(base_s, UTC)
+    chance, begin = random.Random(seed + connections), datetime.fromtimestamp(base_s, UTC)
     sent = 0
 
     def make() -> bytes:
@@ -105,9 +105,11 @@ def with_python(port: int, connections: int, seconds: float, datastreams: int, b
     return keep_busy(port, connections, seconds, make, lambda status, body: int(status == 201))
 
 
-def arrays(port: int, seconds: float, datastreams: int, rows: int, per_group: int, connections: int) -> Tally:
+def arrays(
+    port: int, seconds: float, datastreams: int, rows: int, per_group: int, connections: int, seed: int = 7
+) -> Tally:
     """Data arrays over random Datastreams; an Observation counts when its address came back."""
-    chance = random.Random(7)
+    chance = random.Random(seed)
     bodies = []
     for _ in range(BODIES):
         groups = [

@@ -54,10 +54,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--streams", type=int, default=1_000)
     parser.add_argument("--part", choices=["sender", "city"], help=argparse.SUPPRESS)
     parser.add_argument("--broker-port", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
     if given.part == "sender":
-        print(json.dumps(send(given.broker_port, given.messages, given.streams)))
+        print(json.dumps(send(given.broker_port, given.first, given.messages, given.streams)))
         return 0
     if given.part == "city":
         run_city(given.folder, given.broker_port, given.streams, given.protocol)
@@ -120,11 +121,11 @@ def report(
     return int(missing > 0 or strange > 0 or told["confirmed"] < given.messages)
 
 
-def stored_values(folder: Path) -> Counter[int]:
-    """How often each value is in the sequence."""
+def stored_values(folder: Path, after: int = 0) -> Counter[int]:
+    """How often each value is in the sequence, after this number."""
     store = EmbeddedStore.open(folder, CityClock(), follow=False)
     values: Counter[int] = Counter()
-    at = 0
+    at = after
     while records := store.read(at, None, 1_000, (RecordKind.OBSERVATIONS,)):
         for record in records:
             values.update(decode_batch(record.body, record.count).result.astype(int).tolist())
@@ -141,10 +142,13 @@ def pin(pid: int, core: int) -> None:
             os.sched_setaffinity(pid, {cores[core]})
 
 
-def part(name: str, given: argparse.Namespace, port: int, folder: Path | None = None) -> "subprocess.Popen[str]":
-    """Another process of this file."""
+def part(
+    name: str, given: argparse.Namespace, port: int, folder: Path | None = None, first: int = 0
+) -> "subprocess.Popen[str]":
+    """Another process of this file; a sender begins with the number `first`."""
     command = [sys.executable, "-m", "bench.mqtt", "--part", name, "--broker-port", str(port)]
     command += ["--messages", str(given.messages), "--streams", str(given.streams), "--protocol", str(given.protocol)]
+    command += ["--first", str(first)]
     command += ["--folder", str(folder)] if folder else []
     here = Path(__file__).resolve().parent.parent
     return subprocess.Popen(command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -274,10 +278,10 @@ def say(adapter: MqttAdapter) -> None:
 # --- the sender ----------------------------------------------------------------------------------------------------
 
 
-def send(port: int, count: int, streams: int) -> dict[str, Any]:
-    """Publishes the numbers 0..count-1 with QoS 1 (MQTT 3.1.1) and counts the PUBACKs; after a lost connection what was
+def send(port: int, first: int, count: int, streams: int) -> dict[str, Any]:
+    """Publishes `count` numbers from `first` on with QoS 1 (MQTT 3.1.1) and counts the PUBACKs; after a lost connection what was
     not confirmed is sent again."""
-    sender = Sender(port, count, streams)
+    sender = Sender(port, first, count, streams)
     began_s = time.monotonic()
     while len(sender.confirmed) < count:
         try:
@@ -290,11 +294,11 @@ def send(port: int, count: int, streams: int) -> dict[str, Any]:
 class Sender:
     """A client of its own, so that the adapter's library is not tested with itself."""
 
-    def __init__(self, port: int, count: int, streams: int) -> None:
-        self.port, self.count, self.streams = port, count, streams
+    def __init__(self, port: int, first: int, count: int, streams: int) -> None:
+        self.port, self.end, self.streams = port, first + count, streams
         self.confirmed: set[int] = set()
         self.again = 0
-        self._next = 0
+        self._next = first
         self._out: dict[int, int] = {}  # packet identifier -> number
 
     def run(self) -> None:
@@ -307,8 +311,8 @@ class Sender:
             self.again += len(self._out)
             sock.sendall(b"".join([self._packet(mid, number, 0x3A) for mid, number in self._out.items()]))
             rest = b""
-            while self._out or self._next < self.count:
-                if room := min(WINDOW - len(self._out), self.count - self._next):
+            while self._out or self._next < self.end:
+                if room := min(WINDOW - len(self._out), self.end - self._next):
                     sock.sendall(b"".join([self._new() for _ in range(room)]))
                 heard = sock.recv(65_536)
                 if not heard:
