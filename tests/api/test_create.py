@@ -117,10 +117,6 @@ def test_sensors_properties_and_features_can_be_made_alone_or_with_what_hangs_on
             "$.Datastreams[0].Observations[0]: 'now' is not an instant",
         ),
         ("HistoricalLocations", {"time": "2025", "Thing": {"name": "x"}}, "is not an instant"),
-        ("Things(1)/name", {}, "POST goes to a set"),
-        ("Things(1)", {}, "POST goes to a set"),
-        ("Datastreams(1)/Thing", {"name": "x"}, "POST goes to a set"),
-        ("", {}, "POST goes to a set"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named_with_its_place_and_nothing_is_stored(
@@ -154,6 +150,45 @@ def test_an_entity_nested_too_deep_is_refused(client: Client) -> None:
     assert "nested deeper" in response.json()["message"]
 
 
-def test_what_is_not_answered_says_what_is(client: Client, lamp: int) -> None:
-    response = client.request("TRACE", f"/v1.1/Things({lamp})")
-    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST, PATCH, PUT, DELETE")
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("TRACE", "v1.1/Things(1)", "GET, HEAD, PATCH, PUT, DELETE"),
+        ("POST", "v1.1/Things(1)", "GET, HEAD, PATCH, PUT, DELETE"),
+        ("PATCH", "v1.1/Things", "GET, HEAD, POST, DELETE"),
+        ("POST", "v1.1/Datastreams(1)/Thing", "GET, HEAD, PATCH, PUT, DELETE"),
+        ("POST", "v1.1/Things(1)/name", "GET, HEAD"),
+        ("DELETE", "v1.1/Things(1)/properties/kind", "GET, HEAD"),
+        ("POST", "v1.1", "GET, HEAD"),
+        ("GET", "v1.1/CreateObservations", "POST"),
+        ("DELETE", "v1.1/$batch", "POST"),
+        ("PUT", "v1.1/Tasks(1)", "GET, HEAD, PATCH, DELETE"),
+        ("DELETE", "v1.1/Things/$ref", "GET, HEAD"),
+        ("DELETE", "v1.1/Datastreams(1)/Thing/$ref", "GET, HEAD, POST, PUT"),
+        ("PATCH", "v1.1/Things(1)/Locations/$ref", "GET, HEAD, POST, PUT, DELETE"),
+        ("POST", "status", "GET, HEAD"),
+        ("PUT", "api/latest", "GET, HEAD"),
+        ("DELETE", "events/cases", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_an_address_does_not_take_is_answered_with_those_it_does(
+    client: Client, lamp: int, method: str, path: str, allowed: str
+) -> None:
+    response = client.request(method, f"/{path}", json={"name": "x"})
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+    assert response.json()["message"].endswith(allowed)
+
+
+@pytest.mark.parametrize(
+    "path", ["Things", "Observations", "Datastreams(1)/Observations", "CreateObservations", "$batch"]
+)
+def test_a_body_of_an_unknown_content_type_is_refused_and_what_clients_call_json_is_read(
+    client: Client, lamp: int, path: str
+) -> None:
+    sent = {"name": "x", "result": 1}
+    for unknown in ("application/xml", "image/png", "text/csv"):
+        response = client.post(f"/v1.1/{path}", json=sent, headers={"content-type": unknown})
+        assert response.status_code == 415, response.text
+        assert "send application/json" in response.json()["message"]
+    for known in ("application/json; charset=utf-8", "application/geo+json", "application/x-www-form-urlencoded"):
+        assert client.post(f"/v1.1/{path}", json=sent, headers={"content-type": known}).status_code != 415

@@ -2,7 +2,9 @@
 
 DongneError
 ├── BadInput      the sender must change something; HTTP 400
-│   └── TooLarge  the same, by its size; HTTP 413
+│   ├── TooLarge  the same, by its size; HTTP 413
+│   ├── WrongMethod  the same, by its method; HTTP 405
+│   └── WrongForm the same, by its content type; HTTP 415
 ├── NotFound      nothing has this name; HTTP 404
 ├── Conflict      somebody was quicker, or the step is not allowed now; HTTP 409
 ├── NotAllowed    who asks may not; HTTP 403
@@ -11,6 +13,8 @@ DongneError
 │   └── TooMany   the same, as more comes than can be taken; HTTP 429
 └── BadSetup      the city or a service is set up wrongly; the start is refused
 """
+
+from collections.abc import Sequence
 
 
 class DongneError(Exception):
@@ -37,6 +41,22 @@ class TooLarge(BadInput):
     """The sender must send less at once."""
 
     status = 413
+
+
+class WrongMethod(BadInput):
+    """This address does not take the method; `allowed` are those that it takes."""
+
+    status = 405
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"{method[:20]} is not answered here; allowed: {', '.join(allowed)}", reason="method")
+        self.allowed = tuple(allowed)
+
+
+class WrongForm(BadInput):
+    """The body is of a content type that is not read here."""
+
+    status = 415
 
 
 class NotFound(DongneError):

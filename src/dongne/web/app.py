@@ -71,7 +71,9 @@ def create_pages(context: WebContext) -> Starlette:
 def show_http_error(request: Request, error: Exception) -> Response:
     """404, 405 and their like on the frame."""
     assert isinstance(error, HTTPException)
-    return _error_page(request, error.status_code, "")
+    page = _error_page(request, error.status_code, "")
+    page.headers.update(error.headers or {})  # Allow, with 405
+    return page
 
 
 def show_error(request: Request, error: Exception) -> Response:

@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Awaitable
 
-from dongne.model.errors import DongneError, NotFound
+from dongne.model.errors import DongneError, NotFound, WrongMethod
 from dongne.model.who import Right
 from dongne.standards.sensorthings.batch import json_answers, multipart_answers
 from dongne.web.api.batch import Batches
 from dongne.web.api.changes.changer import Asked, Changer, decoded
+from dongne.web.api.changes.methods import POSTED, READ, check_method
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
 from dongne.web.api.data import Data
 from dongne.web.api.events import Events
-from dongne.web.api.http import OPEN, SINGLE_PATH, Gone, check_write, read_body, send_bytes, send_error, send_json
+from dongne.web.api.http import OPEN, SINGLE_PATH, Gone, check_form, check_write, read_body, send_bytes, send_error
 from dongne.web.api.ingest import Ingest, NotPlain
 from dongne.web.api.metrics import send_metrics, send_status
 from dongne.web.api.read import Reads, decoded_path, options_of
@@ -20,7 +21,6 @@ from dongne.web.api.tasks import Tasks
 
 log = logging.getLogger(__name__)
 ROOT = "/v1.1"
-CHANGES = ("POST", "PATCH", "PUT", "DELETE")
 _PREFLIGHT = [
     OPEN,
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
@@ -83,8 +83,8 @@ class Api:
             await send_bytes(send, 204, b"", _PREFLIGHT)
         elif path == ROOT or path.startswith(ROOT + "/"):
             await self._sensorthings(scope, receive, send, path[len(ROOT) :].strip("/"))
-        elif method not in ("GET", "HEAD"):
-            await _not_allowed(send, "GET", method)
+        elif method not in READ:
+            raise WrongMethod(method, READ)
         elif path.startswith("/api/"):
             await self._data.get(scope, receive, send, path.removeprefix("/api/"))
         elif path in ("/events/observations", "/events/cases"):
@@ -98,17 +98,20 @@ class Api:
 
     async def _sensorthings(self, scope: Scope, receive: Receive, send: Send, rest: str) -> None:
         method = scope["method"]
-        if method in ("GET", "HEAD"):
+        if method in READ and rest not in POSTED:
             await self._reads.get(scope, send, rest)
-        elif rest in ("CreateObservations", "$CreateObservations") and method == "POST":
-            await self.ingest.data_array(scope, receive, send)
-        elif rest == "$batch" and method == "POST":
+            return
+        check_method(method, rest)
+        if rest == "$batch":
+            check_form(scope, "multipart/mixed")
             await self._batch(scope, receive, send)
-        elif method in CHANGES:
-            body = await read_body(scope, receive, self.context.max_body_bytes)
-            await self.change(scope, send, rest, body)
+        elif rest in POSTED:
+            await self.ingest.data_array(scope, receive, send)
         else:
-            await _not_allowed(send, f"GET, {', '.join(CHANGES)}", method)
+            body = await read_body(scope, receive, self.context.max_body_bytes)
+            if body:
+                check_form(scope)
+            await self.change(scope, send, rest, body)
 
     async def _batch(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(scope, receive, self.context.max_body_bytes)
@@ -168,11 +171,6 @@ def _stops_early(scope: Scope) -> bool:
     nobody says; clients of SensorThings send many independent Observations and want an answer for each.)"""
     said = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"prefer"]
     return any("continue-on-error=false" in value.replace(" ", "") for value in said)
-
-
-async def _not_allowed(send: Send, allowed: str, method: str) -> None:
-    document = {"code": 405, "type": "error", "message": f"{method[:20]} is not answered here; allowed: {allowed}"}
-    await send_json(send, 405, document, [(b"allow", allowed.encode()), OPEN])
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

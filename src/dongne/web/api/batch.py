@@ -13,7 +13,7 @@ from dongne.standards.sensorthings.batch import Answer, Part, parse_batch
 from dongne.web.api.changes.changer import Asked, Changer, Outcome, decoded
 from dongne.web.api.changes.work import Work
 from dongne.web.api.context import ApiContext, Scope
-from dongne.web.api.http import check_write
+from dongne.web.api.http import check_content_type, check_write
 
 Read = Callable[[Scope, str], Awaitable[tuple[bytes, bytes]]]
 _REFERENCE = re.compile(r"^\$([A-Za-z0-9_.-]+)(?=/|$|\?)")
@@ -105,6 +105,7 @@ def _asked(part: Part, made: dict[str, str], *, bare: bool = False) -> Asked:
         raise BadInput("a group of changes has no GET in it; put it before or after", reason="batch")
     path, _, options = _referred(part.url, made).partition("?")
     pairs = parse_qsl(options, keep_blank_values=True)
+    check_content_type(part.content_type.encode("latin-1", "replace"))
     document = None if bare else _with_ids(decoded(part.body, part.method), made)
     return Asked(part.method, unquote(path).strip("/"), pairs, document, part.content_type)
 

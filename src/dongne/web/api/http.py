@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dongne.model.errors import DongneError, NotAllowed, RetryLater, TooLarge
+from dongne.model.errors import DongneError, NotAllowed, RetryLater, TooLarge, WrongForm, WrongMethod
 from dongne.model.who import Right, Who
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
 
@@ -83,6 +83,8 @@ async def send_error(send: Send, error: DongneError, headers: Sequence[Header] =
         extra.append((b"connection", b"close"))
     if isinstance(error, NotAllowed):
         extra.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, WrongMethod):
+        extra.append((b"allow", ", ".join(error.allowed).encode()))
     document = {"code": error.status, "type": "error", "message": error.message}
     await send_json(send, error.status, document, [*extra, OPEN])
 
@@ -100,6 +102,30 @@ def token_of(scope: Scope) -> str | None:
                 except ValueError:
                     return ""
     return None
+
+
+# curl says the second where nobody says anything; both are read as JSON.
+_READ_AS_JSON = frozenset({b"application/json", b"application/x-www-form-urlencoded", b"text/plain", b"text/json"})
+
+
+def check_form(scope: Scope, *more: str) -> None:
+    """Raises WrongForm where a body says that it is neither JSON nor of these further types."""
+    for name, value in scope["headers"]:
+        if name == b"content-type" and value not in _READ_AS_JSON:
+            check_content_type(value, more)
+
+
+def check_content_type(value: bytes, more: Sequence[str] = ()) -> None:
+    """The same for the header's value."""
+    kind = value.partition(b";")[0].strip().lower()
+    if not kind or kind in _READ_AS_JSON or kind.decode("latin-1") in more:
+        return
+    if kind.startswith(b"application/") and kind.endswith(b"+json"):
+        return
+    known = ", ".join(("application/json", *more))
+    raise WrongForm(
+        f"a body of content type {kind.decode('latin-1')[:60]!r} is not read here; send {known}", reason="content_type"
+    )
 
 
 def check_write(context: ApiContext, scope: Scope, needed: Sequence[Right] = (Right.OBSERVE, Right.MODEL)) -> Who:

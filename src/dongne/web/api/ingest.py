@@ -26,7 +26,7 @@ from dongne.standards.sensorthings.observations import (
     row_of,
 )
 from dongne.web.api.context import ApiContext, Door, Receive, Scope, Send
-from dongne.web.api.http import Gone, check_write, read_body, send_bytes, send_error
+from dongne.web.api.http import Gone, check_form, check_write, read_body, send_bytes, send_error
 
 SLICE_ROWS = 5_000  # of a data array in one Transaction: what is more urgent goes between
 THREAD_BYTES = 256 << 10  # a body longer than this is decoded in another thread
@@ -59,6 +59,7 @@ class Ingest:
         """POST of one Observation; `datastream` where the path names it."""
         try:
             who = check_write(self._context, scope)
+            check_form(scope)
             body = await read_body(scope, receive, self._context.max_body_bytes)
             row, number = self.take_one(body, datastream, who)
             status = 200
@@ -151,6 +152,7 @@ class Ingest:
         rows = None
         try:
             who = check_write(self._context, scope)
+            check_form(scope)
             body = await read_body(scope, receive, self._context.max_body_bytes)
             if len(body) <= THREAD_BYTES:
                 rows = self._take(body, who)

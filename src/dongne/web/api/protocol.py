@@ -22,7 +22,7 @@ from dongne.model.who import BENCH, Who
 from dongne.standards.sensorthings.observations import ObservationRow
 from dongne.web.api.app import Api
 from dongne.web.api.context import Door
-from dongne.web.api.http import check_write, too_large
+from dongne.web.api.http import check_form, check_write, too_large
 from dongne.web.api.ingest import NotPlain
 
 log = logging.getLogger(__name__)
@@ -137,6 +137,7 @@ class AppendProtocol(HttpToolsProtocol):
         try:
             self.cycle.who = check_write(self.api.context, scope)  # type: ignore[attr-defined]  # it is an Append
             self._check_length()
+            check_form(scope)
         except DongneError as error:
             self._refuse_early(error)
 

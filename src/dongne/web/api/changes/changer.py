@@ -17,6 +17,7 @@ from dongne.standards.sensorthings.query import Query, ResourcePath, Row, Step, 
 from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet
 from dongne.web.api.changes import editing
 from dongne.web.api.changes.creation import create
+from dongne.web.api.changes.methods import check_method
 from dongne.web.api.changes.removal import remove
 from dongne.web.api.changes.ties import way_back
 from dongne.web.api.changes.work import Sees, Work
@@ -139,18 +140,15 @@ class Changer:
 
     def apply(self, work: Work, asked: Asked) -> Outcome:
         """Works one request into the Work. Raises DongneError."""
-        path = parse_path(asked.path) if asked.path else None
-        if path is not None and path.want is Want.REFERENCES:
+        check_method(asked.method, asked.path)
+        path = parse_path(asked.path)
+        if path.want is Want.REFERENCES:
             return self._link(work, asked, path)
         if asked.method == "POST":
             return self._create(work, asked, path)
-        if path is None or path.want is not Want.ENTITIES:
-            raise BadInput(f"{asked.method} goes to an entity, such as /v1.1/Things(1)", reason="path")
         _must_model(work)
         if asked.method == "DELETE" and not is_single(path):
             return self._delete_many(work, asked, path)
-        if not is_single(path):
-            raise BadInput(f"{asked.method} goes to one entity, such as /v1.1/{path.steps[-1].name}(1)", reason="path")
         target, found = set_of(path), self._resolve(work, path)
         match asked.method:
             case "DELETE":
@@ -176,9 +174,7 @@ class Changer:
     def _is_new(self, work: Work, kind: EntityType, entity: int) -> bool:
         return entity not in self._context.store.graph.entities(kind) and work.find(kind, entity) is not None
 
-    def _create(self, work: Work, asked: Asked, path: ResourcePath | None) -> Outcome:
-        if path is None or is_single(path) or path.want is not Want.ENTITIES:
-            raise BadInput("POST goes to a set, such as /v1.1/Things or /v1.1/Things(1)/Datastreams", reason="path")
+    def _create(self, work: Work, asked: Asked, path: ResourcePath) -> Outcome:
         target = set_of(path)
         if target is OBSERVATIONS:
             work.tried += 1
@@ -219,8 +215,6 @@ class Changer:
     def _link(self, work: Work, asked: Asked, path: ResourcePath) -> Outcome:
         _must_model(work)
         last = path.steps[-1]
-        if len(path.steps) < 2:
-            raise BadInput("a link has two ends: /v1.1/Things(1)/Locations/$ref", reason="path")
         before = ResourcePath(path.steps[:-1])
         source, source_id = set_of(before), self._resolve(work, before)
         if asked.method == "DELETE":
@@ -228,8 +222,6 @@ class Changer:
                 work, source, source_id, last.name, last.key or _target_of(dict(asked.options), source, last)
             )
         else:
-            if asked.method not in ("POST", "PUT"):
-                raise BadInput(f"links are changed with POST, PUT and DELETE, not {asked.method}", reason="path")
             editing.link(work, source, source_id, last.name, _linked(asked.document, source, last.name))
         return Outcome(204)
 

@@ -172,10 +172,6 @@ def link(work: Work, source: EntitySet, source_id: int, navigation: str, target_
 
 def unlink(work: Work, source: EntitySet, source_id: int, navigation: str, target_id: int | None) -> None:
     """`$ref`: the link goes, the entities stay. Raises BadInput where neither can be without it."""
-    if source is OBSERVATIONS:
-        raise BadInput(
-            "an Observation can't be without this link; set another one instead of deleting it", reason="path"
-        )
     entity = _get(work, source, source_id)
     column = TO_MANY.get((source.name, navigation))
     if column is None and (source.name, navigation) not in TO_ONE:

@@ -29,11 +29,19 @@ TO_MANY: dict[tuple[str, str], str] = {
 
 def way_back(source: EntitySet, navigation: str) -> tuple[EntitySet, str]:
     """The set a navigation leads to, and that one's navigation which leads back. Raises BadInput where none does."""
+    found = find_way_back(source, navigation)
+    if found is None:
+        raise BadInput(f"{navigation} of {source.one} can't be changed from there", reason="path")
+    return found
+
+
+def find_way_back(source: EntitySet, navigation: str) -> tuple[EntitySet, str] | None:
+    """The same; None where none leads back."""
     target = SETS[source.navigations[navigation].target]
     for name, way in target.navigations.items():
         if way.target == source.name:
             return target, name
-    raise BadInput(f"{navigation} of {source.one} can't be changed from there", reason="path")
+    return None
 
 
 def attributes_of(entity_set: EntitySet, values: dict[str, Any], place: str) -> dict[str, Any]:
