@@ -59,8 +59,10 @@ Feature = tuple[str, dict[str, Any], dict[str, Any]]  # layer, geometry, propert
 
 def build_basemap(config: CityConfig, folder: Path, data: Path | None, into: Path) -> Path:
     """Makes `into/city.pmtiles` from the city's map and returns its path; does nothing where it is there and up to
-    date. Raises BadSetup where the map or tippecanoe is missing, with how to get it."""
-    source = load_sources(folder)[MAP]
+    date, or the city has no map. Raises BadSetup where the map's file or tippecanoe is missing, with how to get it."""
+    source = load_sources(folder).get(MAP)
+    if source is None:
+        return into / FILE
     path = get_file(source, data)
     target, stamp_file = into / FILE, into / (FILE + ".stamp")
     stamp = sha256(path.read_bytes()).hexdigest() + f" {VERSION}"

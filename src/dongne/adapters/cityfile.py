@@ -9,7 +9,6 @@ from dongne.adapters.sources import Source, get_file, load_sources
 from dongne.methods.along_street import link_lamps
 from dongne.model.city import CityConfig
 from dongne.model.entities import Entity, EntityChange, EntityType, Location, Relation, Thing, put
-from dongne.model.errors import BadSetup
 from dongne.model.geometry import Point, PointIndex
 from dongne.model.graph import ThingGraph
 
@@ -31,14 +30,15 @@ def plan_city(
     graph: ThingGraph,
     progress: Progress | None = None,
 ) -> Iterator[list[EntityChange]]:
-    """The changes which bring the graph to what the city's map says, in slices; nothing where it is so already.
+    """The changes which bring the graph to what the city's map says, in slices; nothing where it is so already, or where
+    the city has no source `osm`.
 
     Take each slice in before asking for the next. A Thing is known again by its `source_id`; what others added to its
-    properties stays. `progress(done, total)` counts Things. Raises BadSetup where the map is missing or not the one named.
+    properties stays. `progress(done, total)` counts Things. Raises BadSetup where the map's file is missing or not the one named.
     """
     source = load_sources(folder).get(MAP)
     if source is None:
-        raise BadSetup(f"{folder / 'sources.toml'} has no source {MAP!r}; the city's Things come from it")
+        return
     extract = read_osm(get_file(source, data))
     names = _Names(extract)
     features = sorted(extract.features.values(), key=lambda f: (f.kind.id, f.source_id))

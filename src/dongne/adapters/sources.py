@@ -59,8 +59,10 @@ def load_city(folder: Path) -> CityConfig:
 
 
 def load_sources(folder: Path) -> dict[str, Source]:
-    """The data sets of a city by id."""
+    """The data sets of a city by id; none where it has no `sources.toml`."""
     file = folder / "sources.toml"
+    if not file.exists():
+        return {}
     listed = convert(read_table(file, "it says where the city's data come from"), SourceList, file)
     return {source.id: source for source in listed.source}
 

@@ -47,7 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"  zone      {city.zone}")
         print(f"  languages {', '.join(city.languages)}")
         print(f"  services  {', '.join(city.services) or 'none'}")
-        for source in load_sources(folder).values() if (folder / "sources.toml").exists() else ():
+        for source in load_sources(folder).values():
             print(f"  source    {source.id}: {source.used_for}; {source.attribution}; {source.licence}")
         return 0
     for folder in list_cities():

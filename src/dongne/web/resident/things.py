@@ -96,7 +96,8 @@ def find_rows(page: Page, groups: list[Group], search: Search) -> list[Row]:
                 known.setdefault(one.thing, (group.service, one))
     distances = dict(graph.within(search.near, NEAR_M)) if search.near else None
     text = search.text.casefold()
-    only_known = bool(search.service or search.observed or search.state) or (search.is_plain and not search.everything)
+    only_known = bool(search.service or search.observed or search.state)
+    only_known |= search.is_plain and not search.everything and bool(known)  # where no service runs, all there is
     nobody: tuple[str, Assessment | None] = ("", None)
     rows = []
     for thing in list(graph.things.values()):
