@@ -5,7 +5,7 @@ received = stored + duplicate + rejected + still waiting.
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from math import isinf, isnan
 
 import msgspec
@@ -96,6 +96,11 @@ class Intake:
             return False
         self._about.add(datastream)
         return True
+
+    def list_without_feature(self, datastreams: Set[int]) -> list[int]:
+        """Those of the Datastreams for which has_feature is not so."""
+        unsure = datastreams - self._about if self._graph.revision == self._revision else datastreams
+        return [stream for stream in sorted(unsure) if not self.has_feature(stream)]
 
     # --- one
 

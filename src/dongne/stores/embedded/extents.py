@@ -16,6 +16,7 @@ from dongne.model.entities import EntityType
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
+from dongne.stores.embedded.latest import FEW
 from dongne.stores.embedded.links import OBSERVATION_TABLES
 
 Periods = tuple[list[int], list[int], list[int]]  # ids of Datastreams, from, to in microseconds
@@ -127,10 +128,7 @@ class Extents:
 
     def _fold(self, batch: ObservationBatch) -> None:
         with self._lock:
-            top = int(batch.datastream.max()) + 1
-            self._grow(top)
-            np.minimum.at(self._times["first"], batch.datastream, batch.time_us)
-            np.minimum.at(self._times["last"], batch.datastream, -batch.time_us)
+            self._fold_times(batch.datastream, batch.time_us)
             for row, extra in batch.extras.items():
                 stream = int(batch.datastream[row])
                 if extra.phenomenon_end_us is not None:
@@ -140,6 +138,19 @@ class Extents:
                     self._add_result(stream, extra.result_time_us, extra.result_time_us)
                 if extra.feature_id is not None:
                     self._features.setdefault(stream, set()).add(extra.feature_id)
+
+    def _fold_times(self, streams: NDArray[np.int32], times_us: NDArray[np.int64]) -> None:
+        if len(streams) >= FEW:
+            self._grow(int(streams.max()) + 1)
+            np.minimum.at(self._times["first"], streams, times_us)
+            np.minimum.at(self._times["last"], streams, -times_us)
+            return
+        of_streams = streams.tolist()
+        self._grow(max(of_streams) + 1)
+        first, last = self._times["first"].data, self._times["last"].data
+        for stream, time_us in zip(of_streams, times_us.tolist(), strict=True):
+            first[stream] = min(first[stream], time_us)
+            last[stream] = min(last[stream], -time_us)
 
     def _grow(self, size: int) -> None:
         for name, old in self._times.items():

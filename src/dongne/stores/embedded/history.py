@@ -13,6 +13,7 @@ them is slow.
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,12 @@ TURN_ROWS = 1_000_000  # in one DuckDB transaction
 TURN_RECORDS = 100_000  # read from the file at once
 ENOUGH_ROWS = 10_000  # that many waiting are worth a turn at once
 CATCH_UP_S = 10.0
+MOST_THREADS = 2
+
+
+def count_cores() -> int:
+    """How many cores this process may use: on a single one, several threads of DuckDB only hinder each other."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class History:
@@ -54,13 +61,13 @@ class History:
         *,
         follow: bool = True,
         memory_limit: str = "2GB",
-        threads: int = 2,
+        threads: int | None = None,
         linger_s: float = 0.1,
     ) -> None:
         self.file, self._truth, self._head = file, truth, head
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
-            "threads": threads,
+            "threads": threads or min(MOST_THREADS, count_cores()),
             "temp_directory": str(file.with_suffix(".tmp")),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

@@ -44,6 +44,7 @@ class Wakeup:
     def call(self) -> None:
         """There is something to do."""
         if self.asleep:
+            self.asleep = False  # once is enough
             self._event.set()
 
     def sleep(self, anything: Callable[[], bool], timeout_s: float) -> None:

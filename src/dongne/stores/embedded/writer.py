@@ -109,8 +109,9 @@ class Writer:
         while True:
             if not self._waits():
                 self._wakeup.sleep(self._waits, max(0.01, self._kept_at_s + self._keep_every_s - time.monotonic()))
-            if any(queue.waits() for queue in self._lanes):
-                self._call(self._commit, self._take())
+            groups = self._take()
+            if any(map(len, groups)):
+                self._call(self._commit, groups)
             elif self._closing:
                 break
             if time.monotonic() - self._kept_at_s >= self._keep_every_s:

@@ -177,12 +177,13 @@ class Ingest:
         features = {extra.feature_id for extra in rows.extras.values()} - {None}
         for feature_id in features:
             self._check_feature(int(feature_id or 0))
-        for stream in np.unique(rows.datastream).tolist():
-            if (stream in rows.multi) != (stream in self._store.graph.multi_datastreams):
-                text = f"there is no MultiDatastream {stream}" if stream in rows.multi else _as_multi(stream)
-                rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), text))
-            elif not self._intake.has_feature(stream):
-                self._features.see_to(stream)
+        streams = set(np.unique(rows.datastream).tolist())
+        mistaken = rows.multi ^ (streams & self._store.graph.multi_datastreams.keys())
+        for stream in mistaken:
+            text = f"there is no MultiDatastream {stream}" if stream in rows.multi else _as_multi(stream)
+            rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), text))
+        for stream in self._intake.list_without_feature(streams - mistaken):
+            self._features.see_to(stream)
         return self._intake.check_rows(rows)
 
     def _refuse_others(self, rows: ArrayRows, things: frozenset[int]) -> None:

@@ -57,10 +57,12 @@ class Append:
             return
         self.response_complete = True
         protocol = self.protocol
+        if protocol.server_state.default_headers:
+            head += protocol.default_head
         if self.keep_alive:
-            protocol.transport.write(head + protocol.default_head + b"\r\n" + body)
+            protocol.transport.write(b"%b\r\n%b" % (head, body))
         else:
-            protocol.transport.write(head + protocol.default_head + b"connection: close\r\n\r\n" + body)
+            protocol.transport.write(b"%bconnection: close\r\n\r\n%b" % (head, body))
             protocol.transport.close()
         protocol.answered()
 
