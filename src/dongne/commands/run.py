@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="the broker whose messages are taken in, as mqtt://host:1883; off; or auto: this machine's, if it answers",
     )
+    parser.add_argument(
+        "--mqtt-listen",
+        default="auto",
+        metavar="HOST:PORT",
+        help="where MQTT clients may connect to the city itself; off; or auto: 127.0.0.1:1884, if that is free",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -67,13 +73,15 @@ def execute(arguments: argparse.Namespace) -> int:
         reset=arguments.reset,
         open=arguments.open,
         mqtt=arguments.mqtt,
+        mqtt_listen=arguments.mqtt_listen,
     )
     with ExitStack() as preparing:
         report = preparing.enter_context(bars())
 
-        def ready(url: str) -> None:
+        def ready(url: str, mqtt: str) -> None:
             preparing.close()
-            print(f"\n  {options.city} is live:  {url}\n  Ctrl-C stops it.\n", flush=True)
+            too = f"  MQTT clients may connect:  {mqtt}\n" if mqtt else ""
+            print(f"\n  {options.city} is live:  {url}\n{too}  Ctrl-C stops it.\n", flush=True)
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: everything is closed
         with suppress(KeyboardInterrupt):

@@ -33,6 +33,7 @@ class RunOptions:
     reset: bool = False
     open: bool = False
     mqtt: str = "auto"  # an address, "off", or "auto": the broker of this machine if one answers
+    mqtt_listen: str = "auto"  # where MQTT clients connect, "off", or "auto": at this machine only, if the port is free
 
 
 class OpenCity:

@@ -128,9 +128,9 @@ class RunningCity:
         """Where the file of the map is, or will be."""
         return self.options.folder / "map" / basemap.FILE
 
-    def answers(self, ready: Callable[[str], None], url: str) -> None:
+    def answers(self, ready: Callable[[], None]) -> None:
         """Says so, and draws the map in the background; until then the pages draw it from the city's Things."""
-        ready(url)
+        ready()
         self._drawing = basemap.start_basemap(
             self.config, self.opened.city_folder, self.options.data, self.basemap.parent
         )

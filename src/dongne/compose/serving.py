@@ -15,8 +15,8 @@ import uvicorn
 from starlette.requests import Request
 
 from dongne import __version__
-from dongne.adapters.mqtt import MqttAdapter
 from dongne.adapters.sources import load_sources
+from dongne.compose.messaging import address_of, bind_listener, make_listener, mqtt_endpoints, mqtt_status
 from dongne.compose.opened import Report, RunOptions
 from dongne.compose.running import RunningCity
 from dongne.lab.laboratory import Laboratory
@@ -34,15 +34,18 @@ from dongne.web.context import LOOPBACK, WebContext, is_from_this_machine
 from dongne.web.server import Server
 from dongne.web.texts import Texts
 
+Ready = Callable[[str, str], None]  # the address of the pages, and that of MQTT or ""
 
-def run_city(options: RunOptions, report: Report, ready: Callable[[str], None]) -> None:
-    """Runs a city until it is stopped (SIGINT, SIGTERM); `ready` gets the address once it answers."""
+
+def run_city(options: RunOptions, report: Report, ready: Ready) -> None:
+    """Runs a city until it is stopped (SIGINT, SIGTERM); `ready` gets the addresses once it answers."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     listener = listen(options.host, options.port)
+    mqtt_socket = bind_listener(options)
     city = RunningCity(options, report)
     try:
         city.start()
-        serve(city, listener, ready)
+        serve(city, listener, mqtt_socket, ready)
     finally:
         listener.close()
         city.close()
@@ -64,18 +67,22 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], None]) -> None:
-    """Serves pages and API on this socket until the process is told to stop."""
+def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket | None, ready: Ready) -> None:
+    """Serves pages and API on these sockets until the process is told to stop."""
     options, port = city.options, listener.getsockname()[1]
     shown = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     guard = Guard(options)
     selector = Selector(city.store, city.store.history)
+    mqtt = None
+    if mqtt_socket is not None:
+        mqtt = make_listener(city, mqtt_socket, selector, guard.mqtt_who_of(mqtt_socket.getsockname()[0]), url)
     api = create_api(
         ApiContext(
-            city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, version=__version__
+            city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, version=__version__,
+            mqtt=partial(mqtt_status, city.mqtt, mqtt), mqtt_endpoints=mqtt_endpoints(city.mqtt, mqtt),
         )
-    )
+    )  # fmt: skip
     laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
     sources = tuple(load_sources(city.opened.city_folder).values())
     texts = Texts.load(city.config.zone_info, city.config.languages)
@@ -85,7 +92,7 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
         city.config,
         texts,
         speed=options.speed,
-        mqtt=address_of(city.mqtt),
+        mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""),
         lab=laboratory,
         sources=sources,
         basemap=city.basemap,
@@ -95,22 +102,21 @@ def serve(city: RunningCity, listener: socket.socket, ready: Callable[[str], Non
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
         server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=3,
     )  # fmt: skip
-    server = Server(config, partial(city.answers, ready, url))
+    server = Server(config, partial(city.answers, partial(ready, url, f"mqtt://{mqtt.config.address}" if mqtt else "")))
     note = options.folder / "server.json"
     quieten_collector()
     write_note(note, {"url": url, "pid": os.getpid(), "token": guard.token})
+    if mqtt is not None:
+        mqtt.start()
     try:
         server.run(sockets=[listener])
     finally:
+        if mqtt is not None:
+            mqtt.close()
         note.unlink(missing_ok=True)
         guard.book.close()
         selector.close()
         laboratory.close()
-
-
-def address_of(mqtt: MqttAdapter | None) -> str:
-    """host:port of the broker; empty where there is none."""
-    return f"{mqtt.config.host}:{mqtt.config.port}" if mqtt else ""
 
 
 class Guard:
@@ -118,6 +124,7 @@ class Guard:
     elsewhere they may read those. The token in the data folder's `token` file is the administrator's."""
 
     def __init__(self, options: RunOptions) -> None:
+        self._always_open = options.open
         self._is_open = options.open or options.host in LOOPBACK
         self.book = AccessBook(options.folder)
         file = options.folder / "token"
@@ -129,9 +136,16 @@ class Guard:
 
     def who_of(self, scope: Scope) -> Who:
         """Raises NotKnown for a token that does not hold."""
-        token = token_of(scope)
+        return self.who_with(token_of(scope), is_open=self._is_open)
+
+    def mqtt_who_of(self, host: str) -> Callable[[str | None], Who]:
+        """Who brings this password over MQTT to a listener at this address. It raises NotKnown."""
+        return partial(self.who_with, is_open=self._always_open or host in LOOPBACK)
+
+    def who_with(self, token: str | None, *, is_open: bool) -> Who:
+        """Who brings this token, or none. Raises NotKnown."""
         if token is None:
-            return BENCH if self._is_open else ANYBODY
+            return BENCH if is_open else ANYBODY
         if secrets.compare_digest(token.encode(), self.token.encode()):
             return self._admin
         who = self.book.find_who(token, time.time_ns() // 1_000)

@@ -109,10 +109,7 @@ class Intake:
         BadInput with the reason under which it is counted."""
         allowed = self.find_range(row.datastream)
         if allowed is None:
-            raise BadInput(
-                f"there is no Datastream {row.datastream}; create it first or send the id of one that is there",
-                reason="unknown_datastream",
-            )
+            raise unknown_datastream(row.datastream)
         self.check_values(row, allowed)
         if row.extra is None:
             latest = self._store.latest(row.datastream)
@@ -239,6 +236,14 @@ class Intake:
             found["rejected"] = sum(self._rejected.values())
             found.update({f"rejected.{reason}": count for reason, count in sorted(self._rejected.items())})
         return found
+
+
+def unknown_datastream(datastream: int) -> BadInput:
+    """What to say to an Observation of a Datastream that is not there, or not to be seen."""
+    return BadInput(
+        f"there is no Datastream {datastream}; create it first or send the id of one that is there",
+        reason="unknown_datastream",
+    )
 
 
 def range_for(stream: Datastream | MultiDatastream, find_property: Callable[[int], Property | None]) -> Range:

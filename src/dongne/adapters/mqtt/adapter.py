@@ -201,8 +201,9 @@ class MqttAdapter:
         self._answers_out.discard(mid)
         self._tasks.confirmed(mid)
 
-    def _tell(self, topic: str, body: bytes, qos: int, correlation: bytes | None) -> None:
-        """An answer; where there is no connection or too many wait it is dropped, and counted."""
+    def _tell(self, _: Connection, topic: str, body: bytes, qos: int, correlation: bytes | None) -> None:
+        """An answer, also to what came by an earlier connection; where there is none now or too many wait it is dropped,
+        and counted."""
         line = self._line
         if line is None or not line.is_up or len(self._answers_out) >= MOST_ANSWERS_OUT:
             self._answers_dropped += 1

@@ -13,7 +13,10 @@ from collections.abc import Callable
 
 from dongne.adapters.mqtt import wire
 from dongne.adapters.mqtt.config import MqttConfig
+from dongne.adapters.mqtt.parcels import Parcel
 from dongne.adapters.mqtt.wire import V5
+from dongne.model.errors import DongneError
+from dongne.model.who import Who
 
 CONNACK_WAIT_S = 10.0
 PACKETS_A_TURN = 512
@@ -36,6 +39,8 @@ class Connection:
         on_sent: Callable[[int], None],
     ) -> None:
         self.config = config
+        self.who: Who | None = None  # the broker's own rules say who may publish
+        self.own: set[Parcel] | None = None
         self.is_up = self.is_lost = self.session_kept = False
         self.trouble = ""
         self.granted: dict[int, int | str] = {}  # what the broker says of itself (MQTT 5), by property
@@ -109,6 +114,8 @@ class Connection:
             self._has_more = bool(packets) and bool(self._in)
             for packet in packets:
                 if isinstance(packet, wire.Message):
+                    if packet.qos > 1:  # nobody asked for it
+                        raise wire.Malformed(f"a PUBLISH with QoS {packet.qos}")
                     self._on_message(self, packet)
                 else:
                     self._control(packet)
@@ -207,7 +214,7 @@ class Connection:
         """No more of this."""
         self._leaving += wire.unsubscribe_packet(self._new_mid(), name, self._version)
 
-    def acknowledge(self, mid: int) -> None:
+    def acknowledge(self, mid: int, refusal: DongneError | None = None) -> None:
         """The broker need not send this one again."""
         self._leaving += b"\x40\x02" + mid.to_bytes(2, "big")
 

@@ -18,9 +18,13 @@ from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
 from dongne.adapters.mqtt.topics import Form, Topics
 from dongne.adapters.mqtt.wire import Message
+from dongne.model.access import may_see
+from dongne.model.entities import ENTITY_TYPES
 from dongne.model.errors import BadInput, DongneError, RetryLater
 from dongne.model.records import ObservationExtra, RecordKind, encode_batch
-from dongne.runtime.intake import Checked, Intake
+from dongne.model.who import BENCH, Right, Who
+from dongne.runtime.features import FeatureMaker
+from dongne.runtime.intake import Checked, Intake, unknown_datastream
 from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
 from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
 
@@ -48,16 +52,20 @@ class DoorStore(Store, Protocol):
 
 
 class Line(Protocol):
-    """The connection a message came by."""
+    """The connection a message came by. `who` sends, where that is known; None: a broker, which has rules of its own.
+    `own`: where it is a set, what came by this connection and has no outcome yet is put there."""
 
     is_up: bool
+    who: Who | None
+    own: set[Parcel] | None
 
-    def acknowledge(self, mid: int) -> None:
-        """The broker need not send this one again."""
+    def acknowledge(self, mid: int, refusal: DongneError | None = None) -> None:
+        """It need not be sent again; `refusal`: because it will never be taken."""
 
 
 class Reception:
-    """Belongs to the adapter's thread; `ring` wakes that thread, and `tell(topic, body, qos, correlation)` publishes."""
+    """Belongs to the adapter's thread; `ring` wakes that thread, and `tell(line, topic, body, qos, correlation)` publishes
+    an answer to what came by this line."""
 
     def __init__(
         self,
@@ -65,9 +73,10 @@ class Reception:
         intake: Intake,
         config: MqttConfig,
         ring: Callable[[], None],
-        tell: Callable[[str, bytes, int, bytes | None], None],
+        tell: Callable[[Any, str, bytes, int, bytes | None], None],
     ) -> None:
         self._store, self._intake, self._config, self._ring, self._tell = store, intake, config, ring, tell
+        self._graph, self._features = store.graph, FeatureMaker(store)
         self.topics = Topics(config.root, config.short)
         self._decoder = Decoder(store, config.max_body_bytes)
         self._known = Known(store)
@@ -142,6 +151,8 @@ class Reception:
                 row = self._decoder.number(body, datastream or 0, message.retain)
             else:
                 row = self._decoder.observation(body, datastream, message.retain)
+            if not self._intake.has_feature(row.datastream):
+                self._features.see_to(row.datastream)
             self._take_row(parcel, row, again)
         except DongneError as error:
             self._refuse(parcel, error)
@@ -150,6 +161,9 @@ class Reception:
             self._refuse(parcel, BadInput(f"the message could not be read: {error!r}", reason="unreadable"))
 
     def _take_row(self, parcel: Parcel, row: ObservationRow, again: bool) -> None:
+        who = parcel.connection.who
+        if who is not None and who is not BENCH:
+            self._check_sender(who, row.datastream)
         number = self._intake.check(row)
         is_number = row.result == row.result  # not NaN
         if number or (again and is_number and self._known.holds(row.datastream, row.time_us, row.result)):
@@ -161,8 +175,25 @@ class Reception:
         parcel.row = row
         self._bring(parcel)
 
+    def _check_sender(self, who: Who, datastream: int) -> None:
+        """Raises where who sends may not, or must not know whether the Datastream is there."""
+        stream = self._graph.find_stream(datastream)
+        if stream is None or not may_see(self._graph, who.sight, ENTITY_TYPES[type(stream)], datastream):
+            if not who.rights.isdisjoint({Right.OBSERVE}):
+                raise unknown_datastream(datastream)
+            who.must(Right.OBSERVE)
+        else:
+            who.must(Right.OBSERVE, stream.thing_id)
+
     def _take_array(self, parcel: Parcel, body: bytes, again: bool) -> None:
         rows = self._decoder.data_array(body)
+        who = parcel.connection.who
+        if who is not None and who is not BENCH:
+            for stream in np.unique(rows.datastream).tolist():
+                try:
+                    self._check_sender(who, stream)
+                except DongneError as error:
+                    rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), error.message))
         known = self._known_rows(rows) if again else []
         parcel.checked = self._check_array(rows, known)
         self.duplicates += len(known) + len(parcel.checked.duplicates)
@@ -205,6 +236,8 @@ class Reception:
     # --- to the store
 
     def _bring(self, parcel: Parcel) -> None:
+        if parcel.connection.own is not None:
+            parcel.connection.own.add(parcel)
         self._waiting_bytes += parcel.size
         self.most_waiting = max(self.most_waiting, self.waiting + 1)
         if self._held:
@@ -312,23 +345,28 @@ class Reception:
     def _finish(self, parcel: Parcel, number: int) -> None:
         self._acknowledge(parcel)
         if parcel.answer_to:
-            self._tell(parcel.answer_to, answer_of(parcel, number, self._config.root), 1, parcel.correlation)
+            self._tell(
+                parcel.connection, parcel.answer_to, answer_of(parcel, number, self._config.root), 1, parcel.correlation
+            )
 
-    def _acknowledge(self, parcel: Parcel) -> None:
-        line = self._line
-        if parcel.mid and line is not None and parcel.connection is line and line.is_up:
+    def _acknowledge(self, parcel: Parcel, refusal: DongneError | None = None) -> None:
+        line = parcel.connection  # one that was lost never comes up again
+        if line.own is not None:
+            line.own.discard(parcel)
+        if parcel.mid and line.is_up:
             self.acknowledged += 1
-            line.acknowledge(parcel.mid)
+            line.acknowledge(parcel.mid, refusal)
 
     def _refuse(self, parcel: Parcel, error: DongneError, *, received: bool = True) -> None:
         """Counted, answered, and acknowledged: it would be refused for ever."""
         self.rejected[error.reason] += 1
         self._intake.count_rejected(error.reason, parcel.rows, received=received)
-        self._acknowledge(parcel)
+        self._acknowledge(parcel, error)
         if parcel.answer_to:
-            self._tell(parcel.answer_to, refusal_of(error, parcel.topic), 1, parcel.correlation)
+            self._tell(parcel.connection, parcel.answer_to, refusal_of(error, parcel.topic), 1, parcel.correlation)
         elif self._may_tell():
-            self._tell(f"{self._config.errors_topic}/{parcel.topic}", refusal_of(error, parcel.topic), 0, None)
+            topic = f"{self._config.errors_topic}/{parcel.topic}"
+            self._tell(parcel.connection, topic, refusal_of(error, parcel.topic), 0, None)
 
     def _may_tell(self) -> bool:
         now_s = time.monotonic()

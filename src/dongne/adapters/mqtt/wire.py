@@ -1,14 +1,16 @@
 """MQTT 3.1.1 and 5.0 packets as bytes (OASIS standards of 2014 and 2019; clause numbers below are of 5.0).
 
-Only what a client needs that takes messages with QoS 0 and 1 and publishes some. Written for this because decoding
-took most of the time of a message with paho-mqtt; docs/mqtt.md has the figures.
+What the client of a broker needs, and what both sides share; the server's own packets are in listener/packets.py.
+Written for this because decoding took most of the time of a message with paho-mqtt; docs/mqtt.md has the figures.
 """
 
 from typing import Any
 
 import msgspec
 
-CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT = 0x20, 0x30, 0x40, 0x90, 0xB0, 0xD0, 0xE0
+CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70
+SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 0x80, 0x90, 0xA0, 0xB0
+PINGREQ, PINGRESP, DISCONNECT, AUTH = 0xC0, 0xD0, 0xE0, 0xF0
 PINGREQ_PACKET, DISCONNECT_PACKET = b"\xc0\x00", b"\xe0\x00"
 V311, V5 = 4, 5
 MOST_LENGTH = 268_435_455
@@ -27,10 +29,11 @@ _FORMS = {
     0x26: _PAIR,
 }
 _REASONS = {
-    0x80: "unspecified error", 0x81: "malformed packet", 0x82: "protocol error", 0x84: "protocol version not supported",
+    0x00: "normal disconnection", 0x80: "unspecified error", 0x81: "malformed packet", 0x82: "protocol error", 0x84: "protocol version not supported",
     0x85: "client identifier not valid", 0x86: "bad user name or password", 0x87: "not authorized",
     0x88: "server unavailable", 0x89: "server busy", 0x8A: "banned", 0x8B: "server shutting down",
-    0x8D: "keep alive timeout", 0x8E: "session taken over by another client of the same identifier",
+    0x8D: "keep alive timeout", 0x8F: "topic filter not valid", 0x90: "topic name not valid", 0x94: "topic alias not valid",
+    0x9E: "shared subscriptions not offered", 0xA1: "subscription identifiers not offered", 0x8E: "session taken over by another client of the same identifier",
     0x93: "receive maximum exceeded", 0x95: "packet too large", 0x97: "quota exceeded", 0x98: "administrative action",
 }  # fmt: skip
 _REASONS_311 = {
@@ -57,10 +60,11 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Packet(msgspec.Struct, frozen=True):
-    """Any other packet: its kind, flags and what follows the length."""
+    """Any other packet: its kind, what follows the length, and its flags."""
 
     kind: int
     body: bytes
+    flags: int = 0
 
 
 def read_packets(data: bytearray, version: int, most: int) -> tuple[list[Message | Packet], int]:
@@ -80,7 +84,7 @@ def read_packets(data: bytearray, version: int, most: int) -> tuple[list[Message
         if head & 0xF0 == PUBLISH:
             found.append(_message(data, head, start, end, version))
         else:
-            found.append(Packet(head & 0xF0, bytes(data[start:end])))
+            found.append(Packet(head & 0xF0, bytes(data[start:end]), head & 0x0F))
         at = end
     return found, at
 
@@ -102,9 +106,18 @@ def _message(data: bytearray, head: int, start: int, end: int, version: int) -> 
                 at += 1
     except IndexError:
         raise Malformed("a PUBLISH ends too early") from None
-    if at > end or qos > 1 or (qos and not mid):
+    if at > end or qos > 2 or (qos and not mid):
         raise Malformed(f"a PUBLISH of {end - start} bytes with QoS {qos} and packet identifier {mid}")
     return Message(topic, bytes(data[at:end]), qos, mid, head & 0x08 != 0, head & 0x01 != 0, answer_to, correlation)
+
+
+def announced(data: bytearray) -> int:
+    """How many bytes the packet at the start of the data will have, with its head; 0 where that can't be seen yet."""
+    try:
+        length, start = _varint(data, 1)
+    except IndexError:
+        return 0
+    return start + length
 
 
 def _varint(data: bytearray | bytes, at: int) -> tuple[int, int]:
@@ -165,34 +178,37 @@ def connect_packet(
     if version == V5:
         said = bytes((SESSION_EXPIRY,)) + expiry_s.to_bytes(4, "big")
         said += bytes((RECEIVE_MAXIMUM,)) + receive_maximum.to_bytes(2, "big")
-        body += _sized(said)
-    body += _text(client_id)
-    body += (_text(username) if username else b"") + (_text(password) if password else b"")
-    return b"\x10" + _sized(body)
+        body += sized(said)
+    body += text_bytes(client_id)
+    body += (text_bytes(username) if username else b"") + (text_bytes(password) if password else b"")
+    return b"\x10" + sized(body)
 
 
 def subscribe_packet(mid: int, filters: list[str], options: int, version: int) -> bytes:
     """SUBSCRIBE, the same options for all (clause 3.8)."""
     body = mid.to_bytes(2, "big") + (b"\0" if version == V5 else b"")
-    return b"\x82" + _sized(body + b"".join([_text(name) + bytes((options,)) for name in filters]))
+    return b"\x82" + sized(body + b"".join([text_bytes(name) + bytes((options,)) for name in filters]))
 
 
 def unsubscribe_packet(mid: int, name: str, version: int) -> bytes:
     """UNSUBSCRIBE (clause 3.10)."""
-    return b"\xa2" + _sized(mid.to_bytes(2, "big") + (b"\0" if version == V5 else b"") + _text(name))
+    return b"\xa2" + sized(mid.to_bytes(2, "big") + (b"\0" if version == V5 else b"") + text_bytes(name))
 
 
-def publish_packet(topic: str, payload: bytes, mid: int, version: int, correlation: bytes | None = None) -> bytes:
+def publish_packet(
+    topic: str, payload: bytes, mid: int, version: int, correlation: bytes | None = None, *, retain: bool = False
+) -> bytes:
     """PUBLISH, QoS 0 where `mid` is 0, else 1. Raises ValueError for a topic nobody may publish to (clause 3.3)."""
     if not topic or any(sign in topic for sign in "+#\0"):
         raise ValueError(f"{topic[:80]!r} is not a topic to publish to")
-    body = _text(topic) + (mid.to_bytes(2, "big") if mid else b"")
+    body = text_bytes(topic) + (mid.to_bytes(2, "big") if mid else b"")
     if version == V5:
-        body += _sized(b"" if correlation is None else bytes((CORRELATION,)) + _binary(correlation))
-    return bytes((PUBLISH | (0x02 if mid else 0),)) + _sized(body + payload)
+        body += sized(b"" if correlation is None else bytes((CORRELATION,)) + binary(correlation))
+    return bytes((PUBLISH | (0x02 if mid else 0) | retain,)) + sized(body + payload)
 
 
-def _sized(body: bytes) -> bytes:
+def sized(body: bytes) -> bytes:
+    """With its length before it."""
     length, head = len(body), bytearray()
     if length > MOST_LENGTH:
         raise ValueError(f"{length} bytes are too many for a packet")
@@ -203,11 +219,13 @@ def _sized(body: bytes) -> bytes:
             return bytes(head) + body
 
 
-def _text(text: str) -> bytes:
-    return _binary(text.encode())
+def text_bytes(text: str) -> bytes:
+    """A UTF-8 string of MQTT. Raises ValueError where it is too long."""
+    return binary(text.encode())
 
 
-def _binary(raw: bytes) -> bytes:
+def binary(raw: bytes) -> bytes:
+    """Bytes with their count before them. Raises ValueError where there are too many."""
     if len(raw) > 65_535:
         raise ValueError(f"{len(raw)} bytes are too many for a text of MQTT")
     return len(raw).to_bytes(2, "big") + raw

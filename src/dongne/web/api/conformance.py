@@ -46,3 +46,6 @@ CONFORMANCE = (
     "multi-datastream/constraints",
     "data-array/data-array",
 )
+
+# where there are MQTT endpoints, which `serverSettings` lists under the names of these (18-088, clause 9.2.1)
+MQTT_CONFORMANCE = ("create-observations-via-mqtt/observations-creation", "receive-updates-via-mqtt/receive-updates")

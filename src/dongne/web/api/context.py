@@ -76,6 +76,11 @@ def on_the_bench(scope: Scope) -> Who:
     return BENCH
 
 
+def without_mqtt() -> dict[str, Any]:
+    """There is no MQTT here."""
+    return {}
+
+
 def unwritten(who: Who, changed: list[tuple[str, str, int]]) -> None:
     """Nobody keeps an audit log here."""
 
@@ -87,7 +92,7 @@ class ApiContext:
     `public_url(scope)` is scheme and host without a slash at the end; `who_of(scope)` is who asks (raises NotKnown for a
     token that does not hold); `audit(who, changed)` writes down what was changed, as (put, remove or correct, type, id).
     `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the comments that keep an event stream
-    open; `event_queue` events wait for a slow listener before it is dropped.
+    open; `mqtt()` is how each way of MQTT is doing, and `mqtt_endpoints` where its clients connect; `event_queue` events wait for a slow listener before it is dropped.
     """
 
     store: ApiStore
@@ -103,4 +108,6 @@ class ApiContext:
     max_waiting_reads: int = 64
     version: str = ""
     audit: Callable[[Who, list[tuple[str, str, int]]], None] = unwritten
+    mqtt: Callable[[], dict[str, Any]] = without_mqtt
+    mqtt_endpoints: tuple[str, ...] = ()
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

@@ -44,6 +44,11 @@ def metrics_text(context: ApiContext, listeners: int, dropped: int) -> str:
         metric("dongne_event_streams", "gauge", "Open event streams.", [({}, listeners)]),
         metric("dongne_event_streams_dropped_total", "counter", "Event streams closed as too slow.", [({}, dropped)]),
     ]
+    for way, status in context.mqtt().items():
+        samples = [({"what": name}, value) for name, value in status.counts().items()]
+        parts.append(
+            metric(f"dongne_mqtt_{way}", "gauge", f"MQTT, {way}: counts since the start, and what is now.", samples)
+        )
     for name, value in sorted(context.store.counts().items()):
         clean = "dongne_store_" + _NOT_A_NAME.sub("_", name)
         kind = "counter" if name.endswith("_total") else "gauge"
@@ -71,6 +76,7 @@ async def send_status(context: ApiContext, send: Send, listeners: int) -> None:
             "datastreams": len(store.graph.datastreams.keys() - hidden.of(EntityType.DATASTREAM)),
         },
         "event_streams": listeners,
+        "mqtt": context.mqtt(),
         "store": store.counts(),
     }
     await send_json(send, 200, document, [OPEN, (b"cache-control", b"no-store")])

@@ -10,6 +10,7 @@ import msgspec
 from dongne.model.access import Sight
 from dongne.model.errors import BadInput, DongneError, NotFound, TooMany
 from dongne.standards.sensorthings.encode import (
+    CONFORMANCE_ROOT,
     encode,
     entity_document,
     page_document,
@@ -22,7 +23,7 @@ from dongne.standards.sensorthings.options import parse_path, parse_query, set_o
 from dongne.standards.sensorthings.query import Expand, Page, Query, ResourcePath, Row, Want
 from dongne.standards.sensorthings.schema import OBSERVATIONS
 from dongne.standards.sensorthings.text import path_text, query_options
-from dongne.web.api.conformance import CONFORMANCE
+from dongne.web.api.conformance import CONFORMANCE, MQTT_CONFORMANCE
 from dongne.web.api.context import ApiContext, Scope, Send
 from dongne.web.api.http import OPEN, send_bytes, send_error
 
@@ -57,7 +58,7 @@ class Reads:
         """The body and its content type. Raises DongneError."""
         root = f"{self._context.public_url(scope)}/v1.1"
         if not text.strip("/"):
-            return encode(root_document(root, CONFORMANCE, {}, lists_tasking=self._context.city.lists_tasking)), _JSON
+            return encode(self._root(root)), _JSON
         sight = self._context.who_of(scope).sight
         path = parse_path(text)
         query = parse_query(options_of(scope), set_of(path))
@@ -70,6 +71,12 @@ class Reads:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._encoded, path, query, root, sight)
         finally:
             self._waiting -= 1
+
+    def _root(self, root: str) -> dict[str, Any]:
+        endpoints = self._context.mqtt_endpoints
+        settings = {CONFORMANCE_ROOT + name: {"endpoints": endpoints} for name in MQTT_CONFORMANCE if endpoints}
+        met = CONFORMANCE + (MQTT_CONFORMANCE if endpoints else ())
+        return root_document(root, met, settings, lists_tasking=self._context.city.lists_tasking)
 
     def _encoded(self, path: ResourcePath, query: Query, root: str, sight: Sight) -> tuple[bytes, bytes]:
         found = self._context.select.select(path, query, sight)
