@@ -1,7 +1,7 @@
 """What tests need from outside: said as skipped where it is absent, or failing where DONGNE_REQUIRE names it.
 
 DONGNE_DATA      a folder with the data sets that no package brings
-DONGNE_REQUIRE   comma-separated: data, mqtt, browser; what is named must be there (the CI names all)
+DONGNE_REQUIRE   comma-separated: data, mqtt, browser, gdal; what is named must be there (the CI names all)
 """
 
 import os

@@ -155,6 +155,7 @@ class LittleCity:
         self.selector = Selector(self.store, self.store.history)
         self.texts = Texts.load(CONFIG.zone_info, strict=True)
         rules.setdefault("basemap", folder.parent / "map" / "city.pmtiles")  # nobody makes it here
+        rules.setdefault("select", self.selector)
         self.context = WebContext(self.store, self.host, CONFIG, self.texts, **rules)
         api = create_api(ApiContext(self.store, CONFIG, Intake(self.store), self.selector))
         self.app = create_app(self.context, api)

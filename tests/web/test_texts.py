@@ -12,6 +12,7 @@ from dongne.model.cases import CASE_KINDS
 from dongne.model.properties import SHARED
 from dongne.model.tasks import TASK_STATES
 from dongne.runtime.manifest import SERVICES
+from dongne.standards.cql2.evaluate import Sort
 from dongne.web.frame import MENU, SCRIPT_TEXTS, THEMES
 from dongne.web.particles import choose_particles, with_particle
 from dongne.web.series import SPANS
@@ -35,6 +36,8 @@ MADE_OF = {
     "origin.": {"measured", "rehomed", "simulated", "derived"},
     "setting.level.": {"default", "city", "thing", "arm"},
     "note.": {"alarm", "crowded"},
+    "ogc.": {"locations", "datastreams", "other", "related", "alternate"},
+    "ogc.sort.": {sort.name.lower() for sort in Sort},
 }
 
 

@@ -97,6 +97,7 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
         sources=sources,
         basemap=city.basemap,
         may_write=guard.request_may_write,
+        select=selector,
     )
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,

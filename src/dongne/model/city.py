@@ -12,7 +12,8 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One city: names by language, bounds (west, south, east, north) in degrees, zone, services switched on, settings.
 
     `settings[service][name]` are the city's values over a service's defaults. `lists_tasking`: the root of the
-    SensorThings service lists the sets of Part 2.
+    SensorThings service lists the sets of Part 2. `publisher` answers for the data (its English name where empty), at
+    `contact` (an address, or mailto:); `licence` (SPDX) holds for what the city itself measures, simulates and derives.
     """
 
     id: str
@@ -24,6 +25,19 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, dict[str, Any]] = {}
     attribution: str = ""
     lists_tasking: bool = False
+    publisher: str = ""
+    contact: str = ""
+    licence: str = ""
+
+    @property
+    def publisher_name(self) -> str:
+        """Who answers for the data."""
+        return self.publisher or self.name.get("en", self.id)
+
+    @property
+    def credit(self) -> str:
+        """Whom to name for the city's own data; nobody where they have no licence."""
+        return self.publisher_name if self.licence else ""
 
     @property
     def zone_info(self) -> ZoneInfo:

@@ -18,7 +18,8 @@ from dongne.web.assess import Remembered
 from dongne.web.context import WebContext
 from dongne.web.control_room import cases, services, what_if
 from dongne.web.frame import open_page, render
-from dongne.web.resident import answers, data, now, things
+from dongne.web.ogc.collections import Collections
+from dongne.web.resident import answers, data, features, now, things
 from dongne.web.resident import map as map_page
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def create_pages(context: WebContext) -> Starlette:
         *map_page.ROUTES,
         *answers.ROUTES,
         *data.ROUTES,
+        *features.ROUTES,
         *cases.ROUTES,
         *services.ROUTES,
         *what_if.ROUTES,
@@ -64,6 +66,7 @@ def create_pages(context: WebContext) -> Starlette:
     )
     pages.state.context = context
     pages.state.remembered = Remembered()
+    pages.state.collections = Collections(context)
     pages.state.layers = Remembered(LAYERS_FRESH_S, 24)
     return pages
 

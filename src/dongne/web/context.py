@@ -10,6 +10,7 @@ from dongne.adapters.sources import Source
 from dongne.lab.laboratory import Laboratory
 from dongne.model.city import CityConfig
 from dongne.runtime.ports import Runtime, Store
+from dongne.web.api.context import Select
 from dongne.web.texts import Texts
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "testclient"})
@@ -29,7 +30,7 @@ class WebContext:
     "host:port" of the broker that takes values in, empty where there is none. `speed` is the city's clock against the
     wall clock. `lab` works what-ifs out; without it there are none. `basemap` is where
     the PMTiles file of the map is once it is made. `may_write` decides who may change cases and settings.
-    `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
+    `select` reads what the API reads; without it the catalogue says nothing of completeness. `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
     map).
     """
 
@@ -44,4 +45,5 @@ class WebContext:
     lab: Laboratory | None = None
     basemap: Path | None = None
     may_write: Callable[[Request], bool] = is_from_this_machine
+    select: Select | None = None
     node_modules: Path = NODE_MODULES

@@ -24,8 +24,6 @@ class Origin:
     where: str = ""
     what: str = ""
     service: str = ""
-    licence: str = ""
-    attribution: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,6 @@ def origin_of(stream: Datastream) -> Origin:
         where=str(origin.get("where", "")),
         what=str(origin.get("what", "")),
         service=str(properties.get("service") or properties.get("simulator") or ""),
-        licence=str(origin.get("licence") or properties.get("licence") or ""),
-        attribution=str(origin.get("attribution") or properties.get("attribution") or ""),
     )
 
 

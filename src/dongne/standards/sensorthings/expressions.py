@@ -33,9 +33,9 @@ ID_NAMES = frozenset({"id", "@iot.id"})
 class Words:
     """The words of one option, read one after the other. Errors name the option, the place and what was expected."""
 
-    def __init__(self, text: str, option: str) -> None:
+    def __init__(self, text: str, option: str, read: Callable[[str, str], list[Token]] = words_of) -> None:
         self.option = option
-        self._tokens = words_of(text, option)
+        self._tokens = read(text, option)
         self._at = 0
         self.nodes = 0
         self.depth = 0

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dongne.model.rights import Rights, rights_of
 from dongne.web.frame import Page, open_page, render
 from dongne.web.readings import Origin, origin_of, say_origin
 
@@ -14,6 +15,7 @@ LINKS = (
     ("events", "/events/observations"),
     ("cases", "/events/cases"),
     ("layers", "/map/layers.json"),
+    ("features", "/ogc"),
     ("metrics", "/metrics"),
 )
 
@@ -30,20 +32,17 @@ def show(request: Request) -> Response:
     )  # fmt: skip
 
 
-def list_origins(page: Page) -> list[tuple[Origin, str, int]]:
-    """(origin without what is particular to one series, property, number of Datastreams)."""
+def list_origins(page: Page) -> list[tuple[Origin, Rights, str, int]]:
+    """(origin without what is particular to one series, rights, property, number of Datastreams)."""
     graph = page.context.store.graph
-    found: dict[tuple[Origin, str], int] = {}
+    found: dict[tuple[Origin, Rights, str], int] = {}
     for stream in list(graph.datastreams.values()):
-        origin = origin_of(stream)
-        key = (
-            Origin(origin.kind, origin.where, "", origin.service, origin.licence, origin.attribution),
-            graph.property_key(stream),
-        )
+        origin, rights = origin_of(stream), rights_of(stream.properties, page.context.config)
+        key = (Origin(origin.kind, origin.where, "", origin.service), rights, graph.property_key(stream))
         found[key] = found.get(key, 0) + 1
     order = ("measured", "rehomed", "simulated", "derived")
-    rows = [(origin, key, count) for (origin, key), count in found.items()]
-    return sorted(rows, key=lambda r: (order.index(r[0].kind), r[1]))
+    rows = [(*key, count) for key, count in found.items()]
+    return sorted(rows, key=lambda r: (order.index(r[0].kind), r[2]))
 
 
 ROUTES = [Route("/data", show)]

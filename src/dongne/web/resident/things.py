@@ -13,6 +13,7 @@ from dongne.adapters.layers import find_geometry
 from dongne.model.entities import Datastream, Thing
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.geometry import Point
+from dongne.model.rights import Rights, rights_of
 from dongne.model.times import format_instant, from_us
 from dongne.runtime.ports import CaseFilter
 from dongne.web.assess import WORST_FIRST, Assessment, Group, assess_city
@@ -209,7 +210,7 @@ def show_thing(request: Request) -> Response:
         tasks=store.list_tasks(thing=thing.id, limit=10),
         settings=[(s, page.context.runtime.settings_in_force(s, thing.id)) for s in services],
         sending=how_to_send(page, chosen) if chosen else None,
-        sources=_sources(readings),
+        sources=_sources(page, readings),
         answers=_place_answers(page, point),
         nearby=_nearby(page, thing, point),
         facts=_facts(page, thing),
@@ -232,8 +233,12 @@ def _table(page: Page, line: Any, reading: Reading) -> list[tuple[str, str]]:
     return [(page.words.moment(time_us), page.names.value(value, reading.unit)) for time_us, value in rows]
 
 
-def _sources(readings: list[Reading]) -> list[Any]:
-    found = {(r.origin.kind, r.origin.what, r.origin.attribution): r for r in readings if r.origin.kind != "derived"}
+def _sources(page: Page, readings: list[Reading]) -> list[tuple[Reading, Rights]]:
+    found = {}
+    for one in readings:
+        if one.origin.kind != "derived":
+            rights = rights_of(one.stream.properties, page.context.config)
+            found[one.origin.kind, one.origin.what, rights] = one, rights
     return list(found.values())
 
 

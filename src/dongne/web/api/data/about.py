@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from dongne.model.entities import Datastream
+from dongne.model.rights import rights_of
 from dongne.model.units import code_of
 from dongne.web.api.context import ApiContext
 from dongne.web.readings import origin_of
@@ -23,10 +24,11 @@ def about(context: ApiContext, streams: Sequence[Datastream]) -> dict[str, str]:
     measured elsewhere), simulated or derived, of each property."""
     graph, city = context.store.graph, context.city
     origins = [(graph.property_key(stream), origin_of(stream)) for stream in streams]
+    rights = [rights_of(stream.properties, city) for stream in streams]
     found = {
-        "publisher": city.name.get("en", city.id),
-        "licence": _together(origin.licence for _, origin in origins),
-        "attribution": _together(origin.attribution for _, origin in origins),
+        "publisher": city.publisher_name,
+        "licence": _together(one.licence for one in rights),
+        "attribution": _together(one.attribution for one in rights),
         "origin": _together(
             f"{key}: {origin.kind}" + "".join(f", {part}" for part in (origin.where, origin.what) if part)
             for key, origin in origins
