@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import paho.mqtt.client as paho
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -20,6 +22,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from dongne.adapters.clock import CityClock
 from dongne.adapters.mqtt.listener import ListenConfig, MqttListener
+from dongne.adapters.mqtt.wire import sized
+from dongne.model.access import Sight
 from dongne.model.entities import (
     Datastream,
     Entity,
@@ -90,8 +94,8 @@ def selector(store: EmbeddedStore) -> Iterator[Selector]:
 
 
 TOKENS = {
-    "gate": Who("gate", "device", ROLES["device"][0], frozenset({1}), is_known=True),
-    "other": Who("other", "device", ROLES["device"][0], frozenset({3}), is_known=True),
+    "gate": Who("gate", "device", ROLES["device"][0], frozenset({1}), Sight(things=frozenset({1})), is_known=True),
+    "other": Who("other", "device", ROLES["device"][0], frozenset({3}), Sight(things=frozenset({3})), is_known=True),
 }
 
 
@@ -205,10 +209,11 @@ class Client:
 
     def close(self, *, breaks: bool = False) -> None:
         if breaks:
+            self.client.loop_stop()
             self.client._sock_close()  # no DISCONNECT
         else:
             self.client.disconnect()
-        self.client.loop_stop()
+            self.client.loop_stop()
 
 
 Connect = Callable[..., Client]
@@ -284,3 +289,453 @@ def test_mosquitto_sub_hears_what_mosquitto_pub_publishes(
     said, _ = hearing.communicate(timeout=LIMIT_S)
     assert [json.loads(line)["result"] for line in said.splitlines()] == [10, 11, 12]
     assert listener.status().observations_stored == 3
+
+
+def test_a_set_a_navigation_and_wildcards_hear_each_observation_once(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    client = connect(listen())
+    for topic in ("v1.1/Observations", "v1.1/Things(1)/Datastreams(7)/Observations", "v1.1/+/Observations", "v1.1/#"):
+        assert client.subscribe(topic) == [1]
+    number = observe(store, 7, 0, 20)
+    until(lambda: len(client.heard) == 4, "all four")
+    observe(store, 8, 0, 21)
+    until(lambda: len(client.heard) == 7, "three of the other Datastream")
+    assert sorted(message.topic for message in client.heard) == sorted(
+        [
+            *["v1.1/Observations"] * 2,
+            "v1.1/Things(1)/Datastreams(7)/Observations",
+            *["v1.1/Datastreams(7)/Observations"] * 2,
+            *["v1.1/Datastreams(8)/Observations"] * 2,
+        ]
+    )
+    assert [d for d in client.documents() if d["@iot.id"] == number] == [as_get(number, 0, 20)] * 4
+
+
+def test_wildcards_bring_the_last_value_of_each_datastream_that_may_be_seen(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    for datastream in (7, 8, 9):
+        observe(store, datastream, 0, 20, 21)
+    client = connect(listen())
+    client.subscribe("v1.1/+/Observations")
+    until(lambda: len(client.heard) == 2, "both")
+    observe(store, 8, 5, 30)
+    until(lambda: len(client.heard) == 3, "the live one")
+    assert [(m.topic, json.loads(m.payload)["result"], bool(m.retain)) for m in client.heard] == [
+        ("v1.1/Datastreams(7)/Observations", 21, True),
+        ("v1.1/Datastreams(8)/Observations", 21, True),
+        ("v1.1/Datastreams(8)/Observations", 30, False),
+    ]
+
+
+def test_an_entity_and_a_property_are_heard_when_they_are_not_as_before(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    observe(store, 7, 0, 20)
+    client = connect(listen())
+    topics = (
+        "v1.1/Things(1)",
+        "v1.1/Things(1)/properties",
+        "v1.1/Things(1)/properties/kind",
+        "v1.1/Datastreams(7)/Thing?$select=name",
+        "v1.1/Datastreams(7)/phenomenonTime",
+        "v1.1/Things(1)/Datastreams?$select=name",
+        "v1.1/Things?$select=name,id",
+    )
+    for topic in topics:
+        assert client.subscribe(topic) == [1]
+    until(lambda: len(client.heard) == 5, "what is, of each but the sets")
+    client.heard.clear()
+    change(store, Thing(id=1, name="basket", properties={"kind": "waste_basket"}))
+    until(lambda: len(client.heard) == 3, "the renamed Thing")
+    assert {m.topic: json.loads(m.payload) for m in client.heard if "$" in m.topic} == {
+        "v1.1/Datastreams(7)/Thing?$select=name": {"name": "basket"},
+        "v1.1/Things?$select=name,id": {"name": "basket", "@iot.id": 1},
+    }
+    client.heard.clear()
+    change(store, stream(10))
+    observe(store, 7, 9, 20)
+    until(lambda: len(client.heard) == 2, "the new Datastream and the longer period")
+    assert {m.topic: json.loads(m.payload) for m in client.heard} == {
+        "v1.1/Things(1)/Datastreams?$select=name": {"name": "d10"},
+        "v1.1/Datastreams(7)/phenomenonTime": {"phenomenonTime": "2026-05-01T08:30:00Z/2026-05-01T08:39:00Z"},
+    }
+
+
+def test_select_filter_and_expand_are_those_of_a_get(
+    store: EmbeddedStore, selector: Selector, listen: Make, connect: Connect
+) -> None:
+    client = connect(listen())
+    filtered = (
+        "v1.1/Observations?$select=result&$filter=result gt 30 and Datastream/Thing/name eq 'bin' and "
+        "Datastream/Thing/properties/kind eq 'waste_basket' and year(phenomenonTime) eq 2026"
+    )
+    expanded = (
+        "v1.1/Datastreams(8)/Observations?$select=result&$expand=Datastream($select=name;$expand=Thing($select=name))"
+    )
+    assert client.subscribe(filtered) == client.subscribe(expanded) == [1]
+    observe(store, 7, 0, 20, 31)
+    observe(store, 8, 0, 30)
+    until(lambda: len(client.heard) == 2, "the two")
+    assert {m.topic: json.loads(m.payload) for m in client.heard} == {
+        filtered: {"result": 31},
+        expanded: {"result": 30, "Datastream": {"name": "d8", "Thing": {"name": "bin"}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("topic", "why"),
+    [
+        ("v1.1/Datastreams(77)/Observations", "no Datastream 77"),
+        ("v1.1/Datastreams(9)/Observations", "no Datastream 9"),
+        ("v1.1/Things(2)", "no Thing 2"),
+        ("v1.1/Things(2)/Datastreams", "no Thing 2"),
+        ("v1.1/Things(1)/Datastreams(9)", "no Datastream 9"),
+        ("v1.1/Thinges", "no entity set"),
+        ("v1.1/Things(1)/properties/colour", "nothing at 'colour'"),
+        ("v1.1/Observations?$top=3", "and no other option"),
+        ("v1.1/Observations?$select=colour", "to select"),
+        ("v1.1/Observations?$filter=result gt", "\\$filter"),
+        ("v1.1/Things?$filter=Datastreams/name eq 'x'", "is a set"),
+        ("v1.1/Things?$expand=Datastreams", "not sent along"),
+        ("v1.1/Things(1)/$ref", "not sent over MQTT"),
+        ("dongne/7", "nothing is sent"),
+        ("v1.1/Observations?nonsense", "after \\?"),
+    ],
+)  # fmt: skip
+def test_a_topic_that_names_nothing_is_refused_with_the_reason(
+    listen: Make, connect: Connect, topic: str, why: str
+) -> None:
+    listener = listen()
+    new, old = connect(listener), connect(listener, 4)
+    old.subscribe("v1.1/errors/subscribe")
+    assert new.subscribe(topic) == [0x8F]
+    assert old.subscribe(topic) == [0x80]
+    said = until(lambda: [d for d in old.documents() if d["topic"] == topic], "the error")
+    import re
+
+    assert re.search(why, new.why) and re.search(why, said[0]["message"])
+    assert new.subscribe("v1.1/Observations") == [1]  # the connection goes on
+
+
+def test_retain_handling_no_local_and_unsubscribe_are_kept_to(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    observe(store, 7, 0, 20)
+    topic = "v1.1/Datastreams(7)/Observations"
+    listener = listen()
+    client, other = connect(listener), connect(listener)
+    client.subscribe(topic, retainHandling=2)
+    client.subscribe("v1.1/Datastreams(8)/Observations", retainHandling=1, noLocal=True)
+    other.subscribe("v1.1/Datastreams(8)/Observations")
+    client.subscribe(topic, retainHandling=1)  # not new
+    client.say("v1.1/Datastreams(8)/Observations", observation(1, 40))
+    until(lambda: len(other.heard) == 1, "the other hears it")
+    client.say(topic, observation(1, 41))
+    until(lambda: client.heard, "its own, without No Local")
+    assert [d["result"] for d in client.documents()] == [41]
+    client.subscribe(topic)
+    until(lambda: len(client.heard) == 2, "the last value again")
+    client.unsubscribe(topic)
+    observe(store, 7, 9, 50)
+    client.subscribe("v1.1/Things(1)/name")
+    until(lambda: len(client.heard) == 3, "what is asked for now")
+    assert client.documents()[2] == {"name": "bin"}
+
+
+# --- who may
+
+
+def test_a_device_publishes_for_its_things_only_and_hears_why_not(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    change(store, Thing(id=3, name="x", properties={"access": "internal"}), stream(11, thing=3))
+    listener = listen(who_of)
+    gate, other, nobody = connect(listener, token="gate"), connect(listener, token="other"), connect(listener)
+    for client in (gate, other, nobody):
+        client.subscribe("v1.1/errors/#")
+    gate.say("v1.1/Datastreams(7)/Observations", observation(0, 20))
+    gate.say("v1.1/Datastreams(11)/Observations", observation(0, 21))
+    gate.say("v1.1/Datastreams(9)/Observations", observation(0, 22))
+    other.say("v1.1/Datastreams(7)/Observations", observation(1, 23))
+    other.say("v1.1/Datastreams(11)/Observations", observation(1, 24))
+    nobody.say("v1.1/Datastreams(7)/Observations", observation(2, 25))
+    until(lambda: len(gate.heard) == 2 and len(other.heard) == 1 and len(nobody.heard) == 1, "the errors")
+    assert [d["reason"] for d in gate.documents()] == ["unknown_datastream"] * 2  # not even that they are there
+    assert [d["code"] for d in (*other.documents(), *nobody.documents())] == [403, 401]
+    assert listener.status().observations_stored == 2
+    assert store.latest(7).result == 20 and store.latest(11).result == 24  # type: ignore[union-attr]
+
+
+def test_personal_datastreams_are_never_heard_of_and_what_becomes_personal_ends(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    observe(store, 9, 0, 20)
+    client = connect(listen())
+    for topic in ("#", "v1.1/Observations", "v1.1/Datastreams", "v1.1/Things", "v1.1/Datastreams(8)/Observations"):
+        client.subscribe(topic)
+    observe(store, 9, 1, 21)
+    change(store, Thing(id=2, name="bed", description="moved", properties={"access": "personal"}), stream(9, thing=2))
+    observe(store, 7, 1, 22)
+    until(lambda: [m for m in client.heard if m.topic == "v1.1/Observations"], "the public one")
+    change(store, stream(8, properties={"access": "personal"}))
+    observe(store, 8, 2, 23)
+    observe(store, 7, 2, 24)
+    until(lambda: [d for d in client.documents() if d.get("result") == 24], "the next public one")
+    said = [message.topic + message.payload.decode() for message in client.heard]
+    hidden = ('"bed"', "Datastreams(9)", "Things(2)", '"result":20', '"result":21', '"result":23')
+    assert not [text for text in said if any(word in text for word in hidden)]
+
+
+def test_a_token_that_does_not_hold_is_not_let_in_and_one_that_is_revoked_is_thrown_out(
+    listen: Make, connect: Connect
+) -> None:
+    listener = listen(who_of, check_tokens_every_s=0.05)
+    for version in (4, 5):
+        assert "not auth" in str(connect(listener, version, token="guess").connected).lower() or (
+            "bad user" in str(connect(listener, version, token="guess").connected).lower()
+        )
+    client = connect(listener, token="gate")
+    gone = TOKENS.pop("gate")
+    try:
+        code = until(lambda: client.disconnected, "thrown out")[0]
+        assert "Not authorized" in str(code)
+    finally:
+        TOKENS["gate"] = gone
+
+
+# --- what is published
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_what_is_published_is_stored_once_and_answered(
+    store: EmbeddedStore, listen: Make, connect: Connect, qos: int
+) -> None:
+    listener = listen()
+    client = connect(listener)
+    client.subscribe("answers/1")
+    client.say("v1.1/Datastreams(7)/Observations", observation(0, 20), qos, answer_to="answers/1")
+    client.say("v1.1/Observations", observation(1, 200, Datastream={"@iot.id": 7}), qos, answer_to="answers/1")
+    client.say("dongne/8", "21.5", qos)
+    until(lambda: len(client.heard) == 2 and listener.status().observations_stored == 2, "answers")
+    stored, refused = client.documents()
+    assert stored == {"code": 201, "@iot.id": store.latest(7).number}  # type: ignore[union-attr]
+    assert (refused["code"], refused["reason"]) == (400, "out_of_range")
+    assert [m.properties.CorrelationData for m in client.heard] == [b"42", b"42"]
+    assert store.latest(8).result == 21.5  # type: ignore[union-attr]
+
+
+def test_a_refused_publish_has_a_reason_code_in_mqtt_5(listen: Make, connect: Connect) -> None:
+    client = connect(listen())
+    codes: list[int] = []
+    client.client.on_publish = lambda *said: codes.append(said[3].value)
+    for topic, qos in (("v1.1/Datastreams(7)/Observations", 1), ("v1.1/Nothing", 1), ("v1.1/Nothing", 2)):
+        client.say(topic, observation(0, 20), qos)
+    assert codes[:2] == [0, 0x90]
+
+
+# --- slow and absent
+
+
+def test_a_session_that_lasts_goes_on_where_its_last_acknowledgement_was(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    listener = listen()
+    for version in (4, 5):
+        client = connect(listener, version, name=f"hall-{version}", clean=False, expiry_s=600)
+        client.subscribe("v1.1/Datastreams(7)/Observations", 1)
+        start = 100 * version
+        observe(store, 7, start, *range(3))
+        until(lambda client=client: client.documents()[-3:] and client.documents()[-1]["result"] == 2, "the first")
+        client.close(breaks=True)
+        until(lambda: listener.status().connections == 0, "away")
+        observe(store, 7, start + 10, *range(10, 60))
+        observe(store, 8, start + 10, 5)
+        again = connect(listener, version, name=f"hall-{version}", clean=False, expiry_s=600)
+        assert again.session_present
+        observe(store, 7, start + 70, 70, 71)
+        until(lambda again=again: again.heard and again.documents()[-1]["result"] == 71, "the rest")
+        assert [d["result"] for d in again.documents()] == [*range(10, 60), 70, 71]
+        again.close()
+        fresh = connect(listener, version, name=f"hall-{version}", clean=True)
+        assert not fresh.session_present
+        fresh.close()
+        until(lambda: listener.status().connections == 0, "gone")
+
+
+def test_who_reads_slowly_is_given_everything_from_the_sequence(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    listener = listen()
+    client = connect(listener)
+    held = threading.Event()
+    count = 0
+
+    def slow(_c: Any, _d: Any, message: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            held.wait(LIMIT_S)
+        client.heard.append(message)
+
+    client.client.on_message = slow
+    client.subscribe("v1.1/Datastreams(7)/Observations", 0)
+    observe(store, 7, -1, 0)
+    for block in range(4):
+        observe(store, 7, 1000 * block, *[float(at % 100) for at in range(1000)])
+    until(lambda: listener.status().behind == 1, "it fell behind")
+    held.set()
+    until(lambda: len(client.heard) == 4001, "all of them")
+    numbers = [d["@iot.id"] for d in client.documents()]
+    assert numbers == sorted(set(numbers)) and listener.status().behind == 0
+
+
+def test_who_is_too_far_behind_without_a_lasting_session_is_told_and_counted(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    listener = listen(most_behind=2_000)
+    client = connect(listener)
+    held = threading.Event()
+    client.client.on_message = lambda *_: held.wait(LIMIT_S)
+    client.subscribe("v1.1/Datastreams(7)/Observations", 1)
+    for block in range(5):
+        observe(store, 7, 1000 * block, *[float(at % 100) for at in range(1000)])
+    assert until(lambda: listener.status().ended.get("quota exceeded"), "counted") == 1
+    held.set()
+    assert "Quota exceeded" in str(until(lambda: client.disconnected, "thrown out")[0])
+
+
+def test_another_client_of_the_same_name_takes_the_session_over(listen: Make, connect: Connect) -> None:
+    listener = listen()
+    first = connect(listener, name="one", clean=False, expiry_s=60)
+    first.subscribe("v1.1/Observations")
+    first.client.reconnect_delay_set(100, 100)
+    second = connect(listener, name="one", clean=False, expiry_s=60)
+    assert second.session_present
+    assert "taken over" in str(until(lambda: first.disconnected, "thrown out")[0])
+    assert listener.status().subscriptions == 1
+
+
+def test_a_lasting_session_outlives_the_listener(
+    store: EmbeddedStore, tmp_path: Path, listen: Make, connect: Connect
+) -> None:
+    file = tmp_path / "sessions.json"
+    listener = listen(file=file)
+    client = connect(listener, name="hall", clean=False, expiry_s=600)
+    client.subscribe("v1.1/Datastreams(7)/Observations", 1)
+    observe(store, 7, 0, 1)
+    until(lambda: client.heard, "the first")
+    client.close()
+    listener.close()
+    observe(store, 7, 1, 2, 3)
+    again = connect(listen(file=file), name="hall", clean=False, expiry_s=600)
+    observe(store, 7, 4, 4)
+    until(lambda: len(again.heard) >= 3, "what it missed")
+    assert again.session_present and [d["result"] for d in again.documents()] == [2, 3, 4]
+
+
+# --- what is no MQTT
+
+
+def exchange(listener: MqttListener, *parts: bytes) -> bytes:
+    """What a listener says to these bytes, until it closes."""
+    import socket
+
+    with socket.create_connection(("127.0.0.1", listener.config.port), LIMIT_S) as sock:
+        said = b""
+        try:
+            for part in parts:
+                sock.sendall(part)
+            sock.shutdown(socket.SHUT_WR)
+            while found := sock.recv(65_536):
+                said += found
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        return said
+
+
+CONNECT_5 = b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x02me"
+CONNECT_4 = b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02me"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "code"),
+    [
+        (b"", b"\xc0\x00", None),  # a PINGREQ before CONNECT
+        (b"", b"GET / HTTP/1.1\r\n\r\n" + b"x" * 300, None),
+        (b"", b"\x10\x0c\x00\x04MQTT\x06\x02\x00\x00\x00\x00", 1),  # MQTT 6, told in the words of 3.1.1
+        (CONNECT_5, CONNECT_5, 0x82),
+        (CONNECT_5, b"\x30\xff\xff\xff\xff\x01", 0x81),  # a length of five bytes
+        (CONNECT_5, b"\x30\xff\xff\xff\x7f", 0x95),  # 256 MiB
+        (CONNECT_5, b"\x36\x05\x00\x01a\x00\x01", 0x81),  # QoS 3
+        (CONNECT_5, b"\x30\x04\x00\x00\x00\x00", 0x94),  # a topic alias
+        (CONNECT_5, b"\x30\x04\x00\x01#\x00", 0x90),
+        (CONNECT_5, b"\x80\x05\x00\x01\x00\x00\x00", 0x81),  # flags of SUBSCRIBE
+        (CONNECT_5, b"\x82\x03\x00\x01\x00", 0x82),  # of nothing
+        (CONNECT_5, b"\x82\x09\x00\x01\x02\x0b\x01\x00\x01a\x00", 0xA1),  # a subscription identifier
+        (CONNECT_5, b"\x82\x07\x00\x01\x00\x00\x01\xff\x00", 0x81),  # not UTF-8
+        (CONNECT_5, b"\xf0\x00", 0x82),  # AUTH
+        (CONNECT_4, b"\x82\x06\x00\x01\x00\x01a\x04", None),  # No Local in 3.1.1
+    ],
+)
+def test_what_is_no_mqtt_ends_the_connection_with_a_reason_and_is_counted(
+    listen: Make, first: bytes, then: bytes, code: int | None
+) -> None:
+    listener = listen()
+    said = exchange(listener, first, then)
+    if first == CONNECT_5:
+        assert said[0] == 0x20 and said[3] == 0
+        end = said[2 + said[1] :]
+        assert end[0] == 0xE0 and end[2] == code and len(end) > 4  # with words
+    elif code is not None:
+        assert said == bytes((0x20, 2, 0, code))
+    else:
+        assert said in (b"", b"\x20\x02\x00\x00")
+    assert sum(until(lambda: listener.status().ended, "counted").values()) == 1
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MqttListener]:
+    store = EmbeddedStore.open(tmp_path_factory.mktemp("fuzzed"), CityClock(), follow=False)
+    change(store, Thing(id=1, name="bin"), Sensor(id=1, name="s"), Property(id=1, name="level"), stream(7))
+    selector = Selector(store, store.history)
+    config = ListenConfig(port=0, check_every_s=0.05)
+    listener = MqttListener(store, Intake(store), selector.select, lambda _: BENCH, config)
+    listener.start()
+    yield listener
+    listener.close()
+    selector.close()
+    store.close()
+
+
+def packet(kind: int, body: bytes) -> bytes:
+    return bytes((kind,)) + sized(body)
+
+
+KINDS = st.sampled_from([0x10, 0x30, 0x32, 0x34, 0x3D, 0x40, 0x50, 0x62, 0x70, 0x82, 0xA2, 0xC0, 0xD0, 0xE0, 0xF0])
+BODIES = st.binary(max_size=60) | st.sampled_from(
+    [
+        b"\0\x01\0\0\x0dv1.1/Things(1)\x01",
+        b"\0\x01\0\0\x03v1.\x01",
+        b'\0\x20v1.1/Datastreams(7)/Observations\0\x09\0{"result": 1}',
+        CONNECT_5[2:],
+        b"\0\x01\0",
+    ]
+)
+
+
+@given(
+    st.sampled_from([b"", CONNECT_4, CONNECT_5]),
+    st.lists(st.builds(packet, KINDS, BODIES) | st.binary(max_size=40), max_size=6),
+    st.integers(1, 50),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_stop_the_listener(fuzzed: MqttListener, first: bytes, parts: list[bytes], cut: int) -> None:
+    before = sum(fuzzed.status().ended.values())
+    stream_of = first + b"".join(parts)
+    exchange(fuzzed, stream_of[:cut], stream_of[cut:])
+    until(lambda: sum(fuzzed.status().ended.values()) == before + 1, "ended and counted, once")
+    assert exchange(fuzzed, CONNECT_5, b"\xc0\x00", b"\xe0\x00").endswith(b"\xd0\x00")  # others go on
+    until(lambda: sum(fuzzed.status().ended.values()) == before + 2, "the other too")
+    assert fuzzed.status().failed == 0

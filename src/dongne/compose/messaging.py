@@ -45,7 +45,9 @@ def make_listener(
 ) -> MqttListener:
     """The listener at this socket."""
     host, port = sock.getsockname()[:2]
-    config = ListenConfig(host=host, port=port, service_root=f"{url}/v1.1")
+    config = ListenConfig(
+        host=host, port=port, service_root=f"{url}/v1.1", file=city.options.folder / "mqtt-sessions.json"
+    )
     return MqttListener(city.store, city.intake, selector.select, who_of, config, sock)
 
 

@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from dongne.model.errors import BadSetup
 
@@ -11,7 +12,7 @@ DEFAULT_PORT = 1884
 @dataclass(frozen=True)
 class ListenConfig:
     """How Dongne answers MQTT clients itself. `service_root` is the address of the SensorThings service, for the links
-    in entities; `root` and `short` are the first words of topics, as in MqttConfig."""
+    in entities; `file` keeps sessions that last, over a restart; `root` and `short` are the first words of topics, as in MqttConfig."""
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT  # 0: any free one
@@ -28,6 +29,7 @@ class ListenConfig:
     check_every_s: float = 1.0
     check_tokens_every_s: float = 5.0
     flush_every_s: float = 0.1
+    file: Path | None = None
 
     @property
     def address(self) -> str:

@@ -1,41 +1,24 @@
-"""Who is told of what: each record of a commit goes to the sessions that asked for it, once per subscription."""
+"""Who is told of what: each record of a commit goes to the sessions that asked for it."""
 
-from collections.abc import Iterator, Sequence
-
-import msgspec
+from collections.abc import Iterator
 
 from dongne.adapters.mqtt.listener.filters import About
-from dongne.adapters.mqtt.listener.session import Outgoing, Session, Subscription
+from dongne.adapters.mqtt.listener.session import Session, Subscription
+from dongne.adapters.mqtt.listener.telling import Teller, value_at
 from dongne.adapters.mqtt.listener.views import Views
-from dongne.model.access import Sight
-from dongne.model.entities import EntityChange, EntityType, Put
 from dongne.model.errors import NotFound
-from dongne.model.features import find_feature_of
-from dongne.model.records import Correction, ObservationBatch, ObservationExtra, Record, RecordKind, decode_batch
-from dongne.model.tasks import TaskEvent
+from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
-from dongne.standards.sensorthings.options import set_of
-from dongne.standards.sensorthings.query import Query, ResourcePath, Row, Step
 from dongne.standards.sensorthings.schema import (
     DATASTREAMS,
-    FEATURES_OF_INTEREST,
     MULTI_DATASTREAMS,
-    OBSERVATIONS,
-    SETS,
-    TASKS,
-    EntitySet,
     Kind,
 )
 
 READ_RECORDS = 100
-FIRST_WILD = 10_000  # latest values told at once to one who subscribes with wildcards
-_BY_TYPE = {found.entity_type: found for found in SETS.values() if found.entity_type}
 _STREAMS = (DATASTREAMS, MULTI_DATASTREAMS)
-_correction = msgspec.msgpack.Decoder(Correction)
-_changes = msgspec.msgpack.Decoder(list[EntityChange])
-_task_event = msgspec.msgpack.Decoder(TaskEvent)
+_KINDS = (RecordKind.OBSERVATIONS, RecordKind.ENTITIES, RecordKind.TASK, RecordKind.CORRECTION)
 
-Value = tuple[int, int, int, float, ObservationExtra | None]  # number, Datastream, time, result, extra
 Watcher = tuple[Session, Subscription]
 
 
@@ -43,7 +26,8 @@ class Hub:
     """Belongs to the listener's thread. `position`: the last number that was handled for sessions which are not behind."""
 
     def __init__(self, store: Store, views: Views, root: str) -> None:
-        self._store, self._graph, self.views, self._root = store, store.graph, views, root
+        self._store, self._graph = store, store.graph
+        self.teller = Teller(store, views, root)
         self.position = store.head()
         self.sessions: set[Session] = set()  # with a connection
         self._stale = True
@@ -52,8 +36,6 @@ class Hub:
         self._of_entities: list[Watcher] = []
         self._of_streams: list[Watcher] = []  # those of them that show what Observations change of a Datastream
         self._dirty: set[int] = set()
-        self._payloads: dict[tuple[int, Query, Sight], bytes | None] = {}  # of the record at hand
-        self._tasks: dict[str, int] = {}
 
     def changed(self) -> None:
         """Sessions came or went, or their subscriptions changed."""
@@ -76,10 +58,10 @@ class Hub:
                     if session.is_full:
                         session.fall_behind(record.number - 1)
                     else:
-                        self._tell_all(session, record)
+                        self.teller.tell_record(session, record)
                 self._stale = self._stale or record.kind is RecordKind.ENTITIES  # paths may lead elsewhere now
         self.position = record.last
-        self._payloads.clear()
+        self.teller.forget()
 
     def _hear_batch(self, record: Record, batch: ObservationBatch) -> None:
         streams = batch.datastream.tolist()
@@ -91,14 +73,14 @@ class Hub:
             watchers = self._by_stream.get(stream, ())
             if not watchers and not self._wide:
                 continue
-            value = _value(record, batch, row)
+            value = value_at(record, batch, row)
             for session, subscription in (*watchers, *self._wide):
                 if session.behind:
                     continue
                 if session.is_full:
                     session.fall_behind(value[0] - 1)
                 else:
-                    self._tell_value(session, subscription, value)
+                    self.teller.tell_value(session, subscription, value)
 
     @property
     def has_dirty(self) -> bool:
@@ -114,12 +96,9 @@ class Hub:
                 continue  # told when it has caught up
             if subscription.asked.about is About.SET:
                 for stream in sorted(dirty):
-                    self._tell_entity(session, subscription, self._set_of_stream(stream), stream, 0)
-            else:
-                self._tell_one(session, subscription, 0)
-
-    def _set_of_stream(self, stream: int) -> EntitySet:
-        return MULTI_DATASTREAMS if stream in self._graph.multi_datastreams else DATASTREAMS
+                    self.teller.tell_entity(session, subscription, self.teller.set_of_stream(stream), stream, 0)
+            elif subscription.asked.path.steps[-1].key in (None, *dirty):
+                self.teller.tell_one(session, subscription, 0)
 
     # --- the sessions by what they want
 
@@ -135,7 +114,7 @@ class Hub:
     def _place(self, session: Session, subscription: Subscription) -> None:
         watcher = session, subscription
         if subscription.of_observations:
-            streams = self._streams_of(session, subscription)
+            streams = self.teller.streams_of(session, subscription)
             for stream in streams or ():
                 self._by_stream.setdefault(stream, []).append(watcher)
             if streams is None:
@@ -148,219 +127,14 @@ class Hub:
             if subscription.entity_set in _STREAMS and _shows_computed(subscription):
                 self._of_streams.append(watcher)
 
-    def _streams_of(self, session: Session, subscription: Subscription) -> frozenset[int] | None:
-        """Whose Observations: none where the path leads nowhere now; None for any."""
-        if subscription.revision == self._graph.revision:
-            return subscription.streams
-        subscription.revision = self._graph.revision
-        parent = subscription.parent
-        if not parent.steps:
-            return None
-        found = parent.steps[0].key if len(parent.steps) == 1 else None
-        if found is None:  # the way leads over others
-            row = self.views.find_at(parent, Query(), session.who.sight)
-            found = row.id if row else 0
-        is_feature = set_of(parent) is FEATURES_OF_INTEREST
-        subscription.feature = found if is_feature else None
-        subscription.streams = None if is_feature and found else frozenset({found})
-        return subscription.streams
-
-    # --- telling one session
-
-    def _tell_all(self, session: Session, record: Record, after: int = 0) -> None:
-        """All of a record with numbers beyond `after`, where the session wants it."""
-        match record.kind:
-            case RecordKind.OBSERVATIONS:
-                self._tell_batch(session, record, after)
-            case RecordKind.CORRECTION:
-                found = _correction.decode(record.body)
-                value = (found.number, found.datastream, found.time_us, found.result, found.extra)
-                for subscription in session.subscriptions.values():
-                    if subscription.of_observations or subscription.asked.about is About.WILD:
-                        self._tell_value(session, subscription, value, record.number)
-                    elif subscription.entity_set is OBSERVATIONS:
-                        self._tell_entity(session, subscription, OBSERVATIONS, found.number, record.number)
-            case RecordKind.ENTITIES:
-                for change in _changes.decode(record.body):
-                    if isinstance(change, Put) and (entity_set := _BY_TYPE.get(change.type)):
-                        self._tell_change(session, entity_set, _id_of(change), record.number)
-            case RecordKind.TASK:
-                task = self._task_id(record)
-                if task:
-                    self._tell_change(session, TASKS, task, record.number)
-
-    def _tell_change(self, session: Session, entity_set: EntitySet, entity_id: int, number: int) -> None:
-        for subscription in session.subscriptions.values():
-            self._tell_entity(session, subscription, entity_set, entity_id, number)
-
-    def _tell_batch(self, session: Session, record: Record, after: int) -> None:
-        batch = decode_batch(record.body, record.count)
-        wanted = [
-            (subscription, None if subscription.asked.about is About.WILD else self._streams_of(session, subscription))
-            for subscription in session.subscriptions.values()
-            if subscription.of_observations or subscription.asked.about is About.WILD
-        ]
-        for row, stream in enumerate(batch.datastream.tolist()):
-            if record.number + row <= after:
-                continue
-            value = None
-            for subscription, streams in wanted:
-                if streams is not None and stream not in streams:
-                    continue
-                if session.is_full:
-                    session.fall_behind(record.number + row - 1)
-                    return
-                value = value or _value(record, batch, row)
-                self._tell_value(session, subscription, value)
-
-    def _tell_value(self, session: Session, subscription: Subscription, value: Value, number: int = 0) -> None:
-        """An Observation; `number` where it is the record of a correction."""
-        stream, sight = value[1], session.who.sight
-        if stream in self.views.hidden(sight).of(EntityType.DATASTREAM) or self._graph.find_stream(stream) is None:
-            return
-        streams = subscription.streams
-        if streams is not None and stream not in streams:
-            return
-        asked = subscription.asked
-        if asked.about is About.WILD:
-            topic = f"{self._root}/{self._set_of_stream(stream).name}({stream})/Observations"
-            if not asked.matches(topic):
-                return
-        else:
-            topic = asked.filter
-        if subscription.feature and not self._is_about(subscription.feature, value):
-            return
-        if subscription.no_local and session.link and _is_own(session, value):
-            return
-        payload = self._payload(value, asked.query, sight)
-        if payload is not None:
-            session.add(Outgoing(number or value[0], topic, payload, subscription.qos))
-
-    def _payload(self, value: Value, query: Query, sight: Sight) -> bytes | None:
-        key = value[0], query, sight
-        try:
-            return self._payloads[key]
-        except KeyError:
-            found = self._payloads[key] = self.views.observation(*value, query, sight)
-            return found
-
-    def _is_about(self, feature: int, value: Value) -> bool:
-        number, stream, _, _, extra = value
-        named = None if extra is None else extra.feature_id
-        return feature == (find_feature_of(self._graph, stream, number) if named is None else named)
-
-    def _tell_entity(
-        self, session: Session, subscription: Subscription, entity_set: EntitySet, entity_id: int, number: int
-    ) -> None:
-        """An entity that changed, where the subscription is about it."""
-        asked = subscription.asked
-        if asked.about is About.WILD:
-            topic = f"{self._root}/{entity_set.name}({entity_id})"
-            row = (
-                self.views.find(entity_set, entity_id, asked.query, session.who.sight) if asked.matches(topic) else None
-            )
-        elif subscription.entity_set is not entity_set or subscription.of_observations:
-            return
-        elif asked.about is About.SET:
-            topic = asked.filter
-            last = asked.path.steps[-1]
-            path = ResourcePath((*asked.path.steps[:-1], Step(last.name, entity_id)))
-            row = self.views.find_at(path, asked.query, session.who.sight)
-        else:
-            self._tell_one(session, subscription, number, entity_id)
-            return
-        if row is not None:
-            payload = self.views.entity(row, entity_set, asked.query, session.who.sight)
-            if payload is not None:
-                session.add(Outgoing(number, topic, payload, subscription.qos))
-
-    def _tell_one(
-        self, session: Session, subscription: Subscription, number: int, entity_id: int | None = None, *,
-        retain: bool = False,
-    ) -> None:  # fmt: skip
-        """The one entity or property of a subscription, where it is not as the client was told last."""
-        asked = subscription.asked
-        row = self.views.find_at(ResourcePath(asked.path.steps), asked.query, session.who.sight)
-        if row is None or (entity_id is not None and row.id != entity_id):
-            return
-        payload = self._payload_of(subscription, row, session.who.sight)
-        if payload is not None and (retain or payload != subscription.sent):
-            subscription.sent = payload
-            session.add(Outgoing(number, asked.filter, payload, subscription.qos, retain))
-
-    def _payload_of(self, subscription: Subscription, row: Row, sight: Sight) -> bytes | None:
-        asked = subscription.asked
-        if asked.about is About.PROPERTY:
-            try:
-                return self.views.property(row, asked.path.property)
-            except NotFound:
-                return None
-        assert subscription.entity_set is not None
-        return self.views.entity(row, subscription.entity_set, asked.query, sight)
-
-    def _task_id(self, record: Record) -> int:
-        event = _task_event.decode(record.body)
-        if event.state == "created":
-            return record.number
-        found = self._tasks.get(event.key, 0)
-        if not found:
-            tasks = self._store.list_tasks(thing=event.thing, limit=1_000)
-            found = next((task.id for task in tasks if task.key == event.key), 0)
-        return found
-
-    # --- subscribing
-
-    def check(self, session: Session, subscription: Subscription) -> None:
-        """Raises NotFound where the path leads to nothing that is there, or may be seen."""
-        asked, sight = subscription.asked, session.who.sight
-        if asked.about is About.ONE:
-            self.views.get_at(asked.path, sight)
-        elif asked.about is About.PROPERTY:
-            self.views.property(self.views.get_at(asked.path, sight), asked.path.property)
-        elif asked.about is About.SET and subscription.parent.steps:
-            self.views.get_at(subscription.parent, sight)
-
-    def tell_first(self, session: Session, subscription: Subscription) -> None:
-        """The last value at once, as a broker would have retained it."""
-        about = subscription.asked.about
-        if about in (About.ONE, About.PROPERTY):
-            self._tell_one(session, subscription, 0, retain=True)
-        elif subscription.of_observations and (streams := self._streams_of(session, subscription)):
-            self._tell_latest(session, subscription, sorted(streams))
-        elif about is About.WILD:
-            hidden = self.views.hidden(session.who.sight).of(EntityType.DATASTREAM)
-            streams_there = [*list(self._graph.datastreams), *list(self._graph.multi_datastreams)]
-            self._tell_latest(session, subscription, sorted(set(streams_there) - hidden)[:FIRST_WILD])
-
-    def _tell_latest(self, session: Session, subscription: Subscription, streams: Sequence[int]) -> None:
-        for stream in streams:
-            asked = subscription.asked
-            topic = asked.filter
-            if asked.about is About.WILD:
-                topic = f"{self._root}/{self._set_of_stream(stream).name}({stream})/Observations"
-                if not asked.matches(topic):
-                    continue
-            row = self._latest_row(stream, asked.query, session.who.sight)
-            payload = row and self.views.entity(row, OBSERVATIONS, asked.query, session.who.sight)
-            if payload:
-                session.add(Outgoing(0, topic, payload, subscription.qos, retain=True))
-
-    def _latest_row(self, stream: int, query: Query, sight: Sight) -> Row | None:
-        latest = self._store.latest(stream)
-        if latest is None:
-            return None
-        if stream in self._graph.multi_datastreams or query.filter is not None:
-            return self.views.find(OBSERVATIONS, latest.number, query, sight)
-        return self.views.find_latest(stream, query, sight)
-
     # --- coming back
 
     def catch_up(self, session: Session) -> bool:
         """Reads on for a session that is behind, as far as its queue has room; whether it is with the others again."""
         session.behind = False
         for record in self._records_after(session.position):
-            self._tell_all(session, record, session.position)
-            self._payloads.clear()
+            self.teller.tell_record(session, record, session.position)
+            self.teller.forget()
             if session.behind:  # the queue is full; where it stands was noted
                 return False
             session.position = max(session.position, record.last)
@@ -372,7 +146,7 @@ class Hub:
         if not session.behind:
             for subscription in session.subscriptions.values():
                 if subscription.asked.about in (About.ONE, About.PROPERTY) and subscription.sent is not None:
-                    self._tell_one(session, subscription, 0)
+                    self.teller.tell_one(session, subscription, 0)
         return not session.behind
 
     def _records_after(self, number: int) -> Iterator[Record]:
@@ -385,34 +159,14 @@ class Hub:
                 number = record.last
         except NotFound:
             pass
-        kinds = (RecordKind.OBSERVATIONS, RecordKind.ENTITIES, RecordKind.TASK, RecordKind.CORRECTION)
-        records = self._store.read(number, self.position, READ_RECORDS, kinds)
+        records = self._store.read(number, self.position, READ_RECORDS, _KINDS)
         yield from records
         self._read_to = records[-1].last if len(records) == READ_RECORDS else self.position
-
-
-def _value(record: Record, batch: ObservationBatch, row: int) -> Value:
-    return (
-        record.number + row, int(batch.datastream[row]), int(batch.time_us[row]), float(batch.result[row]),
-        batch.extras.get(row),
-    )  # fmt: skip
 
 
 def _all(watchers: dict[int, list[Watcher]]) -> Iterator[Watcher]:
     for some in watchers.values():
         yield from some
-
-
-def _is_own(session: Session, value: Value) -> bool:
-    _, stream, time_us, result, _ = value
-    for parcel in (session.link and session.link.own) or ():
-        row = parcel.row
-        if row is not None and row.datastream == stream and row.time_us == time_us:
-            return row.result == result or result != result  # noqa: PLR0124  # NaN: no number
-        for part in parcel.parts.values():
-            if bool(((part.datastream == stream) & (part.time_us == time_us)).any()):
-                return True
-    return False
 
 
 def _shows_computed(subscription: Subscription) -> bool:
@@ -422,14 +176,3 @@ def _shows_computed(subscription: Subscription) -> bool:
     if asked.about is About.PROPERTY:
         return asked.path.property[0] in computed
     return not asked.query.select or bool(asked.query.expand) or not computed.isdisjoint(asked.query.select)
-
-
-class _WithId(msgspec.Struct):
-    id: int
-
-
-_id_decoder = msgspec.json.Decoder(_WithId)
-
-
-def _id_of(change: Put) -> int:
-    return _id_decoder.decode(change.body).id

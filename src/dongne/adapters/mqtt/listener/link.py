@@ -1,6 +1,8 @@
 """One client's connection: packets in, packets out, and the end with a reason."""
 
 import asyncio
+import logging
+import socket
 import time
 from typing import Any, Protocol
 
@@ -13,9 +15,11 @@ from dongne.adapters.mqtt.wire import V5, V311, Message, Packet, publish_packet
 from dongne.model.errors import DongneError, NotAllowed
 from dongne.model.who import ANYBODY, Who
 
+log = logging.getLogger(__name__)
 CONNECT_WITHIN_S = 10.0
 PACKETS_A_TURN = 512
-OUT_BYTES = 256 << 10  # in the socket's buffer, before the session waits
+LINGER_S = 2.0  # for the client to close what is over
+OUT_BYTES = 256 << 10  # on their way, in the process and again in the socket, before the session waits
 _HOLDS = 0x83  # implementation specific error: a PUBLISH that is not taken
 
 
@@ -24,6 +28,7 @@ class Desk(Protocol):
 
     most_bytes: int
     paused: "set[Link]"  # from which nothing is read just now
+    lingering: "set[Link]"  # which are over, but not yet closed by their clients
 
     @property
     def may_read(self) -> bool:
@@ -31,6 +36,9 @@ class Desk(Protocol):
 
     def opened(self, link: "Link") -> None:
         """A connection was made."""
+
+    def failed(self) -> None:
+        """A fault of ours, not the client's."""
 
     def connect(self, link: "Link", asked: Connect) -> None:
         """CONNECT came."""
@@ -73,6 +81,7 @@ class Link(asyncio.Protocol):
         self._transport: Any = None
         self._paused = False
         self._ends: tuple[int, str] | None = None
+        self._ended_s = 0.0
         self.peer = ""
 
     # --- asyncio
@@ -81,6 +90,9 @@ class Link(asyncio.Protocol):
         """See asyncio."""
         self._transport = transport
         transport.set_write_buffer_limits(high=OUT_BYTES)  # type: ignore[attr-defined]
+        if (sock := transport.get_extra_info("socket")) is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, OUT_BYTES)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         found = transport.get_extra_info("peername")
         self.peer = f"{found[0]}:{found[1]}" if found else ""
         self._desk.opened(self)
@@ -88,8 +100,9 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
         self._heard_s = time.monotonic()
-        self._in += data
-        self.read()
+        if self._ends is None:
+            self._in += data
+            self.read()
 
     def read(self) -> None:
         """Handles what has come, as far as messages are taken."""
@@ -112,6 +125,10 @@ class Link(asyncio.Protocol):
             self.end(refusal.code, refusal.why)
         except (wire.Malformed, IndexError) as error:
             self.end(packets.MALFORMED, f"this is no MQTT: {error}")
+        except Exception:  # one client's packet never stops the others
+            log.exception("a packet of %s could not be handled", self.peer)
+            self._desk.failed()
+            self.end(packets.UNSPECIFIED, "something went wrong here; it is in the log")
 
     def _check_length(self) -> None:
         length = wire.announced(self._in) if len(self._in) > 1 else 0
@@ -144,10 +161,9 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         """See asyncio."""
-        self.is_up = False
-        self._desk.paused.discard(self)
-        code, why = self._ends or (packets.UNSPECIFIED, "the connection was lost")
-        self._desk.closed(self, code, why)
+        if self._ends is None:
+            self._over(packets.UNSPECIFIED, "the connection was lost")
+        self._desk.lingering.discard(self)
 
     # --- what the client says
 
@@ -189,7 +205,8 @@ class Link(asyncio.Protocol):
             )
         elif kind == wire.DISCONNECT:
             code, self.expiry_s = packets.read_disconnect(body, self.version)
-            self._close(packets.NORMAL, "" if code == packets.NORMAL else f"the client left with reason {code:#04x}")
+            self._over(packets.NORMAL, "" if code == packets.NORMAL else f"the client left with reason {code:#04x}")
+            self._transport.close()
         else:
             raise Refusal(packets.PROTOCOL_ERROR, f"a client does not send packet {kind:#04x}")
 
@@ -204,7 +221,7 @@ class Link(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Bytes to the client."""
-        if not self._transport.is_closing():
+        if self._ends is None and not self._transport.is_closing():
             self._transport.write(data)
 
     def send(self, message: Outgoing, mid: int) -> bool:
@@ -245,20 +262,23 @@ class Link(asyncio.Protocol):
                 self.write(packets.connack(code, self.version, said=packets.reason_property(said)))
         elif self.version == V5:
             self.write(packets.disconnect(code, said))
-        self._close(code, why)
+        self._over(code, why)
+        self._desk.lingering.add(self)
+        if self._transport.can_write_eof():  # closed at once, what the client still sends would undo what it is told
+            self._transport.write_eof()
 
-    def _close(self, code: int, why: str) -> None:
-        self._ends = code, why
+    def _over(self, code: int, why: str) -> None:
+        self._ends, self._ended_s = (code, why), time.monotonic()
         self.is_up = False
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
-        self._transport.close()
+        self._desk.closed(self, code, why)
 
     def check_time(self, now_s: float) -> None:
         """Ends the connection of a client that has said nothing for too long (clause 3.1.2.10)."""
         if self._ends is not None:
-            if now_s - self._heard_s > CONNECT_WITHIN_S and not self._transport.is_closing():
+            if now_s - self._ended_s > LINGER_S:
                 self._transport.abort()
         elif not self.is_up:
             if now_s - self._opened_s > CONNECT_WITHIN_S:

@@ -23,6 +23,7 @@ from dongne.adapters.mqtt.listener.hub import Hub
 from dongne.adapters.mqtt.listener.link import Link
 from dongne.adapters.mqtt.listener.packets import Connect, Refusal, Wish
 from dongne.adapters.mqtt.listener.session import Outgoing, Session, Subscription
+from dongne.adapters.mqtt.listener.sessions import Sessions
 from dongne.adapters.mqtt.listener.status import ListenStatus
 from dongne.adapters.mqtt.listener.views import Select, Views
 from dongne.adapters.mqtt.parcels import refusal_of
@@ -32,6 +33,9 @@ from dongne.model.errors import DongneError, NotKnown
 from dongne.model.records import Record
 from dongne.model.who import Who
 from dongne.runtime.intake import Intake
+
+SAVE_EVERY_S = 5.0
+BACKLOG = 256  # connections not yet accepted
 
 log = logging.getLogger(__name__)
 WhoOf = Callable[[str | None], Who]
@@ -66,7 +70,8 @@ class MqttListener:
         self._rung = False
         self._links: set[Link] = set()
         self.paused: set[Link] = set()
-        self._sessions: dict[tuple[str, str], Session] = {}  # (name of who, client id)
+        self.lingering: set[Link] = set()
+        self._sessions = Sessions(config)
         self._behind: set[Session] = set()
         self._thread: threading.Thread | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -74,13 +79,16 @@ class MqttListener:
         self._flushing = self._retrying = False
         self._counts: Counter[str] = Counter()
         self._ended: Counter[int] = Counter()  # connections, by reason code
-        self._tokens_at_s = 0.0
+        self._tokens_at_s = self._saved_at_s = 0.0
 
     # --- from any thread
 
     def start(self) -> None:
         """From here on clients are answered."""
+        self._socket.listen(BACKLOG)
         self.hub.position = self._store.head()
+        if self.config.file is not None:
+            self._sessions.load(self.config.file, self.hub.position)
         self._unsubscribe = self._store.subscribe(self._heard)
         self._thread = threading.Thread(target=self._run, name="mqtt-listener", daemon=True)
         self._thread.start()
@@ -98,7 +106,7 @@ class MqttListener:
     def status(self) -> ListenStatus:
         """How it is doing."""
         took, counts = self._reception, self._counts
-        sessions = list(self._sessions.values())
+        sessions = list(self._sessions)
         return ListenStatus(
             address=self.config.address,
             connections=len(self._links),
@@ -109,12 +117,13 @@ class MqttListener:
             observations_stored=took.stored,
             duplicates=took.duplicates,
             rejected=dict(took.rejected),
-            delivered=counts["delivered"] + sum(session.delivered for session in sessions),
+            delivered=self._sessions.delivered_before + sum(session.delivered for session in sessions),
             refused_subscriptions=counts["refused_subscriptions"],
             answers=counts["answers"],
             answers_dropped=counts["answers_dropped"],
             too_large=counts["too_large"],
             wills_ignored=counts["wills_ignored"],
+            failed=counts["failed"],
             ended={wire.reason_text(code, V5): count for code, count in sorted(self._ended.items())},
         )
 
@@ -135,7 +144,9 @@ class MqttListener:
     def _run(self) -> None:
         loop = self._loop
         asyncio.set_event_loop(loop)
-        self._server = loop.run_until_complete(loop.create_server(lambda: Link(self), sock=self._socket, backlog=256))
+        self._server = loop.run_until_complete(
+            loop.create_server(lambda: Link(self), sock=self._socket, backlog=BACKLOG)
+        )
         loop.call_later(self.config.check_every_s, self._check_times)
         try:
             loop.run_forever()
@@ -149,10 +160,11 @@ class MqttListener:
         while self._reception.waiting > self._reception.held_back and time.monotonic() < until_s:
             self._turn()
             loop.run_until_complete(asyncio.sleep(0.005))
+        self._save()
         for link in list(self._links):
             link.end(packets.CLOSING, "the city stops; connect again when it runs")
         loop.run_until_complete(asyncio.sleep(0.02))
-        for link in list(self._links):
+        for link in list(self.lingering):
             link.drop()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
@@ -204,10 +216,6 @@ class MqttListener:
             if session.link is None or not session.behind:
                 self._behind.discard(session)
             elif session.has_room:
-                self._counts["caught_up"] += 1
-                if not session.lasts and self.hub.position - session.position > self.config.most_behind:
-                    self._end_slow(session)
-                    continue
                 if self.hub.catch_up(session):
                     self._behind.discard(session)
                 self._counts["too_large"] += session.pump()
@@ -223,15 +231,26 @@ class MqttListener:
     def _check_times(self) -> None:
         self._loop.call_later(self.config.check_every_s, self._check_times)
         now_s = time.monotonic()
-        for link in list(self._links):
+        for link in (*self._links, *self.lingering):
             link.check_time(now_s)
+        for session in list(self._behind):
+            if not session.lasts and self.hub.position - session.position > self.config.most_behind:
+                self._end_slow(session)
         if now_s - self._tokens_at_s >= self.config.check_tokens_every_s:
             self._tokens_at_s = now_s
             for link in list(self._links):
                 self._check_token(link)
-        for key, session in list(self._sessions.items()):
-            if session.link is None and session.ends_at_s <= now_s:
-                self._forget(key)
+        self._sessions.prune(now_s)
+        if now_s - self._saved_at_s >= SAVE_EVERY_S:
+            self._saved_at_s = now_s
+            self._save()
+
+    def _save(self) -> None:
+        try:
+            if self.config.file is not None:
+                self._sessions.save(self.config.file, self.hub.position)
+        except OSError as error:
+            log.warning("the MQTT sessions could not be kept: %s; it is tried again", error)
 
     def _check_token(self, link: Link) -> None:
         if link.token is None or not link.is_up or link.session is None:
@@ -243,11 +262,6 @@ class MqttListener:
             return
         if who != link.who:
             link.end(packets.NOT_ALLOWED, "what this token allows has changed; connect again")
-
-    def _forget(self, key: tuple[str, str]) -> None:
-        session = self._sessions.pop(key)
-        self._counts["delivered"] += session.delivered
-        self._behind.discard(session)
 
     # --- the desk of its connections
 
@@ -263,6 +277,7 @@ class MqttListener:
     def closed(self, link: Link, code: int, why: str) -> None:
         """See link.Desk."""
         self._links.discard(link)
+        self.paused.discard(link)
         self._ended[code] += 1
         if code:
             log.info("MQTT client %s: %s", link.peer, why)
@@ -277,7 +292,11 @@ class MqttListener:
             session.expiry_s = float(min(link.expiry_s, self.config.longest_expiry_s))
         session.ends_at_s = time.monotonic() + session.expiry_s
         if not session.lasts:
-            self._forget((session.who.name, session.client_id))
+            self._sessions.forget(session)
+
+    def failed(self) -> None:
+        """See link.Desk."""
+        self._counts["failed"] += 1
 
     def connect(self, link: Link, asked: Connect) -> None:
         """See link.Desk."""
@@ -291,7 +310,7 @@ class MqttListener:
         if not asked.client_id and not asked.clean and asked.version != V5:
             raise Refusal(packets.CLIENT_ID, "a lasting session needs a client identifier")
         client_id = asked.client_id or f"dongne-{secrets.token_hex(8)}"
-        session, was_there = self._session(client_id, who, clean=asked.clean)
+        session, was_there = self._sessions.take(client_id, who, self.hub.position, clean=asked.clean)
         expiry_s = min(asked.expiry_s, self.config.longest_expiry_s)
         session.expiry_s = float(expiry_s)
         session.who, session.link = who, link
@@ -307,27 +326,6 @@ class MqttListener:
         if session.behind:
             self._behind.add(session)
             self._loop.call_soon(self._catch_up)
-
-    def _session(self, client_id: str, who: Who, *, clean: bool) -> tuple[Session, bool]:
-        key = who.name, client_id
-        session = self._sessions.get(key)
-        if session is not None and session.link is not None:
-            session.link.end(packets.TAKEN_OVER, f"another client calls itself {client_id[:80]!r}")
-            self.hub.sessions.discard(session)
-            session.leave(self.hub.position)
-            if not session.lasts:
-                clean = True
-        if session is not None and not clean:
-            return session, True
-        if session is not None:
-            self._forget(key)
-        elif len(self._sessions) >= self.config.most_sessions:
-            away = [(one.ends_at_s, key) for key, one in self._sessions.items() if one.link is None]
-            if not away:
-                raise Refusal(packets.BUSY, f"{self.config.most_sessions} sessions are kept; come back later")
-            self._forget(min(away)[1])
-        session = self._sessions[key] = Session(client_id, who, self.hub.position)
-        return session, False
 
     def _said(self, asked: Connect, client_id: str, expiry_s: int) -> bytes:
         config = self.config
@@ -385,7 +383,7 @@ class MqttListener:
         self.hub.changed()
         link.write(packets.answered(wire.SUBACK, mid, codes, link.version, why))
         for subscription, _ in granted:
-            self.hub.tell_first(session, subscription)
+            self.hub.teller.tell_first(session, subscription)
         self._after()
 
     def _grant(self, session: Session, wish: Wish) -> Subscription:
@@ -394,7 +392,7 @@ class MqttListener:
         subscription = Subscription(
             read_filter(wish.filter, self.config.root, self.config.short), min(wish.qos, 1), no_local=wish.no_local
         )
-        self.hub.check(session, subscription)
+        self.hub.teller.check(session, subscription)
         return subscription
 
     def unsubscribe(self, link: Link, mid: int, names: list[str]) -> None:

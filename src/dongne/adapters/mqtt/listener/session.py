@@ -133,12 +133,16 @@ class Session:
             if self._next_mid not in self.unacknowledged:
                 return self._next_mid
 
-    def leave(self, head: int) -> None:
-        """The connection is gone: what was not acknowledged is told again from the sequence."""
+    def resumes_after(self, head: int) -> int:
+        """Up to this number its client has acknowledged all, or was never to be told."""
         waiting = [message.number for message in self.queue] + list(self.unacknowledged.values())
         first = min((number for number in waiting if number), default=0)
         reached = self.position if self.behind else head
-        self.position = min(reached, first - 1) if first else reached
+        return min(reached, first - 1) if first else reached
+
+    def leave(self, head: int) -> None:
+        """The connection is gone: what was not acknowledged is told again from the sequence."""
+        self.position = self.resumes_after(head)
         self.queue.clear()
         self.unacknowledged.clear()
         self._bytes = 0

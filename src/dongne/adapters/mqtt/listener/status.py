@@ -24,12 +24,13 @@ class ListenStatus(msgspec.Struct, frozen=True, kw_only=True):
     too_large: int = 0
     wills_ignored: int = 0
     ended: dict[str, int] = {}
+    failed: int = 0  # our own faults: what could not be told, or handled; the log has more
 
     def counts(self) -> dict[str, float]:
         """Counters and gauges for the metrics page."""
         names = (
             "connections", "sessions", "subscriptions", "behind", "received", "observations_stored", "duplicates",
-            "delivered", "refused_subscriptions", "answers", "answers_dropped", "too_large",
+            "delivered", "refused_subscriptions", "answers", "answers_dropped", "too_large", "failed",
         )  # fmt: skip
         found = {name: float(getattr(self, name)) for name in names}
         found |= {f"rejected.{reason}": float(count) for reason, count in sorted(self.rejected.items())}
