@@ -79,7 +79,7 @@ def test_what_cannot_be_is_refused_and_counted_by_reason(
     assert says in response.json()["message"]
     assert store.head() == head
     assert ledger(client)[f"rejected.{reason}"] == 1
-    assert f'dongne_rejected_total{{reason="{reason}"}} 1' in client.get("/metrics").text
+    assert f'dongne_rejected_total{{way="single",reason="{reason}"}} 1' in client.get("/metrics").text
 
 
 def test_numbers_that_json_has_not_are_refused(client: Client, lamp: int) -> None:

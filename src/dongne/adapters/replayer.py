@@ -14,6 +14,7 @@ import numpy as np
 from dongne.adapters.feeds import Arrivals, Feed, merge
 from dongne.adapters.series.recording import DAY_US, HOUR_US, WEEK_US
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
+from dongne.runtime.ledger import Way
 from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
 
 READER = "replayer:"
@@ -36,13 +37,14 @@ class Clock(Protocol):
 
 
 class Replayer:
-    """Feeds of one city. `weeks` is how far back the past begins at the very first start.
+    """Feeds of one city. `weeks` is how far back the past begins at the very first start; `way` is their account.
 
     Backfill with the clock held and `step` afterwards; both are synchronous. All positions are in the city's time.
     """
 
-    def __init__(self, store: Store, feeds: Sequence[Feed], weeks: int = 10) -> None:
+    def __init__(self, store: Store, feeds: Sequence[Feed], weeks: int = 10, way: Way | None = None) -> None:
         self.store = store
+        self._way = way or Way()
         self.feeds = list(feeds)
         self.weeks = weeks
         self._due: dict[str, int] = {}
@@ -117,7 +119,17 @@ class Replayer:
         return min(self._due.values(), default=now_us + IDLE_US)
 
     def _write(self, entries: Sequence[Entry], position: tuple[str, int], lane: Lane = Lane.BULK) -> Future[Receipt]:
-        return self.store.submit(Transaction(entries, position=(READER + position[0], position[1])), lane)
+        rows = sum(entry.count for entry in entries)
+        self._way.count_received(rows)
+        waiting = self.store.submit(Transaction(entries, position=(READER + position[0], position[1])), lane)
+        waiting.add_done_callback(lambda done: self._count(rows, done))
+        return waiting
+
+    def _count(self, rows: int, done: Future[Receipt]) -> None:
+        if (error := done.exception()) is None:
+            self._way.count_stored(rows)
+        else:
+            self._way.count_rejected(getattr(error, "reason", "error"), rows, received=False)
 
 
 def _past(feed: Feed, after_us: int, until_us: int, now_us: int) -> Arrivals:

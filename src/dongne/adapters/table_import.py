@@ -18,6 +18,7 @@ from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.times import from_us
 from dongne.model.units import get_conversion
 from dongne.runtime.intake import Intake
+from dongne.runtime.ledger import IMPORT
 from dongne.runtime.ports import Entry, Lane, Store, Transaction
 from dongne.standards.sensorthings.observations import ArrayRows
 
@@ -192,7 +193,7 @@ def _write(
     report: ImportReport,
     progress: Progress | None,
 ) -> None:
-    there = _list_there(store, rows, ids)
+    there, way = _list_there(store, rows, ids), intake.ledger.way(IMPORT)
     done = 0
     for batch in _batches(rows):
         fresh = []
@@ -210,13 +211,13 @@ def _write(
             {},
             {},
         )
-        checked = intake.check_rows(array) if fresh else None
+        checked = intake.check_rows(array, way) if fresh else None
         if checked is not None:
             for number, why in checked.errors.items():
                 _refuse(report, Fault(fresh[number].line, fresh[number].property, why))
             report.duplicates += len(checked.duplicates)
             report.stored += _store(store, checked.batch)
-            intake.count_stored(len(checked.batch))
+            way.count_stored(len(checked.batch))
         done += len(batch)
         if progress is not None:
             progress(done, len(rows))

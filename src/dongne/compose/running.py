@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import socket
 import threading
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -23,11 +24,13 @@ from dongne.runtime.confirming import Confirmer
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
+from dongne.runtime.ledger import STREAMS
 from dongne.runtime.ports import Entry, Transaction
 from dongne.runtime.registry import find_simulator, load_all
 from dongne.runtime.settings import find_file_changes
 
 log = logging.getLogger("dongne")
+LEAVE_S = 1.0  # for what runs beside; it is made such that it may be broken off anywhere
 
 
 class RunningCity:
@@ -69,7 +72,7 @@ class RunningCity:
         self.runtime.live.holds_wakes = True
         self.runtime.start()
         FeatureMaker(self.store).see_to_all()
-        self._replayer = Replayer(self.store, built.feeds)
+        self._replayer = Replayer(self.store, built.feeds, way=self.intake.ledger.way(STREAMS))
         self._replayer.backfill(now_us, self.clock, lambda done, total: report("recorded series, s", done, total))
         self._let_services_catch_up(report)
         self.clock.release()
@@ -138,14 +141,12 @@ class RunningCity:
     def close(self) -> None:
         """Stops everything; nothing acknowledged is lost."""
         self._stopping.set()
-        if self._drawing is not None:
-            self._drawing.join(timeout=10)
         if self.mqtt is not None:
             self.mqtt.close()
-        if self._thread is not None:
-            self._thread.join(timeout=10)
-        if self._confirming is not None:
-            self._confirming.join(timeout=10)
+        until_s = time.monotonic() + LEAVE_S
+        for thread in (self._thread, self._confirming, self._drawing):
+            if thread is not None:
+                thread.join(max(0.0, until_s - time.monotonic()))
         self.runtime.close()
         self.store.close()
         for child in multiprocessing.active_children():  # a job or what-if under way; it is asked for again

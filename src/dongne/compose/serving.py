@@ -101,9 +101,10 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     )
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
-        server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=3,
+        server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=2,
     )  # fmt: skip
-    server = Server(config, partial(city.answers, partial(ready, url, f"mqtt://{mqtt.config.address}" if mqtt else "")))
+    ready_at = partial(ready, url, f"mqtt://{mqtt.config.address}" if mqtt else "")
+    server = Server(config, partial(city.answers, ready_at), api.events.close)
     note = options.folder / "server.json"
     quieten_collector()
     write_note(note, {"url": url, "pid": os.getpid(), "token": guard.token})

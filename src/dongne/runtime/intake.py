@@ -1,6 +1,4 @@
-"""What Observations from outside must be before they are stored, and the ledger of what became of them:
-received = stored + duplicate + rejected + still waiting.
-"""
+"""What Observations from outside must be before they are stored. What became of them is in the ledger."""
 
 import sys
 import threading
@@ -18,6 +16,7 @@ from dongne.model.features import has_feature, needs_feature
 from dongne.model.properties import SHARED
 from dongne.model.records import ObservationBatch, ObservationExtra
 from dongne.model.units import code_of, get_conversion
+from dongne.runtime.ledger import Ledger, Way, total_of
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
 from dongne.standards.sensorthings.times import format_us
@@ -56,6 +55,7 @@ class Intake:
     """
 
     def __init__(self, store: Store, *, future_s: float = FUTURE_S) -> None:
+        self.ledger = Ledger()
         self._store, self._graph, self._clock = store, store.graph, store.clock
         self._future_us = int(future_s * 1_000_000)
         self._revision = -1
@@ -66,8 +66,6 @@ class Intake:
         self._seen = np.zeros(0, np.int64)  # the revision at which low and high were last looked up
         self._lock = threading.Lock()
         self._latest_us = 0  # no phenomenonTime may be later; moves on with the clock, which never goes back
-        self.received = self.stored = self.duplicates = 0
-        self._rejected: Counter[str] = Counter()
 
     # --- ranges
 
@@ -136,8 +134,8 @@ class Intake:
 
     # --- many
 
-    def check_rows(self, rows: ArrayRows) -> Checked:
-        """The rows that may be stored, and what is said about the others."""
+    def check_rows(self, rows: ArrayRows, way: Way) -> Checked:
+        """The rows that may be stored, and what is said about the others; counted in this way's account."""
         count = len(rows)
         errors: dict[int, tuple[str, str]] = {row: ("time_or_form", text) for row, text in rows.errors.items()}
         good = np.ones(count, np.bool_)
@@ -160,7 +158,7 @@ class Intake:
         if duplicates:
             good[list(duplicates)] = False
         kept = np.flatnonzero(good)
-        self._count(count, len(duplicates), [reason for reason, _ in errors.values()])
+        way.count(count, len(duplicates), Counter(reason for reason, _ in errors.values()))
         return Checked(_batch_of(rows, kept), kept, duplicates, {row: text for row, (_, text) in errors.items()})
 
     def _look_closer(self, row: int, rows: ArrayRows, errors: dict[int, tuple[str, str]]) -> None:
@@ -199,43 +197,16 @@ class Intake:
         same = np.flatnonzero(good & (numbers > 0) & (times == rows.time_us) & (results == rows.result))
         return {row: int(numbers[row]) for row in same.tolist() if row not in rows.extras}
 
-    # --- the ledger
-
-    def _count(self, received: int, duplicates: int, reasons: list[str]) -> None:
-        with self._lock:
-            self.received += received
-            self.duplicates += duplicates
-            self._rejected.update(reasons)
-
-    def count_duplicate(self) -> None:
-        """One single Observation was there already."""
-        self._count(1, 1, [])
-
-    def count_rejected(self, reason: str, rows: int = 1, *, received: bool = True) -> None:
-        """So many were turned away; not `received`: they were counted as received before."""
-        self._count(rows if received else 0, 0, [reason] * rows)
-
-    def count_received(self, rows: int = 1) -> None:
-        """So many passed the check."""
-        with self._lock:
-            self.received += rows
-
-    def count_stored(self, rows: int = 1) -> None:
-        """So many are durable."""
-        with self._lock:
-            self.stored += rows
-
     def counts(self) -> dict[str, float]:
-        """received, stored, duplicate, rejected, and rejected.<reason> for each reason there was."""
-        with self._lock:
-            found: dict[str, float] = {
-                "received": self.received,
-                "stored": self.stored,
-                "duplicate": self.duplicates,
-            }
-            found["rejected"] = sum(self._rejected.values())
-            found.update({f"rejected.{reason}": count for reason, count in sorted(self._rejected.items())})
-        return found
+        """received, stored, duplicate, rejected, and rejected.<reason> for each reason there was, over all ways in."""
+        total = total_of(self.ledger.accounts())
+        return {
+            "received": total.received,
+            "stored": total.stored,
+            "duplicate": total.duplicate,
+            "rejected": total.refused,
+            **{f"rejected.{reason}": count for reason, count in total.rejected.items()},
+        }
 
 
 def unknown_datastream(datastream: int) -> BadInput:

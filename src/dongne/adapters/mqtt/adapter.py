@@ -18,7 +18,7 @@ from dongne.adapters.mqtt.wire import V5, Message
 from dongne.runtime.intake import Intake
 
 TURN_S = 0.5
-CLOSING_S = 5.0
+CLOSING_S = 1.5
 MOST_ANSWERS_OUT = 2_000
 
 log = logging.getLogger(__name__)

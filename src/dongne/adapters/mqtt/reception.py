@@ -25,6 +25,7 @@ from dongne.model.records import ObservationExtra, RecordKind, encode_batch
 from dongne.model.who import BENCH, Right, Who
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.intake import Checked, Intake, unknown_datastream
+from dongne.runtime.ledger import MQTT
 from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
 from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
 
@@ -77,6 +78,7 @@ class Reception:
     ) -> None:
         self._store, self._intake, self._config, self._ring, self._tell = store, intake, config, ring, tell
         self._graph, self._features = store.graph, FeatureMaker(store)
+        self._way = intake.ledger.way(MQTT)
         self.topics = Topics(config.root, config.short)
         self._decoder = Decoder(store, config.max_body_bytes)
         self._known = Known(store)
@@ -167,11 +169,11 @@ class Reception:
         number = self._intake.check(row)
         is_number = row.result == row.result  # not NaN
         if number or (again and is_number and self._known.holds(row.datastream, row.time_us, row.result)):
-            self._intake.count_duplicate()
+            self._way.count_duplicate()
             self.duplicates += 1
             self._finish(parcel, number)
             return
-        self._intake.count_received()
+        self._way.count_received()
         parcel.row = row
         self._bring(parcel)
 
@@ -214,7 +216,7 @@ class Reception:
 
     def _check_array(self, rows: ArrayRows, known: list[int]) -> Checked:
         if not known:
-            return self._intake.check_rows(rows)
+            return self._intake.check_rows(rows, self._way)
         kept = np.delete(np.arange(len(rows)), known)
         places = {row: at for at, row in enumerate(kept.tolist())}
         checked = self._intake.check_rows(
@@ -224,10 +226,11 @@ class Reception:
                 rows.result[kept],
                 {places[row]: extra for row, extra in rows.extras.items() if row in places},
                 {places[row]: text for row, text in rows.errors.items()},
-            )
+            ),
+            self._way,
         )
         for _ in known:
-            self._intake.count_duplicate()
+            self._way.count_duplicate()
         errors = {int(kept[row]): text for row, text in checked.errors.items()} | dict.fromkeys(known, "stored before")
         return Checked(
             checked.batch, kept[checked.rows], {int(kept[r]): n for r, n in checked.duplicates.items()}, errors
@@ -270,7 +273,7 @@ class Reception:
         if parcel.mid and parcel.connection is not self._line and self._sent_again:
             self.let_go += 1
             self._waiting_bytes -= parcel.size
-            self._intake.count_rejected("sent_again", parcel.rows, received=False)
+            self._way.count_rejected("sent_again", parcel.rows, received=False)
             return
         self._held.append(parcel)
         self._retry_at_s = time.monotonic() + self._retry_s
@@ -323,7 +326,7 @@ class Reception:
 
     def _stored(self, rows: int) -> None:
         self.stored += rows
-        self._intake.count_stored(rows)
+        self._way.count_stored(rows)
         self._retry_s, self._retry_at_s = RETRY_MIN_S, 0.0
 
     def _back(self, parcel: Parcel, number: int, error: Exception | None) -> None:
@@ -360,7 +363,7 @@ class Reception:
     def _refuse(self, parcel: Parcel, error: DongneError, *, received: bool = True) -> None:
         """Counted, answered, and acknowledged: it would be refused for ever."""
         self.rejected[error.reason] += 1
-        self._intake.count_rejected(error.reason, parcel.rows, received=received)
+        self._way.count_rejected(error.reason, parcel.rows, received=received)
         self._acknowledge(parcel, error)
         if parcel.answer_to:
             self._tell(parcel.connection, parcel.answer_to, refusal_of(error, parcel.topic), 1, parcel.correlation)

@@ -42,6 +42,7 @@ class Answer(msgspec.Struct, frozen=True):
     location: str = ""
     group: str = ""
     content_type: str = "application/json"
+    retry_after_s: int = 0  # where the same again may succeed
 
 
 def parse_batch(body: bytes, content_type: str) -> list[Part]:
@@ -170,6 +171,8 @@ def _json_answer(answer: Answer) -> dict[str, Any]:
     is_json = "json" in answer.content_type
     if answer.location:
         found["headers"] = {"location": answer.location}
+    elif answer.retry_after_s:
+        found["headers"] = {"retry-after": str(answer.retry_after_s)}
     elif answer.body and not is_json:
         found["headers"] = {"content-type": answer.content_type}
     if answer.body:
@@ -199,6 +202,8 @@ def _http(answer: Answer, boundary: str) -> bytes:
     head += f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n"
     if answer.location:
         head += f"Location: {answer.location}\r\n"
+    if answer.retry_after_s:
+        head += f"Retry-After: {answer.retry_after_s}\r\n"
     if answer.body:
         head += f"Content-Type: {answer.content_type}\r\n"
     return f"{head}Content-Length: {len(answer.body)}\r\n\r\n".encode() + answer.body + b"\r\n"

@@ -14,7 +14,12 @@ def count_all(writer: Writer, history: History, folder: Path, head: int, listene
         "commits": writer.commits,
         "failed_commits": writer.failed_commits,
         "last_commit_s": writer.last_commit_s,
+        "observations": writer.observations,
+        "observations_before": writer.observations_before,
+        "observations_emitted": writer.emitted,
         "queue_rows": writer.depth(),
+        "queue_limit_rows": writer.max_rows,
+        "queue_limit_bytes": writer.max_bytes,
         "disk_full": float(writer.disk_full),
         "callback_errors": writer.callback_errors,
         "listeners_dropped": listeners_dropped,
@@ -24,6 +29,7 @@ def count_all(writer: Writer, history: History, folder: Path, head: int, listene
         "history_turns": history.turns,
         "history_compactions": history.compactions,
     }
+    found |= {f"queue_rows_{lane.name.lower()}": depth for lane, depth in writer.depths().items()}
     found |= {f"rejected_{reason}": count for reason, count in writer.rejected.items()}
     found["rejected_queue_full"] = writer.turned_away()
     found |= {f"dropped_{reason}": count for reason, count in writer.dropped.items()}

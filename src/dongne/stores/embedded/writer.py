@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from dongne.model.errors import DongneError, RetryLater
-from dongne.model.records import FORMAT, ObservationBatch, ObservationExtra, RecordKind, encode_batch
+from dongne.model.records import FORMAT, ObservationBatch, ObservationExtra, Record, RecordKind, encode_batch
 from dongne.runtime.ports import Clock, Entry, Lane, Receipt, Transaction
 from dongne.stores.effects import Draft, check_batch
 from dongne.stores.embedded.lanes import (
@@ -50,7 +50,7 @@ class Writer:
         max_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self._truth, self._clock, self._committed, self._keep = truth, clock, committed, keep
-        self._keep_every_s, self._max_rows = keep_every_s, max_rows
+        self._keep_every_s, self.max_rows, self.max_bytes = keep_every_s, max_rows, max_bytes
         self._wakeup = Wakeup()
         self._lanes = [LaneQueue(lane, self._wakeup, max_rows, max_bytes) for lane in Lane]
         self._singles = [queue.open_door(_tell_each, max_rows) for queue in self._lanes]
@@ -58,6 +58,8 @@ class Writer:
         _, self._last, self._last_at_us = truth.ends()
         self._kept_at_s = time.monotonic()
         self.commits = self.rows = self.failed_commits = self.callback_errors = 0
+        self.observations_before = self.observations = truth.count_observations()
+        self.emitted = 0
         self.disk_full = False
         self.last_commit_s = 0.0
         self.rejected: dict[str, int] = {}
@@ -81,7 +83,7 @@ class Writer:
 
     def open_door(self, on_commit: OnCommit, lane: Lane) -> Door:
         """A door for single Observations."""
-        return self._lanes[lane].open_door(on_commit, self._max_rows)
+        return self._lanes[lane].open_door(on_commit, self.max_rows)
 
     def close(self) -> None:
         """Commits what waits, then stops."""
@@ -96,6 +98,10 @@ class Writer:
     def depth(self) -> int:
         """Rows that wait."""
         return sum(queue.depth() for queue in self._lanes)
+
+    def depths(self) -> dict[Lane, int]:
+        """The same by lane."""
+        return {queue.lane: queue.depth() for queue in self._lanes}
 
     def turned_away(self) -> int:
         """How often the queue was full."""
@@ -150,7 +156,7 @@ class Writer:
         if not draft.empty():
             self._last, self._last_at_us = draft.next - 1, draft.last_at_us
             self.commits += 1
-            self.rows += sum(written.record.count for written in draft.written)
+            self._count([written.record for written in draft.written])
             self.disk_full = False
             _add(self.dropped, draft.dropped)
             self._call(self._committed, draft)
@@ -159,6 +165,13 @@ class Writer:
             self._call(door.on_commit, tokens, first, None)
         for done, outcome in outcomes:
             self._call(done, outcome)
+
+    def _count(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.rows += record.count
+            if record.kind is RecordKind.OBSERVATIONS:
+                self.observations += record.count
+                self.emitted += record.count if record.origin else 0
 
     def _is_stored(self, draft: Draft) -> bool:
         """Whether a commit that raised is in the file nevertheless."""

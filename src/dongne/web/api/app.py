@@ -2,9 +2,13 @@
 
 import logging
 from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
 
 from dongne.model.errors import DongneError, NotFound, WrongMethod
 from dongne.model.who import Right
+from dongne.runtime.ledger import DEEP_INSERT, SINGLE
 from dongne.standards.sensorthings.batch import json_answers, multipart_answers
 from dongne.web.api.batch import Batches
 from dongne.web.api.changes.changer import Asked, Changer, decoded
@@ -12,10 +16,21 @@ from dongne.web.api.changes.methods import POSTED, READ, check_method
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
 from dongne.web.api.data import Data
 from dongne.web.api.events import Events
-from dongne.web.api.http import OPEN, SINGLE_PATH, Gone, check_form, check_write, read_body, send_bytes, send_error
+from dongne.web.api.http import (
+    OPEN,
+    SINGLE_PATH,
+    Gone,
+    check_form,
+    check_write,
+    read_body,
+    send_bytes,
+    send_error,
+    send_json,
+)
 from dongne.web.api.ingest import Ingest, NotPlain
-from dongne.web.api.metrics import send_metrics, send_status
+from dongne.web.api.metrics import send_metrics
 from dongne.web.api.read import Reads, decoded_path, options_of
+from dongne.web.api.status import status_document
 from dongne.web.api.tasks import PATH as TASK_PATH
 from dongne.web.api.tasks import Tasks
 
@@ -45,7 +60,12 @@ class Api:
         self._reads = Reads(context)
         self._data = Data(context)
         self._batches = Batches(context, self.changer, self._reads.answer)
-        self._events = Events(context)
+        self.events = Events(context)
+        self._started_us = context.store.clock.now_us()
+
+    def status(self) -> dict[str, Any]:
+        """How the city is doing."""
+        return status_document(self.context, self._started_us, self.events.listeners)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,11 +108,11 @@ class Api:
         elif path.startswith("/api/"):
             await self._data.get(scope, receive, send, path.removeprefix("/api/"))
         elif path in ("/events/observations", "/events/cases"):
-            await self._events.stream(scope, receive, send, path.rpartition("/")[2])
+            await self.events.stream(scope, receive, send, path.rpartition("/")[2])
         elif path == "/metrics":
-            await send_metrics(self.context, send, self._events.listeners, self._events.dropped)
+            await send_metrics(self.context, send, self.events.listeners, self.events.dropped)
         elif path == "/status":
-            await send_status(self.context, send, self._events.listeners)
+            await send_json(send, 200, self.status(), [OPEN, (b"cache-control", b"no-store"), (b"vary", b"Accept")])
         else:
             raise NotFound(f"there is nothing at {path[:100]!r}; the sets are listed at {ROOT}")
 
@@ -141,15 +161,28 @@ class Api:
             self.context.requests[method.lower(), status] += 1
             return status, f"{self.context.public_url(scope)}{ROOT}/{made}".encode() if made else None
         who = check_write(self.context, scope)
-        asked = Asked(method, rest, options_of(scope), decoded(body, method), content_type_of(scope))
+        asked = self._asked(scope, rest, body)
         outcome, receipt = await self.changer.run(
-            who, lambda work: self.changer.apply(work, asked), only_observations=asked.is_observation
+            who,
+            lambda work: self.changer.apply(work, asked),
+            SINGLE if asked.is_observation else DEEP_INSERT,
+            only_observations=asked.is_observation,
         )
         self.context.requests[method.lower(), outcome.status] += 1
         if not outcome.made_in:
             return outcome.status, None
         first = receipt.numbers[-1] if receipt and outcome.is_row else 0
         return outcome.status, outcome.address(f"{self.context.public_url(scope)}{ROOT}", first).encode()
+
+    def _asked(self, scope: Scope, rest: str, body: bytes) -> Asked:
+        method = scope["method"]
+        bare = Asked(method, rest, options_of(scope), None, content_type_of(scope))
+        try:
+            return msgspec.structs.replace(bare, document=decoded(body, method))
+        except DongneError as error:
+            if bare.is_observation:
+                self.ingest.singles.count_rejected(error.reason)
+            raise
 
 
 def content_type_of(scope: Scope) -> str:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Awaitable, Callable
 from itertools import groupby
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from dongne.model.errors import BadInput, DongneError
+from dongne.model.errors import BadInput, DongneError, RetryLater
+from dongne.runtime.ledger import BATCH
 from dongne.standards.sensorthings.batch import Answer, Part, parse_batch
 from dongne.web.api.changes.changer import Asked, Changer, Outcome, decoded
 from dongne.web.api.changes.work import Work
@@ -26,6 +28,7 @@ class Batches:
 
     def __init__(self, context: ApiContext, changer: Changer, read: Read) -> None:
         self._context, self._changer, self._read = context, changer, read
+        self._way = context.intake.ledger.way(BATCH)
 
     async def answer(
         self, scope: Scope, root: str, body: bytes, content_type: str, *, to_the_end: bool = True
@@ -51,6 +54,7 @@ class Batches:
         try:
             for part in parts:
                 if missed := [other for other in part.depends_on if other in failed]:
+                    self._way.count_rejected("failed_dependency", sum(_list_observed(parts, made)))
                     return _failed(parts, failed, _unmet(part, missed[0]))
             if not parts[0].group and parts[0].method == "GET":
                 return [await self._got(scope, parts[0], made)]
@@ -58,7 +62,9 @@ class Batches:
         except DongneError as error:
             document = {"code": error.status, "type": "error", "message": error.message}
             at = reached[-1]
-            return _failed(parts, failed, Answer(at.id, error.status, msgspec.json.encode(document), "", at.group))
+            after_s = max(1, ceil(error.after_s)) if isinstance(error, RetryLater) else 0
+            why = Answer(at.id, error.status, msgspec.json.encode(document), "", at.group, retry_after_s=after_s)
+            return _failed(parts, failed, why)
 
     async def _got(self, scope: Scope, part: Part, made: dict[str, str]) -> Answer:
         path, _, options = _referred(part.url, made).partition("?")
@@ -69,15 +75,24 @@ class Batches:
     async def _store(
         self, scope: Scope, root: str, parts: list[Part], made: dict[str, str], reached: list[Part]
     ) -> list[Answer]:
-        who = check_write(self._context, scope)
+        observed = _list_observed(parts, made)
+        try:
+            who = check_write(self._context, scope)
+        except DongneError as error:
+            self._way.count_rejected(error.reason, sum(observed))
+            raise
 
         def steps(work: Work) -> tuple[list[Outcome], dict[str, str]]:
-            here, outcomes = dict(made), []
-            for part in parts:
+            here, outcomes = dict(made), list[Outcome]()
+            for part, is_observation in zip(parts, observed, strict=True):
                 reached.append(part)
+                tried = work.tried
                 try:
                     outcome = self._changer.apply(work, _asked(part, here))
                 except DongneError as error:
+                    if is_observation and work.tried == tried:
+                        work.tried += 1  # its document could not be read
+                    work.tried += sum(observed[len(outcomes) + 1 :])  # what comes after it in the group
                     if part.group:
                         error.message = f"{part.id}: {error.message}"
                     raise
@@ -86,8 +101,7 @@ class Batches:
                 outcomes.append(outcome)
             return outcomes, here
 
-        are_observations = all(_asked(part, made, bare=True).is_observation for part in parts)
-        (outcomes, here), receipt = await self._changer.run(who, steps, only_observations=are_observations)
+        (outcomes, here), receipt = await self._changer.run(who, steps, BATCH, only_observations=all(observed))
         made.update(here)
         first = receipt.numbers[-1] if receipt else 0
         answers = []
@@ -97,6 +111,11 @@ class Batches:
                 made[part.id] = f"{outcome.made_in}({outcome.made + first})"
             answers.append(Answer(part.id, outcome.status, b"", location, part.group))
         return answers
+
+
+def _list_observed(parts: list[Part], made: dict[str, str]) -> list[bool]:
+    """Of each part whether it sends an Observation."""
+    return [part.method != "GET" and _asked(part, made, bare=True).is_observation for part in parts]
 
 
 def _asked(part: Part, made: dict[str, str], *, bare: bool = False) -> Asked:

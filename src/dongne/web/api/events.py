@@ -15,7 +15,7 @@ import numpy as np
 from dongne.model.access import PUBLIC, Sight, Veil
 from dongne.model.cases import CaseEvent
 from dongne.model.entities import EntityType
-from dongne.model.errors import BadInput, DongneError, NotFound, TooMany
+from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater, TooMany
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
@@ -28,6 +28,7 @@ from dongne.web.api.read import options_of
 Event = tuple[int, bytes]  # number, the event as it goes over the wire
 SEND_WITHIN_S = 30.0
 READ_RECORDS = 200
+CLOSING = "the server stops; connect again with Last-Event-ID"
 _case_decoder = msgspec.msgpack.Decoder(CaseEvent)
 
 
@@ -124,7 +125,7 @@ class Listener:
     def __init__(self, wanted: Wanted | WantedCases, most: int) -> None:
         self.wanted, self._most = wanted, most
         self.waiting: deque[Event] = deque()
-        self.overflowed = False
+        self.overflowed = self.closing = False
         self.arrived = asyncio.Event()
 
     def take(self, events: list[Event]) -> None:
@@ -146,7 +147,15 @@ class Events:
         self._context, self._store = context, context.store
         self._listeners: set[Listener] = set()
         self._stop: Callable[[], None] | None = None
+        self._closing = False
         self.dropped = 0
+
+    def close(self) -> None:
+        """The server stops: each listener is told, and its stream ends."""
+        self._closing = True
+        for listener in self._listeners:
+            listener.closing = True
+            listener.arrived.set()
 
     @property
     def listeners(self) -> int:
@@ -158,6 +167,8 @@ class Events:
         try:
             wanted = self._wanted(what, scope)
             after = _last_event_id(scope)
+            if self._closing:
+                raise RetryLater("the server stops; connect again when it runs", reason="closing")
             if len(self._listeners) >= self._context.max_listeners:
                 raise TooMany(f"{len(self._listeners)} streams are open; come back later", reason="listeners")
         except DongneError as error:
@@ -233,14 +244,20 @@ class Events:
         await _say(send, b"retry: 2000\n: listening after %d\n\n" % last)
         if after is not None:
             last = await self._catch_up(listener, after, send)
+            if listener.closing:  # perhaps not yet at those that wait
+                await _end(send, b"closing", CLOSING, last)
+                return
         while not listener.overflowed:
-            if listener.waiting:
+            if listener.waiting:  # also when it closes: what is there is sent
                 ready = [event for number, event in listener.waiting if number > last]
                 last = max(last, listener.waiting[-1][0])
                 listener.waiting.clear()
                 if ready:
                     await _say(send, b"".join(ready))
                 continue
+            if listener.closing:
+                await _end(send, b"closing", CLOSING, last)
+                return
             listener.arrived.clear()
             try:
                 await asyncio.wait_for(listener.arrived.wait(), self._context.heartbeat_s)
@@ -248,8 +265,7 @@ class Events:
                 await _say(send, b": still here\n\n")
         self.dropped += 1
         message = f"you read too slowly: more than {self._context.event_queue} events waited. Connect again with Last-Event-ID: {last}"
-        await _say(send, b"event: dropped\ndata: %b\n\n" % encode({"message": message, "last": last}))
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _end(send, b"dropped", message, last)
 
     async def _catch_up(self, listener: Listener, after: int, send: Send) -> int:
         """Sends what was stored after this number, until nothing was lost between it and the live ones."""
@@ -257,11 +273,11 @@ class Events:
         while True:
             listener.overflowed = False
             until = self._store.head()
-            while after < until:
+            while after < until and not listener.closing:
                 events, after = await loop.run_in_executor(None, read_events, self._store, listener.wanted, after)
                 if events:
                     await _say(send, b"".join(events))
-            if not listener.overflowed:
+            if not listener.overflowed or listener.closing:
                 return after
 
 
@@ -289,6 +305,12 @@ def _records_after(store: Store, after: int) -> Iterator[Record]:
 async def _say(send: Send, text: bytes) -> None:
     """Raises TimeoutError where the client takes nothing for so long."""
     await asyncio.wait_for(send({"type": "http.response.body", "body": text, "more_body": True}), SEND_WITHIN_S)
+
+
+async def _end(send: Send, name: bytes, message: str, last: int) -> None:
+    """The last event of a stream, and its end."""
+    await _say(send, b"event: %b\ndata: %b\n\n" % (name, encode({"message": message, "last": last})))
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _gone(receive: Receive) -> None:

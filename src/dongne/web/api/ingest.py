@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater
+from dongne.model.errors import BadInput, DongneError, NotFound
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.who import BENCH, Right, Who
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.intake import Checked
+from dongne.runtime.ledger import DATA_ARRAY, SINGLE
 from dongne.runtime.ports import Entry, Lane, Receipt, Transaction
 from dongne.standards.sensorthings.encode import encode
 from dongne.standards.sensorthings.observations import (
@@ -26,7 +27,7 @@ from dongne.standards.sensorthings.observations import (
     row_of,
 )
 from dongne.web.api.context import ApiContext, Door, Receive, Scope, Send
-from dongne.web.api.http import Gone, check_form, check_write, read_body, send_bytes, send_error
+from dongne.web.api.http import Gone, Header, check_form, check_write, read_body, send_bytes, send_error
 
 SLICE_ROWS = 5_000  # of a data array in one Transaction: what is more urgent goes between
 THREAD_BYTES = 256 << 10  # a body longer than this is decoded in another thread
@@ -47,6 +48,7 @@ class Ingest:
 
     def __init__(self, context: ApiContext) -> None:
         self._context, self._intake, self._store = context, context.intake, context.store
+        self.singles, self._arrays = context.intake.ledger.way(SINGLE), context.intake.ledger.way(DATA_ARRAY)
         self._clock = context.store.clock
         self._door: Door | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -57,20 +59,21 @@ class Ingest:
 
     async def single(self, scope: Scope, receive: Receive, send: Send, datastream: int | None = None) -> None:
         """POST of one Observation; `datastream` where the path names it."""
+        is_new = True  # not in the ledger yet
         try:
             who = check_write(self._context, scope)
             check_form(scope)
             body = await read_body(scope, receive, self._context.max_body_bytes)
             row, number = self.take_one(body, datastream, who)
-            status = 200
+            status, is_new = 200, False
             if not number:
                 number = await self._store_one(row)
-                self._intake.count_stored()
+                self.singles.count_stored()
                 status = 201
         except Gone:
             return
         except DongneError as error:
-            self.count_refused(error)
+            self.count_refused(error, received=is_new)
             await send_error(send, error)
             return
         self._context.requests["observation", status] += 1
@@ -86,14 +89,14 @@ class Ingest:
             who.must(Right.OBSERVE, stream.thing_id)
         number = self._intake.check(row)
         if number:
-            self._intake.count_duplicate()
+            self.singles.count_duplicate()
         else:
-            self._intake.count_received()
+            self.singles.count_received()
         return row, number
 
-    def count_refused(self, error: DongneError) -> None:
-        """A single Observation was turned away."""
-        self._intake.count_rejected(error.reason, received=not isinstance(error, RetryLater))
+    def count_refused(self, error: DongneError, *, received: bool = True) -> None:
+        """A single Observation was turned away; not `received`: it is in the ledger as received already."""
+        self.singles.count_rejected(error.reason, received=received)
         self._context.requests["observation", error.status] += 1
 
     def _decode(self, body: bytes, datastream: int | None) -> ObservationRow:
@@ -158,17 +161,17 @@ class Ingest:
                 rows = self._take(body, who)
             else:
                 rows = await asyncio.get_running_loop().run_in_executor(None, self._take, body, who)
-            answer, status = await self._store_many(rows, scope)
+            answer, status, more = await self._store_many(rows, scope)
         except Gone:
             return
         except DongneError as error:
             if rows is None:  # else its rows are in the ledger already
-                self._intake.count_rejected(error.reason)
+                self._arrays.count_rejected(error.reason)
             self._context.requests["data_array", error.status] += 1
             await send_error(send, error)
             return
         self._context.requests["data_array", status] += 1
-        await send_bytes(send, status, answer)
+        await send_bytes(send, status, answer, more)
 
     def _take(self, body: bytes, who: Who = BENCH) -> Checked:
         rows = decode_data_array(body, self._clock.now_us())
@@ -184,7 +187,7 @@ class Ingest:
             rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), text))
         for stream in self._intake.list_without_feature(streams - mistaken):
             self._features.see_to(stream)
-        return self._intake.check_rows(rows)
+        return self._intake.check_rows(rows, self._arrays)
 
     def _refuse_others(self, rows: ArrayRows, things: frozenset[int]) -> None:
         """The rows of Things for which the token is not are errors."""
@@ -194,7 +197,7 @@ class Ingest:
                 text = f"the token is not for Thing {stream.thing_id}; send its rows with its own"
                 rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == number).tolist(), text))
 
-    async def _store_many(self, checked: Checked, scope: Scope) -> tuple[bytes, int]:
+    async def _store_many(self, checked: Checked, scope: Scope) -> tuple[bytes, int, list[Header]]:
         prefix = self.observations_at(scope).decode()
         count = len(checked.batch)
         numbers: list[int] = []
@@ -202,24 +205,24 @@ class Ingest:
         if count:
             parts = [(at, slice_of(checked.batch, at, at + SLICE_ROWS)) for at in range(0, count, SLICE_ROWS)]
             receipts = await asyncio.gather(*(self._submit(part) for _, part in parts), return_exceptions=True)
+            nothing = not any(isinstance(receipt, Receipt) for receipt in receipts)
             for (at, part), receipt in zip(parts, receipts, strict=True):
                 if isinstance(receipt, Receipt):
-                    self._intake.count_stored(len(part))
+                    self._arrays.count_stored(len(part))
                     numbers.extend(range(receipt.numbers[0], receipt.numbers[0] + len(part)))
                     continue
-                if not isinstance(receipt, DongneError) or len(parts) == 1:
-                    self._intake.count_rejected(getattr(receipt, "reason", "error"), len(part), received=False)
-                    raise receipt
-                self._intake.count_rejected(receipt.reason, len(part), received=False)
+                self._arrays.count_rejected(getattr(receipt, "reason", "error"), len(part), received=False)
+                if not isinstance(receipt, DongneError) or (nothing and at == parts[-1][0]):
+                    raise receipt  # where a part is stored, the others are named row by row
                 failed.update(dict.fromkeys(range(at, at + len(part)), receipt.message))
                 numbers.extend([0] * len(part))
         if not checked.errors and not checked.duplicates and not failed:
-            return ('["' + '","'.join([f"{prefix}{number})" for number in numbers]) + '"]').encode(), 201
+            return ('["' + '","'.join([f"{prefix}{number})" for number in numbers]) + '"]').encode(), 201, []
         links: dict[int, str] = {row: f"{prefix}{number})" for row, number in checked.duplicates.items()}
         links.update({row: f"error: {text}" for row, text in checked.errors.items()})
         for at, row in enumerate(checked.rows.tolist()):
             links[row] = f"error: {failed[at]}" if at in failed else f"{prefix}{numbers[at]})"
-        return encode([links[row] for row in range(len(links))]), 201
+        return encode([links[row] for row in range(len(links))]), 201, [(b"retry-after", b"1")] if failed else []
 
     def _submit(self, batch: ObservationBatch) -> "asyncio.Future[Receipt]":
         loop = asyncio.get_running_loop()

@@ -1,21 +1,39 @@
-"""How the city is doing: `/metrics` for Prometheus, `/status` as JSON."""
+"""`/metrics`: how the city is doing, for Prometheus (text exposition format 0.0.4)."""
 
+import os
 import re
+import time
 from collections.abc import Iterable
+from pathlib import Path
 
-from dongne.model.access import PUBLIC, find_hidden
-from dongne.model.entities import EntityType
-from dongne.model.times import format_instant, from_us
 from dongne.web.api.context import ApiContext, Send
-from dongne.web.api.http import OPEN, send_bytes, send_json
+from dongne.web.api.http import OPEN, send_bytes
 
 Sample = tuple[dict[str, str], float]
 _TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
+_STORE_COUNTERS = {
+    "observations", "observations_emitted", "rows", "commits", "failed_commits", "callback_errors", "listeners_dropped",
+    "history_errors", "history_turns", "history_compactions",
+}  # fmt: skip
+_COUNTER_PREFIXES = ("rejected_", "dropped_")
+_MQTT_GAUGES = {
+    "connected",
+    "waiting",
+    "held_back",
+    "most_waiting",
+    "connections",
+    "sessions",
+    "subscriptions",
+    "behind",
+}
+_STARTED_S = time.time()
 
 
 def metric(name: str, kind: str, about: str, samples: Iterable[Sample]) -> str:
-    """One metric in the text format of Prometheus (exposition format 0.0.4)."""
+    """One metric in the text format of Prometheus. A counter's name gets its `_total`."""
+    if kind == "counter":
+        name = f"{name.removesuffix('_total')}_total"
     lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
     for labels, value in samples:
         inner = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
@@ -32,51 +50,109 @@ def _number(value: float) -> str:
 
 
 def metrics_text(context: ApiContext, listeners: int, dropped: int) -> str:
-    """All metrics: the ledger of Observations, requests by answer, event streams, and what the store counts."""
-    counts = context.intake.counts()
-    reasons = [({"reason": n.partition(".")[2]}, v) for n, v in counts.items() if n.startswith("rejected.")]
-    ledger = [({"became": name}, counts[name]) for name in ("received", "stored", "duplicate", "rejected")]
+    """All metrics: the ledger of Observations, queues, requests by answer, event streams, what the store counts, MQTT,
+    and the process."""
     requests = [({"what": what, "code": str(code)}, n) for (what, code), n in sorted(context.requests.items())]
-    parts = [
-        metric("dongne_observations_total", "counter", "Observations sent to the API, by what became of them.", ledger),
-        metric("dongne_rejected_total", "counter", "Observations turned away, by reason.", reasons),
-        metric("dongne_requests_total", "counter", "Answers of the API.", requests),
-        metric("dongne_event_streams", "gauge", "Open event streams.", [({}, listeners)]),
-        metric("dongne_event_streams_dropped_total", "counter", "Event streams closed as too slow.", [({}, dropped)]),
+    store = context.store.counts()
+    return "".join(
+        [
+            *_ledger(context),
+            *_queues(store),
+            metric("dongne_requests_total", "counter", "Answers of the API.", requests),
+            metric("dongne_event_streams", "gauge", "Open event streams.", [({}, listeners)]),
+            metric(
+                "dongne_event_streams_dropped_total", "counter", "Event streams closed as too slow.", [({}, dropped)]
+            ),
+            *_store(store),
+            *_mqtt(context),
+            *_process(),
+        ]
+    )
+
+
+def _ledger(context: ApiContext) -> list[str]:
+    became: list[Sample] = []
+    rejected: list[Sample] = []
+    waiting: list[Sample] = []
+    for way, account in context.intake.ledger.accounts().items():
+        of_way = {"way": way}
+        became += [
+            ({**of_way, "became": "received"}, account.received),
+            ({**of_way, "became": "stored"}, account.stored),
+            ({**of_way, "became": "duplicate"}, account.duplicate),
+            ({**of_way, "became": "rejected"}, account.refused),
+        ]
+        rejected += [({**of_way, "reason": reason}, n) for reason, n in sorted(account.rejected.items())]
+        waiting.append((of_way, account.waiting))
+    about = "Observations by the way they came in and what became of them, since the start."
+    return [
+        metric("dongne_observations_total", "counter", about, became),
+        metric("dongne_rejected_total", "counter", "Observations turned away, by way and reason.", rejected),
+        metric("dongne_observations_waiting", "gauge", "Observations without an outcome yet.", waiting),
     ]
-    for way, status in context.mqtt().items():
-        samples = [({"what": name}, value) for name, value in status.counts().items()]
-        parts.append(
-            metric(f"dongne_mqtt_{way}", "gauge", f"MQTT, {way}: counts since the start, and what is now.", samples)
-        )
-    for name, value in sorted(context.store.counts().items()):
+
+
+def _queues(store: dict[str, float]) -> list[str]:
+    lanes = {name.removeprefix("queue_rows_"): n for name, n in store.items() if name.startswith("queue_rows_")}
+    about = "Rows that may wait in a lane; beyond it senders are told to come again."
+    limits = [({"lane": lane}, store["queue_limit_rows"]) for lane in lanes] if "queue_limit_rows" in store else []
+    return [
+        metric(
+            "dongne_queue_rows", "gauge", "Rows that wait to be stored.", [({"lane": k}, n) for k, n in lanes.items()]
+        ),
+        metric("dongne_queue_limit_rows", "gauge", about, limits),
+    ]
+
+
+def _store(counts: dict[str, float]) -> list[str]:
+    parts = []
+    for name, value in sorted(counts.items()):
+        if name.startswith(("queue_rows_", "queue_limit_rows")):
+            continue
+        kind = "counter" if name in _STORE_COUNTERS or name.startswith(_COUNTER_PREFIXES) else "gauge"
         clean = "dongne_store_" + _NOT_A_NAME.sub("_", name)
-        kind = "counter" if name.endswith("_total") else "gauge"
         parts.append(metric(clean, kind, f"The store's {name.replace('_', ' ')}.", [({}, value)]))
-    return "".join(parts)
+    return parts
+
+
+def _mqtt(context: ApiContext) -> list[str]:
+    found: dict[str, list[Sample]] = {}
+    for way, status in context.mqtt().items():
+        for name, value in status.counts().items():
+            if "." not in name:
+                found.setdefault(name, []).append(({"way": way}, value))
+    return [
+        metric(
+            f"dongne_mqtt_{name}",
+            "gauge" if name in _MQTT_GAUGES else "counter",
+            f"MQTT, by way: {name.replace('_', ' ')}.",
+            samples,
+        )
+        for name, samples in found.items()
+    ]
+
+
+def _process() -> list[str]:
+    """What Prometheus' own clients say of a process, where the machine tells it."""
+    cpu_s = sum(os.times()[:2])
+    parts = [
+        metric("process_start_time_seconds", "gauge", "When the process began, since 1970.", [({}, _STARTED_S)]),
+        metric("process_cpu_seconds_total", "counter", "Time of processors used.", [({}, cpu_s)]),
+    ]
+    if (resident := find_resident_bytes()) is not None:
+        parts.append(metric("process_resident_memory_bytes", "gauge", "Memory held.", [({}, resident)]))
+    return parts
+
+
+def find_resident_bytes() -> int | None:
+    """How much memory this process holds; None where the machine doesn't say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 async def send_metrics(context: ApiContext, send: Send, listeners: int, dropped: int) -> None:
     """GET /metrics."""
     await send_bytes(send, 200, metrics_text(context, listeners, dropped).encode(), [_TEXT, OPEN], None)
-
-
-async def send_status(context: ApiContext, send: Send, listeners: int) -> None:
-    """GET /status: the ledger, the sequence and how far history is behind it; entities that are open data are counted."""
-    store, hidden = context.store, find_hidden(context.store.graph, PUBLIC)
-    document = {
-        "city": context.city.id,
-        "version": context.version,
-        "time": format_instant(from_us(store.clock.now_us())),
-        "sequence": {"first": store.first(), "head": store.head()},
-        "history_lag": store.history_lag(),
-        "observations": context.intake.counts(),
-        "entities": {
-            "things": len(store.graph.things.keys() - hidden.of(EntityType.THING)),
-            "datastreams": len(store.graph.datastreams.keys() - hidden.of(EntityType.DATASTREAM)),
-        },
-        "event_streams": listeners,
-        "mqtt": context.mqtt(),
-        "store": store.counts(),
-    }
-    await send_json(send, 200, document, [OPEN, (b"cache-control", b"no-store")])

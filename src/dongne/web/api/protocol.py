@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -75,7 +76,7 @@ class Append:
             f"access-control-allow-origin: *\r\ncontent-length: {len(body)}\r\n"
         )
         if isinstance(error, RetryLater):
-            head += "retry-after: 1\r\n"
+            head += f"retry-after: {max(1, ceil(error.after_s))}\r\n"
         if isinstance(error, NotAllowed):
             head += "www-authenticate: Bearer\r\n"
         self.finish(head.encode(), body)
@@ -252,7 +253,7 @@ class Gate:
             try:
                 self._door.append(row.datastream, row.time_us, row.result, row.extra, append)
             except DongneError as error:
-                self._api.ingest.count_refused(error)
+                self._api.ingest.count_refused(error, received=False)
                 append.refuse(error)
 
 
@@ -267,14 +268,14 @@ def _answer_in(loop: asyncio.AbstractEventLoop, api: Api) -> Callable[[list[Any]
 def _answer(api: Api, tokens: Sequence[Append], first: int, error: Exception | None) -> None:
     """In the loop, once per commit."""
     if error is None:
-        api.context.intake.count_stored(len(tokens))
+        api.ingest.singles.count_stored(len(tokens))
         api.context.requests["observation", 201] += len(tokens)
         for number, append in enumerate(tokens, first):
             append.finish(b"%blocation: %b%d%b" % (_CREATED, append.root, number, _NO_BODY))
         return
     refusal = error if isinstance(error, DongneError) else RetryLater(f"nothing was stored: {error!r}")
     for append in tokens:
-        api.ingest.count_refused(refusal)
+        api.ingest.count_refused(refusal, received=False)
         append.refuse(refusal)
 
 

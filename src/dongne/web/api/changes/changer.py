@@ -10,6 +10,7 @@ from dongne.model.access import EVERYTHING, may_see
 from dongne.model.entities import EntityType
 from dongne.model.errors import BadInput, DongneError, TooMany
 from dongne.model.who import Right, Who
+from dongne.runtime.ledger import Way
 from dongne.runtime.ports import Receipt
 from dongne.standards.sensorthings.decode import decode_json, draft_of, entity_id
 from dongne.standards.sensorthings.options import is_single, parse_path, parse_query, set_of
@@ -69,32 +70,26 @@ class Changer:
         self._waiting = 0
 
     async def run(
-        self, who: Who, steps: Callable[[Work], Found], *, only_observations: bool = False
+        self, who: Who, steps: Callable[[Work], Found], way: str, *, only_observations: bool = False
     ) -> tuple[Found, Receipt | None]:
-        """What the steps give, and the receipt once it is durable. One change after the other; Observations, which change
-        no entity, side by side. Raises DongneError with nothing stored."""
+        """What the steps give, and the receipt once it is durable; Observations are counted in this way's account. One
+        change after the other; Observations, which change no entity, side by side. Raises DongneError with nothing stored."""
+        account = self._context.intake.ledger.way(way)
         if only_observations:
             work = self._begin(who)
-            found = self._work_out(work, steps)
+            found = _work_out(work, steps, account)
             if not work.has_entities:
-                return found, await self._store(work)
+                return found, await self._store(work, account)
         if self._waiting >= MOST_WAITING:
             raise TooMany(f"{self._waiting} changes wait for another; send it again in a second", reason="busy")
         self._waiting += 1
         try:
             async with self._one_at_a_time:
                 work = self._begin(who)
-                found = await asyncio.get_running_loop().run_in_executor(None, self._work_out, work, steps)
-                return found, await self._store(work)
+                found = await asyncio.get_running_loop().run_in_executor(None, _work_out, work, steps, account)
+                return found, await self._store(work, account)
         finally:
             self._waiting -= 1
-
-    def _work_out(self, work: Work, steps: Callable[[Work], Found]) -> Found:
-        try:
-            return steps(work)
-        except DongneError as error:
-            self._context.intake.count_rejected(error.reason, work.tried)
-            raise
 
     def _begin(self, who: Who) -> Work:
         return Work(self._context.store, self._context.intake, who, self._list_about, self._sees(who))
@@ -122,18 +117,18 @@ class Changer:
             if len(found) >= MOST_DELETED:
                 raise BadInput(f"more than {MOST_DELETED} would go; delete in parts by $filter", reason="query")
 
-    async def _store(self, work: Work) -> Receipt | None:
-        """Stores a Work; counts its Observations in the ledger."""
-        intake, rows = self._context.intake, len(work.rows)
-        intake.count_received(rows)
+    async def _store(self, work: Work, account: Way) -> Receipt | None:
+        """Stores a Work; counts its Observations."""
+        rows = len(work.rows)
+        account.count_received(rows)
         if work.is_empty:
             return None
         try:
             receipt = await in_loop(self._context.store.submit(work.transaction()))
         except DongneError as error:
-            intake.count_rejected(error.reason, rows, received=False)
+            account.count_rejected(error.reason, rows, received=False)
             raise
-        intake.count_stored(rows)
+        account.count_stored(rows)
         if work.has_entities:
             await asyncio.get_running_loop().run_in_executor(None, self._context.audit, work.who, work.list_changed())
         return receipt
@@ -224,6 +219,14 @@ class Changer:
         else:
             editing.link(work, source, source_id, last.name, _linked(asked.document, source, last.name))
         return Outcome(204)
+
+
+def _work_out(work: Work, steps: Callable[[Work], Found], account: Way) -> Found:
+    try:
+        return steps(work)
+    except DongneError as error:
+        account.count_rejected(error.reason, work.tried)
+        raise
 
 
 def _must_model(work: Work) -> None:

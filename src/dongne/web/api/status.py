@@ -1,0 +1,71 @@
+"""`/status`: the ledger, queues and their limits, and how far history is behind, as a document; pages show the same."""
+
+from typing import Any
+
+from dongne.model.access import PUBLIC, find_hidden
+from dongne.model.entities import EntityType
+from dongne.model.times import format_instant, from_us
+from dongne.runtime.ledger import Account, total_of
+from dongne.web.api.context import ApiContext
+from dongne.web.api.metrics import find_resident_bytes
+
+
+def status_document(context: ApiContext, started_us: int, listeners: int) -> dict[str, Any]:
+    """How the city is doing; only entities that are open data are counted."""
+    store, hidden = context.store, find_hidden(context.store.graph, PUBLIC)
+    counts = store.counts()
+    return {
+        "city": context.city.id,
+        "version": context.version,
+        "time": format_instant(from_us(store.clock.now_us())),
+        "since": format_instant(from_us(started_us)),
+        "sequence": {"first": store.first(), "head": store.head()},
+        "history_lag": store.history_lag(),
+        "observations": context.intake.counts(),
+        "ledger": ledger_of(context, counts),
+        "queues": {
+            "rows": int(counts.get("queue_rows", 0)),
+            "limit_rows": int(counts.get("queue_limit_rows", 0)),
+            "lanes": {n.removeprefix("queue_rows_"): int(v) for n, v in counts.items() if n.startswith("queue_rows_")},
+            "turned_away": int(counts.get("rejected_queue_full", 0)),
+            "disk_full": bool(counts.get("disk_full", 0)),
+        },
+        "mqtt": context.mqtt(),
+        "memory_bytes": find_resident_bytes(),
+        "entities": {
+            "things": len(store.graph.things.keys() - hidden.of(EntityType.THING)),
+            "datastreams": len(store.graph.datastreams.keys() - hidden.of(EntityType.DATASTREAM)),
+        },
+        "event_streams": listeners,
+        "store": counts,
+    }
+
+
+def ledger_of(context: ApiContext, counts: dict[str, float]) -> dict[str, Any]:
+    """Each way's account since the start, and the sum beside the sequence: `unaccounted` are Observations which the
+    sequence has and no account, 0 but for those being stored in this moment."""
+    accounts = context.intake.ledger.accounts()
+    total = total_of(accounts)
+    there, before = int(counts.get("observations", 0)), int(counts.get("observations_before", 0))
+    emitted = int(counts.get("observations_emitted", 0))
+    return {
+        "total": _said(total),
+        "ways": {name: _said(account) for name, account in accounts.items()},
+        "sequence": {
+            "observations": there,
+            "before_the_start": before,
+            "from_services": emitted,
+            "unaccounted": there - before - emitted - total.stored,
+        },
+    }
+
+
+def _said(account: Account) -> dict[str, Any]:
+    return {
+        "received": account.received,
+        "stored": account.stored,
+        "duplicate": account.duplicate,
+        "rejected": account.refused,
+        "waiting": account.waiting,
+        "reasons": dict(sorted(account.rejected.items())),
+    }
