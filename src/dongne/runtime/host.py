@@ -196,6 +196,10 @@ class RuntimeHost:
         """The services that act on this Thing."""
         return [i for i, runner in self.live.engine.runners.items() if thing in runner.cells]
 
+    def list_answers(self) -> list[tuple[str, type, type]]:
+        """Id, question class and reply class of each answer."""
+        return [(answer.id, answer.question, answer.reply) for answer in self._answers.values()]
+
     def question_class(self, answer: str) -> type:
         """The question dataclass of an answer. Raises NotFound."""
         if answer not in self._answers:

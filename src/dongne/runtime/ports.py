@@ -249,6 +249,9 @@ class Runtime(Protocol):
     def services_of(self, thing: int) -> list[str]:
         """The services that act on this Thing."""
 
+    def list_answers(self) -> list[tuple[str, type, type]]:
+        """Id, question class and reply class of each answer."""
+
     def question_class(self, answer: str) -> type:
         """The question dataclass of an answer. Raises NotFound."""
 

@@ -33,11 +33,12 @@ class LoadedService:
 
 @dataclass(frozen=True)
 class LoadedAnswer:
-    """An answer with its manifest and question class."""
+    """An answer with its manifest, and the classes of question and reply."""
 
     manifest: Manifest
     cls: type[Answer[Any, Any, Any]]
     question: type
+    reply: type
 
     @property
     def id(self) -> str:
@@ -74,7 +75,7 @@ def load(service_id: str) -> LoadedService | LoadedAnswer:
         raise BadSetup(f"{where} is missing")
     if manifest.shape == "answer":
         cls = _only(module, Answer, where)
-        return LoadedAnswer(manifest, cls, _question_class(cls))
+        return LoadedAnswer(manifest, cls, *_question_and_reply(cls))
     cls = _only(module, Service, where)
     jobs_module = _module(service_id, "jobs")
     jobs = (
@@ -87,11 +88,11 @@ def load(service_id: str) -> LoadedService | LoadedAnswer:
     return LoadedService(manifest, declared)
 
 
-def _question_class(cls: type) -> type:
+def _question_and_reply(cls: type) -> tuple[type, type]:
     for base in getattr(cls, "__orig_bases__", ()):
         if getattr(base, "__origin__", None) is Answer:
-            question: type = base.__args__[1]
-            return question
+            _, question, reply = base.__args__
+            return question, reply
     raise BadSetup(f"{cls.__name__} must name its classes: class {cls.__name__}(Answer[View, Question, Reply])")
 
 

@@ -13,7 +13,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dongne.model.errors import DongneError
+from dongne.standards.openapi import Operation
 from dongne.web import assets, preferences
+from dongne.web.api.app import Api
 from dongne.web.assess import Remembered
 from dongne.web.context import WebContext
 from dongne.web.control_room import cases, services, what_if
@@ -24,7 +26,7 @@ from dongne.web.resident import map as map_page
 
 log = logging.getLogger(__name__)
 LAYERS_FRESH_S = 3600.0  # they are remembered by the revision of the graph
-API_PATHS = ("/v1.1", "/api", "/events", "/metrics", "/status")
+API_PATHS = ("/v1.1", "/api", "/events", "/metrics", "/status", "/openapi.json")
 
 
 def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
@@ -32,6 +34,8 @@ def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
     pages = create_pages(context)
     if api is None:
         return pages
+    if isinstance(api, Api):
+        api.description.add(lambda: list_operations(context))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
@@ -41,6 +45,16 @@ def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
             await pages(scope, receive, send)
 
     return app
+
+
+def list_operations(context: WebContext) -> list[Operation]:
+    """What the pages answer to programs."""
+    return [
+        *map_page.OPERATIONS,
+        *things.OPERATIONS,
+        *services.OPERATIONS,
+        *answers.list_operations(context),
+    ]
 
 
 def create_pages(context: WebContext) -> Starlette:

@@ -1,7 +1,7 @@
 """The API as one ASGI app. What is hot is recognised by its path before anything else is looked at."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -10,11 +10,15 @@ from dongne.model.errors import DongneError, NotFound, WrongMethod
 from dongne.model.who import Right
 from dongne.runtime.ledger import DEEP_INSERT, SINGLE
 from dongne.standards.sensorthings.batch import json_answers, multipart_answers
+from dongne.web.api import events as event_streams
+from dongne.web.api import metrics, status
 from dongne.web.api.batch import Batches
 from dongne.web.api.changes.changer import Asked, Changer, decoded
 from dongne.web.api.changes.methods import POSTED, READ, check_method
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
-from dongne.web.api.data import Data
+from dongne.web.api.data import Data, data_operations
+from dongne.web.api.description import document
+from dongne.web.api.description.document import Description
 from dongne.web.api.events import Events
 from dongne.web.api.http import (
     OPEN,
@@ -62,6 +66,22 @@ class Api:
         self._batches = Batches(context, self.changer, self._reads.answer)
         self.events = Events(context)
         self._started_us = context.store.clock.now_us()
+        self.description = Description(
+            context,
+            (
+                lambda: document.OPERATIONS,
+                lambda: data_operations(context),
+                lambda: event_streams.OPERATIONS,
+                lambda: metrics.OPERATIONS,
+                lambda: status.OPERATIONS,
+            ),
+        )
+        self.fixed: dict[str, Callable[[Scope, Send], Awaitable[None]]] = {
+            "/metrics": self._send_metrics,
+            "/status": self._send_status,
+            document.PATH: self._send_description,
+            document.MOVED_PATH: self._send_moved,
+        }
 
     def status(self) -> dict[str, Any]:
         """How the city is doing."""
@@ -101,20 +121,33 @@ class Api:
         method, path = scope["method"], decoded_path(scope)
         if method == "OPTIONS":
             await send_bytes(send, 204, b"", _PREFLIGHT)
+        elif path in self.fixed:
+            if method not in READ:
+                raise WrongMethod(method, READ)
+            await self.fixed[path](scope, send)
         elif path == ROOT or path.startswith(ROOT + "/"):
             await self._sensorthings(scope, receive, send, path[len(ROOT) :].strip("/"))
         elif method not in READ:
             raise WrongMethod(method, READ)
         elif path.startswith("/api/"):
             await self._data.get(scope, receive, send, path.removeprefix("/api/"))
-        elif path in ("/events/observations", "/events/cases"):
-            await self.events.stream(scope, receive, send, path.rpartition("/")[2])
-        elif path == "/metrics":
-            await send_metrics(self.context, send, self.events.listeners, self.events.dropped)
-        elif path == "/status":
-            await send_json(send, 200, self.status(), [OPEN, (b"cache-control", b"no-store"), (b"vary", b"Accept")])
+        elif path.startswith("/events/") and path.removeprefix("/events/") in event_streams.CHOICE:
+            await self.events.stream(scope, receive, send, path.removeprefix("/events/"))
         else:
             raise NotFound(f"there is nothing at {path[:100]!r}; the sets are listed at {ROOT}")
+
+    async def _send_metrics(self, scope: Scope, send: Send) -> None:
+        await send_metrics(self.context, send, self.events.listeners, self.events.dropped)
+
+    async def _send_status(self, scope: Scope, send: Send) -> None:
+        await send_json(send, 200, self.status(), [OPEN, (b"cache-control", b"no-store"), (b"vary", b"Accept")])
+
+    async def _send_description(self, scope: Scope, send: Send) -> None:
+        await send_bytes(send, 200, self.description.document(), [OPEN, (b"cache-control", b"no-cache")])
+
+    async def _send_moved(self, scope: Scope, send: Send) -> None:
+        address = f"{self.context.public_url(scope)}{document.PATH}".encode()
+        await send_bytes(send, 308, b"", [OPEN, (b"location", address)])
 
     async def _sensorthings(self, scope: Scope, receive: Receive, send: Send, rest: str) -> None:
         method = scope["method"]

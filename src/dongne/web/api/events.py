@@ -19,6 +19,7 @@ from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater, Too
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
+from dongne.standards.openapi import Answer, Operation, Parameter
 from dongne.standards.sensorthings.encode import encode
 from dongne.standards.sensorthings.observations import observation_values
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
@@ -30,6 +31,33 @@ SEND_WITHIN_S = 30.0
 READ_RECORDS = 200
 CLOSING = "the server stops; connect again with Last-Event-ID"
 _case_decoder = msgspec.msgpack.Decoder(CaseEvent)
+
+
+def _operation(what: str, summary: str, choice: tuple[str, ...], example: str) -> Operation:
+    ids = {"type": "string", "pattern": r"^\d{1,18}(?:,\d{1,18})*$"}
+    about = {"datastream": "Ids of Datastreams", "thing": "Ids of Things", "property": "Keys of observed properties",
+             "kind": "Kinds of cases", "service": "Ids of services"}  # fmt: skip
+    return Operation(
+        "GET", f"/events/{what}", f"stream{what.capitalize()}", "events", summary,
+        {200: Answer("Until the client leaves, or reads too slowly.", {"text/event-stream": {"type": "string"}})},
+        f"The id of an event is the number of its record; who comes back with Last-Event-ID gets what was stored since. {example}",
+        parameters=(
+            *(Parameter(name, ids if name in ("datastream", "thing") else {"type": "string"}, f"{about[name]}, commas between.")
+              for name in choice),
+            Parameter("last_event_id", _NUMBER, "Begin after this number; for who can't send the header.", examples=(0,)),
+            Parameter("Last-Event-ID", _NUMBER, "Begin after this number.", "header"),
+        ),
+        errors=(400, 401, 429),
+    )  # fmt: skip
+
+
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+CHOICE = {"observations": ("datastream", "thing", "property"), "cases": ("kind", "thing", "service")}
+OPERATIONS = (
+    _operation("observations", "Observations as they are stored", CHOICE["observations"],
+               'Each is `event: observation` with a SensorThings Observation as data; `event: dropped` says to come back.'),
+    _operation("cases", "What happens to cases", CHOICE["cases"], "Each is `event: case`."),
+)  # fmt: skip
 
 
 class Wanted:
@@ -191,7 +219,7 @@ class Events:
             await asyncio.gather(gone, feed, return_exceptions=True)
 
     def _wanted(self, what: str, scope: Scope) -> Wanted | WantedCases:
-        names = ("datastream", "thing", "property") if what == "observations" else ("kind", "thing", "service")
+        names = CHOICE[what]
         chosen: dict[str, set[str]] = {name: set() for name in names}
         for name, value in options_of(scope):
             if name not in chosen and name != "last_event_id":

@@ -6,9 +6,17 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from dongne.standards.openapi import Answer, Operation
 from dongne.web.api.context import ApiContext, Send
 from dongne.web.api.http import OPEN, send_bytes
 
+OPERATIONS = (
+    Operation(
+        "GET", "/metrics", "getMetrics", "status", "Counters for Prometheus",
+        {200: Answer("Text exposition format 0.0.4.", {"text/plain; version=0.0.4; charset=utf-8": {"type": "string"}})},
+        errors=(), takes_token=False,
+    ),
+)  # fmt: skip
 Sample = tuple[dict[str, str], float]
 _TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_]")

@@ -9,6 +9,7 @@ import msgspec
 
 from dongne.model.access import Sight
 from dongne.model.errors import BadInput, DongneError, NotFound, TooMany
+from dongne.standards.openapi import MEDIA_TYPE
 from dongne.standards.sensorthings.encode import (
     CONFORMANCE_ROOT,
     encode,
@@ -28,6 +29,8 @@ from dongne.web.api.context import ApiContext, Scope, Send
 from dongne.web.api.http import OPEN, send_bytes, send_error
 
 READERS = 4  # threads; one statement of DuckDB uses several cores by itself
+# RFC 8631: what describes the service, for programs and for people.
+DESCRIBED = f'</openapi.json>; rel="service-desc"; type="{MEDIA_TYPE}", </data/api>; rel="service-doc"; type="text/html"'.encode()
 _JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
 _ALWAYS_SAID = ("resultTime",)  # null is 204 by 18-088, 9.2.4; of this mandatory property OGC's own tests want 200
@@ -52,7 +55,8 @@ class Reads:
             return
         status = 200 if body else 204
         self._context.requests["read", status] += 1
-        await send_bytes(send, status, body, [OPEN], (b"content-type", content))
+        headers = [OPEN] if text.strip("/") else [OPEN, (b"link", DESCRIBED)]
+        await send_bytes(send, status, body, headers, (b"content-type", content))
 
     async def answer(self, scope: Scope, text: str) -> tuple[bytes, bytes]:
         """The body and its content type. Raises DongneError."""
@@ -74,7 +78,10 @@ class Reads:
 
     def _root(self, root: str) -> dict[str, Any]:
         endpoints = self._context.mqtt_endpoints
-        settings = {CONFORMANCE_ROOT + name: {"endpoints": endpoints} for name in MQTT_CONFORMANCE if endpoints}
+        settings: dict[str, Any] = {
+            CONFORMANCE_ROOT + name: {"endpoints": endpoints} for name in MQTT_CONFORMANCE if endpoints
+        }
+        settings["service-desc"] = f"{root.removesuffix('/v1.1')}/openapi.json"
         met = CONFORMANCE + (MQTT_CONFORMANCE if endpoints else ())
         return root_document(root, met, settings, lists_tasking=self._context.city.lists_tasking)
 

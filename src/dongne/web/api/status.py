@@ -6,8 +6,52 @@ from dongne.model.access import PUBLIC, find_hidden
 from dongne.model.entities import EntityType
 from dongne.model.times import format_instant, from_us
 from dongne.runtime.ledger import Account, total_of
+from dongne.standards.openapi import JSON, Answer, Operation, Schema, reference
 from dongne.web.api.context import ApiContext
 from dongne.web.api.metrics import find_resident_bytes
+
+_COUNT: Schema = {"type": "integer"}
+_NUMBERS: Schema = {"type": "object", "additionalProperties": {"type": "number"}}
+_ACCOUNT: Schema = {
+    "type": "object",
+    "description": "received = stored + duplicate + rejected + waiting.",
+    "required": ["received", "stored", "duplicate", "rejected", "waiting", "reasons"],
+    "properties": {
+        **dict.fromkeys(("received", "stored", "duplicate", "rejected", "waiting"), _COUNT),
+        "reasons": {"type": "object", "additionalProperties": _COUNT},
+    },
+}
+_PROPERTIES: dict[str, Schema] = {
+    "city": {"type": "string"},
+    "version": {"type": "string"},
+    "time": reference("Instant"),
+    "since": reference("Instant"),
+    "sequence": {"type": "object", "properties": {name: _COUNT for name in ("first", "head")}},
+    "history_lag": {**_COUNT, "description": "How many numbers history is behind the sequence."},
+    "observations": _NUMBERS,
+    "ledger": {
+        "type": "object",
+        "required": ["total", "ways", "sequence"],
+        "properties": {
+            "total": _ACCOUNT,
+            "ways": {"type": "object", "additionalProperties": _ACCOUNT},
+            "sequence": {"type": "object", "additionalProperties": _COUNT},
+        },
+    },
+    "queues": {"type": "object", "description": "Rows that wait, and how many may."},
+    "mqtt": {"description": "The connection to the broker."},
+    "memory_bytes": _COUNT,
+    "entities": {**_NUMBERS, "description": "Only what is open data is counted."},
+    "event_streams": _COUNT,
+    "store": _NUMBERS,
+}
+OPERATIONS = (
+    Operation(
+        "GET", "/status", "getStatus", "status", "The ledger of Observations, queues, how far history is behind",
+        {200: Answer("As JSON.", {JSON: {"type": "object", "required": list(_PROPERTIES), "properties": _PROPERTIES}})},
+        errors=(), takes_token=False,
+    ),
+)  # fmt: skip
 
 
 def status_document(context: ApiContext, started_us: int, listeners: int) -> dict[str, Any]:

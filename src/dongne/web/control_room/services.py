@@ -13,6 +13,7 @@ from dongne.model.records import RecordKind, Resume, SettingChange
 from dongne.runtime.manifest import SERVICES, read_manifest
 from dongne.runtime.ports import CaseFilter, Entry, ServiceStatus, SettingInForce, Transaction
 from dongne.runtime.settings import CITY, thing_level
+from dongne.standards.openapi import JSON, Answer, Operation, schema_of
 from dongne.web.control_room.feeding import draw_feeding
 from dongne.web.frame import Page, check_writer, open_page, render
 
@@ -187,6 +188,14 @@ async def resume(request: Request) -> Response:
     return RedirectResponse(f"/services/{service}?saved=resumed", 303)
 
 
+_STATUS, _SCHEMAS = schema_of(ServiceStatus, "services")
+OPERATIONS = (
+    Operation(
+        "GET", "/services.json", "listServices", "status", "The services that are switched on, and how they are doing",
+        {200: Answer("By id; `lag` counts records behind the head of the sequence.", {JSON: {"type": "array", "items": _STATUS}})},
+        errors=(), takes_token=False, schemas=_SCHEMAS,
+    ),
+)  # fmt: skip
 ROUTES = [
     Route("/services", list_services),
     Route("/services.json", get_statuses),

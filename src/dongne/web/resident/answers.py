@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dongne.model.errors import BadInput, DongneError
+from dongne.standards.openapi import JSON, Answer, Operation, Parameter, schema_of
+from dongne.web.context import WebContext
 from dongne.web.frame import Page, open_page, render
 from dongne.web.names import plain
 from dongne.web.telling import tell
@@ -124,6 +126,38 @@ def list_items(page: Page, found: Any) -> list[tuple[int, str, str]]:
 def plain_answer(found: Any) -> str:
     """The answer as JSON to read, where it has no words."""
     return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+
+
+def list_operations(context: WebContext) -> list[Operation]:
+    """One for each answer: its question's fields are the parameters."""
+    lon, lat = context.config.centre
+    return [
+        _operation(*answer, {"lon": round(lon, 5), "lat": round(lat, 5)}) for answer in context.runtime.list_answers()
+    ]
+
+
+def _operation(answer: str, question: type, reply: type, middle: Mapping[str, float]) -> Operation:
+    asked, parts = schema_of(question, answer)
+    asked = asked if "$ref" not in asked else dict(parts[asked["$ref"].rpartition("/")[2]])
+    said, schemas = schema_of(reply, answer)
+    doc = " ".join((question.__doc__ or "").split())
+    given = tuple(
+        Parameter(
+            name,
+            schema,
+            f"{plain(name).capitalize()}.",
+            required=name in asked.get("required", ()),
+            examples=(middle[name],) if name in middle else (),
+        )
+        for name, schema in asked["properties"].items()
+    )
+    name = "".join(part.capitalize() for part in answer.split("_"))
+    return Operation(
+        "GET", f"/answers/{answer}", f"ask{name}", "answers", doc.partition("? ")[0] + "?",
+        {200: Answer("As JSON.", {JSON: said})}, doc.partition("? ")[2],
+        parameters=(Parameter("format", {"const": "json"}, "JSON and no page.", required=True, examples=("json",)), *given),
+        errors=(400, 404, 503), takes_token=False, schemas=schemas,
+    )  # fmt: skip
 
 
 ROUTES = [Route("/answers/{id}", show)]

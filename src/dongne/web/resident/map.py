@@ -10,12 +10,14 @@ from starlette.routing import Route
 
 from dongne.adapters.layers import map_layers
 from dongne.model.errors import NotFound
+from dongne.standards.openapi import Answer, Operation, Parameter, Schema, reference
 from dongne.web.assess import WORST_FIRST, assess_city
 from dongne.web.district import state_word
 from dongne.web.drawing import Projection, draw_base, draw_marker
 from dongne.web.frame import Page, open_page, render
 
 BASE = ("building", "footway", "steps", "pedestrian_street", "street", "park", "water")
+GEOJSON, PMTILES = "application/geo+json", "application/vnd.pmtiles"
 MOST_MARKERS = 400  # on the drawn map; the rest is in the list
 _encode = msgspec.json.Encoder().encode
 
@@ -113,13 +115,47 @@ def get_tiles(request: Request) -> Response:
     file = open_page(request).context.basemap
     if file is None or not file.exists():
         raise NotFound("this city's map has no tiles yet; /map/layers.json says what there is")
-    return FileResponse(file, media_type="application/vnd.pmtiles", headers={"cache-control": "no-cache"})
+    return FileResponse(file, media_type=PMTILES, headers={"cache-control": "no-cache"})
 
 
 def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/geo+json", headers={"cache-control": "no-cache"})
+    return Response(content, media_type=GEOJSON, headers={"cache-control": "no-cache"})
 
 
+_LAYERS = {
+    "type": "object",
+    "required": ["bounds", "base", "things", "attribution"],
+    "properties": {
+        "bounds": {"type": "array", "description": "South-west and north-east corner, longitude, latitude in degrees."},
+        "base": {"type": "array", "items": {"type": "string"}},
+        "things": {"type": "string"},
+        "attribution": {"type": "string"},
+        "tiles": {"type": "string"},
+    },
+}
+_LAYER = Parameter("layer", {"type": "string"}, "As /map/layers.json lists them.", "path", True, ("things",))
+_RANGE = Parameter(
+    "Range", {"type": "string", "pattern": r"^bytes=\d{1,9}-\d{1,9}$"}, "Which bytes (RFC 9110, 14).", "header"
+)
+
+
+def _operation(path: str, name: str, summary: str, kind: str, schema: Schema, **more: Any) -> Operation:
+    answers = more.pop("answers", {200: Answer(f"{summary}.", {kind: schema})})
+    return Operation(
+        "GET", path, name, "map", summary, answers, takes_token=False, errors_are_pages=True, **{"errors": (), **more}
+    )
+
+
+OPERATIONS = (
+    _operation("/map/layers.json", "getMapLayers", "What the map is made of", GEOJSON, _LAYERS),
+    _operation("/map/{layer}.json", "getMapLayer", "One layer of the map as GeoJSON", GEOJSON, reference("FeatureCollection"),
+               parameters=(_LAYER,), errors=(404,)),
+    _operation("/map/base.svg", "getMapDrawing", "Buildings and ways, drawn", "image/svg+xml", {"type": "string"}),
+    _operation("/map/city.pmtiles", "getMapTiles", "Vector tiles in one file, PMTiles 3", PMTILES, {"type": "string"},
+               parameters=(_RANGE,), errors=(400, 404, 416), answers={
+                   200: Answer("All of it.", {PMTILES: {"type": "string"}}), 206: Answer("That range.", {PMTILES: {"type": "string"}}),
+               }),
+)  # fmt: skip
 ROUTES = [
     Route("/map", show),
     Route("/map/base.svg", get_base),

@@ -16,6 +16,7 @@ from dongne.model.geometry import Point
 from dongne.model.rights import Rights, rights_of
 from dongne.model.times import format_instant, from_us
 from dongne.runtime.ports import CaseFilter
+from dongne.standards.openapi import JSON, Answer, Operation, Parameter
 from dongne.web.assess import WORST_FIRST, Assessment, Group, assess_city
 from dongne.web.charts import draw_chart
 from dongne.web.district import sentence_of, state_word
@@ -315,6 +316,27 @@ def find_place(page: Page, thing: Thing) -> dict[str, Any] | None:
     return find_geometry(page.context.store.graph, thing)
 
 
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+OPERATIONS = (
+    Operation(
+        "GET", "/things/{id}/series/{stream}.json", "getSeries", "map", "What the chart of a Datastream is drawn of",
+        {200: Answer("Columns; times are seconds since 1970.", {JSON: {
+            "type": "object",
+            "required": ["stepped", "unit", "start", "end", "time", "value", "usual", "from"],
+            "properties": {
+                "stepped": {"type": "boolean"}, "unit": {"type": "string"}, "start": {"type": "number"}, "end": {"type": "number"},
+                "time": _NUMBERS, "value": _NUMBERS, "from": {"type": "string"},
+                "usual": {"anyOf": [{"type": "array", "items": _NUMBERS}, {"type": "null"}]},
+            },
+        }})},
+        parameters=(
+            Parameter("id", {"type": "integer", "minimum": 0}, "Of the Thing.", "path", True, (1,)),
+            Parameter("stream", {"type": "integer", "minimum": 0}, "Of a Datastream of it.", "path", True, (1,)),
+            Parameter("span", {"enum": list(SPANS)}, "How long back; 24h where nothing is said."),
+        ),
+        errors=(404,), takes_token=False, errors_are_pages=True,
+    ),
+)  # fmt: skip
 ROUTES = [
     Route("/things", list_things),
     Route("/things/{id:int}", show_thing),

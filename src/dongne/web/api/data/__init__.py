@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from dongne.model.access import Veil
 from dongne.model.errors import DongneError, NotFound, TooMany
+from dongne.standards.openapi import Operation
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
-from dongne.web.api.data import aggregates, latest, observations
+from dongne.web.api.data import aggregates, described, latest, observations
 from dongne.web.api.data.asked import Asked, choose, read_form, read_options
 from dongne.web.api.data.files import FORMS
 from dongne.web.api.http import OPEN, Header, send_bytes, send_error
@@ -27,6 +28,11 @@ OPTIONS_OF: dict[str, tuple[str, ...]] = {
     "aggregates": aggregates.OPTIONS,
     "observations": observations.OPTIONS,
 }
+
+
+def data_operations(context: ApiContext) -> list[Operation]:
+    """What is answered below /api."""
+    return described.data_operations(context, FORMS_OF, OPTIONS_OF, CONTENT)
 
 
 class Data:

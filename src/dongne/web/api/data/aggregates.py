@@ -20,6 +20,7 @@ OPTIONS = ("from", "to", "interval", "values", "zone", "fill")
 MOST_ROWS = 1_000_000
 MOST_VALUES = 20
 USUAL = "n,mean,min,max"
+VALUES = ("n", "mean", "min", "max", "sum", "first", "last", "stddev", "not_numbers")  # and percentiles
 
 
 class Aggregates:

@@ -18,7 +18,7 @@ from dongne.web.api.data.asked import Asked
 from dongne.web.api.data.files import RAW, whole
 
 FORMS = ("json", "geojson", "csv", "parquet", "arrow")
-_SCHEMA = pa.schema([
+SCHEMA = pa.schema([
     ("datastream", pa.int64()), ("thing", pa.int64()), ("name", pa.string()), ("property", pa.string()),
     ("unit", pa.string()), ("id", pa.int64()), ("phenomenonTime", pa.timestamp("us", "UTC")), ("age_s", pa.float64()),
     ("result", pa.float64()), pa.field("other", pa.string(), metadata=RAW), ("lon", pa.float64()), ("lat", pa.float64()),
@@ -95,7 +95,7 @@ def _feature(row: dict[str, Any]) -> dict[str, Any]:
 def _table(rows: list[dict[str, Any]], columns: tuple[Any, Any, Any]) -> pa.Table:
     numbers, times, results = columns
     there = numbers > 0
-    made: dict[str, Any] = {name: [row.get(name) for row in rows] for name in _SCHEMA.names}
+    made: dict[str, Any] = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
     made["phenomenonTime"] = pa.array(times, pa.int64(), mask=~there).cast(pa.timestamp("us", "UTC"))
     made["result"] = pa.array(results, pa.float64(), mask=np.isnan(results))
     made["other"] = [
@@ -104,4 +104,4 @@ def _table(rows: list[dict[str, Any]], columns: tuple[Any, Any, Any]) -> pa.Tabl
     ]
     for place, name in enumerate(("lon", "lat")):
         made[name] = [row["position"] and row["position"][place] for row in rows]
-    return pa.table({f.name: pa.array(made[f.name], f.type) for f in _SCHEMA}, schema=_SCHEMA)
+    return pa.table({f.name: pa.array(made[f.name], f.type) for f in SCHEMA}, schema=SCHEMA)
