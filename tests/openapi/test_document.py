@@ -66,8 +66,8 @@ def test_every_route_of_the_interface_and_every_file_of_the_pages_is_described(r
         )
     for route in create_pages(running.city.context).routes:
         assert isinstance(route, Route)
-        path = re.sub(r":\w+}", "}", route.path)
-        if "." in path.rpartition("/")[2] or path.split("/")[1] not in PAGES:
+        path = re.sub(r":\w+}", "}", route.path).rstrip("/")
+        if "." in path.rpartition("/")[2] or path[1:].partition("/")[0] not in PAGES:
             assert path in described, f"declare what {path} answers beside its route"
 
 

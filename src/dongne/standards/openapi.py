@@ -15,7 +15,6 @@ from dongne.model.errors import DongneError, NotAllowed, RetryLater, WrongMethod
 VERSION = "3.1.0"
 MEDIA_TYPE = "application/vnd.oai.openapi+json;version=3.1"
 JSON = "application/json"
-HTML = "text/html; charset=utf-8"
 Schema = Mapping[str, Any]
 READ_ERRORS = (400, 401, 404, 429, 503)
 WRITE_ERRORS = (400, 401, 403, 404, 409, 413, 415, 429, 503)
@@ -49,7 +48,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """A method at an address. `schemas` are further ones by name, to which it refers. `errors` are the statuses of refusals it may give, in JSON or as a page; `right` is what a
+    """A method at an address. `schemas` are further ones by name, to which it refers. `errors` are the statuses of refusals it may give; `refusal` is their content, where it is not `Error` as JSON; `right` is what a
     token must allow, empty where nobody needs one. `path` has its gaps in braces: /v1.1/Things({id})."""
 
     method: str
@@ -64,7 +63,7 @@ class Operation(msgspec.Struct, frozen=True):
     errors: tuple[int, ...] = READ_ERRORS
     right: str = ""
     takes_token: bool = True
-    errors_are_pages: bool = False
+    refusal: Mapping[str, Schema] | None = None
     schemas: Mapping[str, Schema] = {}
 
 
@@ -92,6 +91,7 @@ def schema_of(kind: Any, prefix: str) -> tuple[dict[str, Any], dict[str, Schema]
     return found, {f"{prefix}.{name}": part for name, part in parts.items()}
 
 
+AS_PAGE: Mapping[str, Schema] = {"text/html; charset=utf-8": {"type": "string"}}
 ERROR: Schema = {
     "type": "object",
     "description": "Why nothing was done: the message names the value, its place and what helps.",
@@ -160,7 +160,7 @@ def _operation(operation: Operation, about: About, shared: dict[str, dict[str, A
         found["requestBody"] = _body(operation.body)
     found["responses"] = {
         **{str(status): _answer(answer) for status, answer in operation.answers.items()},
-        **{str(status): _refusal(status, pages=operation.errors_are_pages) for status in operation.errors},
+        **{str(status): _refusal(status, operation.refusal) for status in operation.errors},
     }
     if operation.takes_token:
         optional: list[dict[str, Any]] = [{}] if about.is_open or not operation.right else []
@@ -236,7 +236,7 @@ def _refusals() -> dict[str, Any]:
     return found
 
 
-def _refusal(status: int, *, pages: bool) -> dict[str, Any]:
-    if pages:
-        return _answer(Answer("A page that says why.", {HTML: {"type": "string"}}))
+def _refusal(status: int, contents: Mapping[str, Schema] | None) -> dict[str, Any]:
+    if contents is not None:
+        return _answer(Answer("It says why.", contents))
     return {"$ref": f"#/components/responses/{_name(status)}"}

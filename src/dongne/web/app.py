@@ -20,6 +20,7 @@ from dongne.web.assess import Remembered
 from dongne.web.context import WebContext
 from dongne.web.control_room import cases, services, what_if
 from dongne.web.frame import open_page, render
+from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
 from dongne.web.resident import answers, data, features, now, things
 from dongne.web.resident import map as map_page
@@ -54,6 +55,7 @@ def list_operations(context: WebContext) -> list[Operation]:
         *things.OPERATIONS,
         *services.OPERATIONS,
         *answers.list_operations(context),
+        *described.list_operations(min(context.store.graph.locations, default=1)),
     ]
 
 

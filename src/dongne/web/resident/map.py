@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from dongne.adapters.layers import map_layers
 from dongne.model.errors import NotFound
-from dongne.standards.openapi import Answer, Operation, Parameter, Schema, reference
+from dongne.standards.openapi import AS_PAGE, Answer, Operation, Parameter, Schema, reference
 from dongne.web.assess import WORST_FIRST, assess_city
 from dongne.web.district import state_word
 from dongne.web.drawing import Projection, draw_base, draw_marker
@@ -142,7 +142,7 @@ _RANGE = Parameter(
 def _operation(path: str, name: str, summary: str, kind: str, schema: Schema, **more: Any) -> Operation:
     answers = more.pop("answers", {200: Answer(f"{summary}.", {kind: schema})})
     return Operation(
-        "GET", path, name, "map", summary, answers, takes_token=False, errors_are_pages=True, **{"errors": (), **more}
+        "GET", path, name, "map", summary, answers, takes_token=False, refusal=AS_PAGE, **{"errors": (), **more}
     )
 
 

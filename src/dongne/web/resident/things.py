@@ -16,7 +16,7 @@ from dongne.model.geometry import Point
 from dongne.model.rights import Rights, rights_of
 from dongne.model.times import format_instant, from_us
 from dongne.runtime.ports import CaseFilter
-from dongne.standards.openapi import JSON, Answer, Operation, Parameter
+from dongne.standards.openapi import AS_PAGE, JSON, Answer, Operation, Parameter
 from dongne.web.assess import WORST_FIRST, Assessment, Group, assess_city
 from dongne.web.charts import draw_chart
 from dongne.web.district import sentence_of, state_word
@@ -334,7 +334,7 @@ OPERATIONS = (
             Parameter("stream", {"type": "integer", "minimum": 0}, "Of a Datastream of it.", "path", True, (1,)),
             Parameter("span", {"enum": list(SPANS)}, "How long back; 24h where nothing is said."),
         ),
-        errors=(404,), takes_token=False, errors_are_pages=True,
+        errors=(404,), takes_token=False, refusal=AS_PAGE,
     ),
 )  # fmt: skip
 ROUTES = [

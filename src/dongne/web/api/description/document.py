@@ -33,6 +33,7 @@ _TAGS = {
     "events": "Server-sent events as things are stored.",
     "answers": "Questions over the live city.",
     "map": "What the map is made of.",
+    "OGC API - Features": "Things, Locations and Datastreams for geographic information systems (17-069r4, 19-079r2).",
     "status": "How the city is doing.",
 }
 OPERATIONS = (
