@@ -1,5 +1,5 @@
-"""From when to when each Datastream has Observations, and which FeaturesOfInterest they name: in memory, so that an answer
-with many Datastreams needs no look into history."""
+"""From when to when each Datastream has Observations, its first and last numbers, and which FeaturesOfInterest they name: in
+memory, so that an answer with many Datastreams needs no look into history."""
 
 import threading
 from collections.abc import Sequence
@@ -26,14 +26,18 @@ _READ = 1_000
 
 
 class Extent(msgspec.Struct, frozen=True):
-    """Of one Datastream, in microseconds: phenomenonTime from first to last, resultTime where any was said, and the
-    FeaturesOfInterest that Observations name."""
+    """Of one Datastream, in microseconds: phenomenonTime from first to last, resultTime where any was said, the
+    FeaturesOfInterest that Observations name, the numbers of the first and last that arrived, and the first number with the
+    latest resultTime."""
 
     first_us: int
     last_us: int
     result_first_us: int | None = None
     result_last_us: int | None = None
     features: frozenset[int] = frozenset()
+    first_number: int = 0
+    last_number: int = 0
+    result_number: int = 0
 
 
 def list_geometries(graph: ThingGraph, stream_id: int, extent: Extent, hidden: Hidden) -> list[Any]:
@@ -67,8 +71,9 @@ class Extents:
         self.stop = store.subscribe(self._hear)
 
     def _empty(self) -> None:
-        self._times: dict[str, NDArray[np.int64]] = {name: np.full(0, NONE, np.int64) for name in ("first", "last")}
-        self._results: dict[int, tuple[int, int]] = {}
+        names = ("first", "last", "first_number", "last_number")  # the last ones negative: of all the least counts
+        self._least: dict[str, NDArray[np.int64]] = {name: np.full(0, NONE, np.int64) for name in names}
+        self._results: dict[int, tuple[int, int, int]] = {}  # first, last, the first number that has the last
         self._features: dict[int, set[int]] = {}
 
     @property
@@ -86,7 +91,7 @@ class Extents:
         """Those of all Datastreams that have Observations."""
         self._must_be_ready()
         with self._lock:
-            streams = np.flatnonzero(self._times["first"] != NONE).tolist()
+            streams = np.flatnonzero(self._least["first"] != NONE).tolist()
             return {stream: found for stream in streams if (found := self._one(stream)) is not None}
 
     def periods(self, *, of_results: bool) -> Periods:
@@ -95,9 +100,9 @@ class Extents:
         with self._lock:
             if of_results:
                 found = self._results
-                return list(found), [begin for begin, _ in found.values()], [end for _, end in found.values()]
-            streams = np.flatnonzero(self._times["first"] != NONE)
-            first, last = self._times["first"][streams], -self._times["last"][streams]
+                return list(found), [one[0] for one in found.values()], [one[1] for one in found.values()]
+            streams = np.flatnonzero(self._least["first"] != NONE)
+            first, last = self._least["first"][streams], -self._least["last"][streams]
             return streams.tolist(), first.tolist(), last.tolist()
 
     def _must_be_ready(self) -> None:
@@ -107,12 +112,22 @@ class Extents:
                     self._build()
 
     def _one(self, stream: int) -> Extent | None:
-        first = self._times["first"]
+        first = self._least["first"]
         if stream >= len(first) or first[stream] == NONE:
             return None
-        begin, end = self._results.get(stream, (None, None))
+        begin, end, number = self._results.get(stream, (None, None, 0))
         features = frozenset(self._features.get(stream, ()))
-        return Extent(int(first[stream]), -int(self._times["last"][stream]), begin, end, features)
+        least = self._least
+        return Extent(
+            int(first[stream]),
+            -int(least["last"][stream]),
+            begin,
+            end,
+            features,
+            int(least["first_number"][stream]),
+            -int(least["last_number"][stream]),
+            number,
+        )
 
     # --- taking in
 
@@ -121,45 +136,56 @@ class Extents:
             return
         for record in records:
             if record.kind is RecordKind.OBSERVATIONS:
-                self._fold(decode_batch(record.body, record.count))
+                self._fold(record.number, decode_batch(record.body, record.count))
             elif record.kind in _CHANGES:
                 self._ready = self._listens = False
                 return
 
-    def _fold(self, batch: ObservationBatch) -> None:
+    def _fold(self, number: int, batch: ObservationBatch) -> None:
         with self._lock:
-            self._fold_times(batch.datastream, batch.time_us)
+            if len(batch) < FEW:
+                self._fold_few(number, batch.datastream.tolist(), batch.time_us.tolist())
+            else:
+                self._fold_many(np.arange(number, number + len(batch)), batch.datastream, batch.time_us)
             for row, extra in batch.extras.items():
                 stream = int(batch.datastream[row])
                 if extra.phenomenon_end_us is not None:
-                    last = self._times["last"]
+                    last = self._least["last"]
                     last[stream] = min(int(last[stream]), -extra.phenomenon_end_us)
                 if extra.result_time_us is not None:
-                    self._add_result(stream, extra.result_time_us, extra.result_time_us)
+                    self._add_result(stream, extra.result_time_us, extra.result_time_us, number + row)
                 if extra.feature_id is not None:
                     self._features.setdefault(stream, set()).add(extra.feature_id)
 
-    def _fold_times(self, streams: NDArray[np.int32], times_us: NDArray[np.int64]) -> None:
-        if len(streams) >= FEW:
-            self._grow(int(streams.max()) + 1)
-            np.minimum.at(self._times["first"], streams, times_us)
-            np.minimum.at(self._times["last"], streams, -times_us)
-            return
-        of_streams = streams.tolist()
-        self._grow(max(of_streams) + 1)
-        first, last = self._times["first"].data, self._times["last"].data
-        for stream, time_us in zip(of_streams, times_us.tolist(), strict=True):
+    def _fold_many(self, numbers: NDArray[np.int64], streams: NDArray[np.int32], times_us: NDArray[np.int64]) -> None:
+        self._grow(int(streams.max()) + 1)
+        least = self._least
+        for name, values in (
+            ("first", times_us), ("last", -times_us), ("first_number", numbers), ("last_number", -numbers)
+        ):  # fmt: skip
+            np.minimum.at(least[name], streams, values)
+
+    def _fold_few(self, number: int, streams: list[int], times_us: list[int]) -> None:
+        """The same, quicker for few."""
+        self._grow(max(streams) + 1)
+        first, last, first_number, last_number = (column.data for column in self._least.values())
+        for stream, time_us in zip(streams, times_us, strict=True):
             first[stream] = min(first[stream], time_us)
             last[stream] = min(last[stream], -time_us)
+            first_number[stream] = min(first_number[stream], number)
+            last_number[stream] = min(last_number[stream], -number)
+            number += 1
 
     def _grow(self, size: int) -> None:
-        for name, old in self._times.items():
+        for name, old in self._least.items():
             if size > len(old):
-                self._times[name] = np.concatenate((old, np.full(max(size, 2 * len(old)) - len(old), NONE, np.int64)))
+                self._least[name] = np.concatenate((old, np.full(max(size, 2 * len(old)) - len(old), NONE, np.int64)))
 
-    def _add_result(self, stream: int, begin: int, end: int) -> None:
-        known = self._results.get(stream, (begin, end))
-        self._results[stream] = min(known[0], begin), max(known[1], end)
+    def _add_result(self, stream: int, begin: int, end: int, number: int) -> None:
+        first, last, known = self._results.get(stream, (begin, end, number))
+        if end > last or (end == last and number < known):
+            last, known = end, number
+        self._results[stream] = min(first, begin), last, known
 
     # --- from history
 
@@ -177,10 +203,13 @@ class Extents:
         with self._history.reading(until=until) as cursor:
             ((position,),) = cursor.execute("select position from follower").fetchall()
             found = cursor.execute(_EXTENTS).fetchall()
+            results = cursor.execute(_RESULTS).fetchall()
             named = cursor.execute(_NAMED).fetchall()
         with self._lock:
-            for row in found:
-                self._take(*row)
+            for stream, *least in found:
+                self._take(stream, least)
+            for one in results:
+                self._add_result(*one)
             for stream, feature in named:
                 self._features.setdefault(stream, set()).add(feature)
         changed = False
@@ -190,26 +219,32 @@ class Extents:
                 break
             for record in records:
                 if record.kind is RecordKind.OBSERVATIONS:
-                    self._fold(decode_batch(record.body, record.count))
+                    self._fold(record.number, decode_batch(record.body, record.count))
                 changed = changed or record.kind in _CHANGES
             position = records[-1].last
         self._ready = self._listens and not changed
         return not changed
 
-    def _take(self, stream: int, first: int, last: int, begin: int | None, end: int | None) -> None:
+    def _take(self, stream: int, least: list[int]) -> None:
         self._grow(stream + 1)
-        self._times["first"][stream] = min(int(self._times["first"][stream]), first)
-        self._times["last"][stream] = min(int(self._times["last"][stream]), -last)
-        if begin is not None and end is not None:
-            self._add_result(stream, begin, end)
+        for column, value in zip(self._least.values(), least, strict=True):
+            column[stream] = min(int(column[stream]), value)
 
 
-_UNION = " union all ".join(
-    "(select datastream_id, min(phenomenon_time) as a, max(coalesce(phenomenon_end, phenomenon_time)) as b,"
-    f" min(result_time) as c, max(result_time) as d from {table} group by 1)"
-    for table in OBSERVATION_TABLES
+def _of_both(columns: str, where: str = "") -> str:
+    return " union all ".join(
+        f"(select datastream_id, {columns} from {t} {where} group by 1)" for t in OBSERVATION_TABLES
+    )
+
+
+_LEAST = _of_both(
+    "min(phenomenon_time) as a, max(coalesce(phenomenon_end, phenomenon_time)) as b, min(id) as c, max(id) as d"
 )
-_EXTENTS = f"select datastream_id, epoch_us(min(a)), epoch_us(max(b)), epoch_us(min(c)), epoch_us(max(d)) from ({_UNION}) group by 1"
+_EXTENTS = f"select datastream_id, epoch_us(min(a)), -epoch_us(max(b)), min(c), -max(d) from ({_LEAST}) group by 1"
+_SAID = _of_both(
+    "min(result_time) as a, max({'time': epoch_us(result_time), 'number': -id}) as b", "where result_time is not null"
+)
+_RESULTS = f"select datastream_id, epoch_us(min(a)), max(b).time, -max(b).number from ({_SAID}) group by 1"
 _NAMED = " union ".join(
     f"(select distinct datastream_id, feature_id from {table} where feature_id is not null)"
     for table in OBSERVATION_TABLES

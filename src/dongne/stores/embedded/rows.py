@@ -181,6 +181,31 @@ class Rows:
             pages[stream] = Page(OBSERVATIONS.name, self.of_multi(rows))
         return pages
 
+    def newest(self, ids: Sequence[int], by: str) -> dict[int, Page]:
+        """The same by `id` (the last that arrived) or by `resultTime`, as of now."""
+        latest = self._store.latest_of(np.array(ids, np.int64))[0].tolist()
+        extents = self._extents.of(ids)
+        wanted = [0 if one is None else _newest_number(one, by) for one in extents]
+        pages = self.latest([stream for stream, a, b in zip(ids, latest, wanted, strict=True) if a == b])
+        others = [(number, stream) for stream, number in zip(ids, wanted, strict=True) if stream not in pages]
+        for number, stream in sorted(others):  # neighbours are in one record
+            row = self._observation(number)
+            pages[stream] = Page(OBSERVATIONS.name, [] if row is None else [row])
+        more = {s: e is not None and e.first_number < e.last_number for s, e in zip(ids, extents, strict=True)}
+        return {
+            stream: msgspec.structs.replace(page, more=bool(page.rows) and more[stream])
+            for stream, page in pages.items()
+        }
+
+    def have_result_times(self) -> bool:
+        """Whether the resultTime of any Observation was said."""
+        return isinstance(self._extents, PastExtents) or bool(self._extents.periods(of_results=True)[0])
+
+
+def _newest_number(extent: Extent, by: str) -> int:
+    """Where no resultTime was said, all are equal, and the first number comes first."""
+    return extent.last_number if by == "id" else extent.result_number or extent.first_number
+
 
 def _periods(first: Sequence[int | None], last: Sequence[int | None]) -> list[str | None]:
     begins, ends = format_column([one or 0 for one in first]), format_column([one or 0 for one in last])

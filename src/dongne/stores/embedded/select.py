@@ -15,6 +15,7 @@ import pyarrow as pa
 from dongne.methods.intervals import Grouping
 from dongne.model.access import PUBLIC, Sight, Veil, find_hidden
 from dongne.model.errors import BadInput, NotFound, RetryLater
+from dongne.model.times import from_us
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.options import is_single, set_of
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row, selected
@@ -28,11 +29,13 @@ from dongne.stores.embedded.extents import Extents
 from dongne.stores.embedded.links import LINKS, ToOne
 from dongne.stores.embedded.rows import Rows, history_rows
 from dongne.stores.embedded.shapes import Scene, Shapes
-from dongne.stores.embedded.statements import Parents, bound_statement, count_statement, page_statement
+from dongne.stores.embedded.statements import Bound, Parents, bound_statement, count_statement, page_statement
 from dongne.stores.embedded.watch import Watch
 
 MOST_TRIES = 5
-LATEST_FIRST = Order(Path((), "phenomenonTime"), descending=True)
+NEWEST_FIRST = {Order(Path((), name), descending=True): name for name in ("phenomenonTime", "resultTime", "id")}
+BY_NUMBER = Order(Path((), "id"), descending=True)
+BY_RESULT = Order(Path((), "resultTime"), descending=True)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -107,7 +110,8 @@ class Selector:
             by_number = path.steps[0].name in (OBSERVATIONS.name, TASKS.name)
             is_known = self._extents.is_ready or set_of(path) not in (DATASTREAMS, MULTI_DATASTREAMS)
             return not query.expand and not by_number and is_known
-        return len(path.steps) == 2 and path.steps[0].name == DATASTREAMS.name and _asks_latest(query, set_of(path))
+        is_of_one = len(path.steps) == 2 and path.steps[0].name == DATASTREAMS.name
+        return is_of_one and _asks_newest(query, set_of(path)) == "phenomenonTime"
 
 
 class Question:
@@ -192,15 +196,18 @@ class Question:
         return min(self._limits.default_top if query.top is None else query.top, self._limits.max_top)
 
     def _page(self, target: EntitySet, query: Query, parent: tuple[EntitySet, int, str] | None) -> Page:
-        if parent is not None and parent[0] is DATASTREAMS and self._asks_latest(query, target):
-            return msgspec.structs.replace(self._latest([parent[1]])[parent[1]], more=True)
+        if parent is not None and parent[0] is DATASTREAMS and (by := self._asks_newest(query, target)):
+            page = self._newest([parent[1]], by)[parent[1]]
+            return msgspec.structs.replace(page, more=True) if by == "phenomenonTime" else page
         parents = None if parent is None else Parents(LINKS[parent[0].name, parent[2]], [parent[1]])
         top = self._top(query)
         rows: list[Row] = []
+        if target is OBSERVATIONS and query.orderby[:1] == (BY_RESULT,) and not self._rows.have_result_times():
+            query = msgspec.structs.replace(query, orderby=query.orderby[1:])  # nothing to sort by
         if top:
-            since_us = self._bound(target, query, top) if parents is None else None
+            bound = self._bound(target, query, top) if parents is None else None
             statement, values = page_statement(
-                target, query, parents, top + 1, self._now_us, since_us=since_us, scene=self._scene
+                target, query, parents, top + 1, self._now_us, bound=bound, scene=self._scene
             )
             rows = self._rows_of(target, self._run(statement, values), query)
         more = len(rows) > top
@@ -211,16 +218,22 @@ class Question:
             )
         return Page(target.name, rows[:top], more, count)
 
-    def _bound(self, target: EntitySet, query: Query, top: int) -> int | None:
-        """For the newest of all: an instant before which none of them lies, from the last numbers that arrived. Where
-        those are late data it reaches too far back, and costs time but no row."""
-        if target is not OBSERVATIONS or query.filter is not None or query.orderby[:1] != (LATEST_FIRST,):
+    def _bound(self, target: EntitySet, query: Query, top: int) -> Bound | None:
+        """For the newest of all: what none of them lies before, from the last numbers that arrived. Where those are late
+        data it reaches too far back, and costs time but no row."""
+        by = NEWEST_FIRST.get(query.orderby[0]) if query.orderby and target is OBSERVATIONS else None
+        if by is None or query.filter is not None or self._past:
             return None
-        if self._scene.hidden or self._past:
-            return None  # the last numbers may be among what is hidden
         wanted = query.skip + top + 1
-        ((since_us, count),) = self._run(*bound_statement(self._store.head(), 2 * wanted))
-        return since_us if count >= wanted else None
+        after = self._store.head() - 2 * wanted
+        ((since_us, count, result_us, results),) = self._run(*bound_statement(after, self._scene))
+        if by == "resultTime":
+            return Bound("result_time", from_us(result_us).replace(tzinfo=None)) if results >= wanted else None
+        if count < wanted:
+            return None
+        if by == "phenomenonTime":
+            return Bound("phenomenon_time", from_us(since_us).replace(tzinfo=None))
+        return Bound("id", after + 1)
 
     def _rows_of(self, target: EntitySet, found: Sequence[tuple[Any, ...]], query: Query) -> list[Row]:
         if target is OBSERVATIONS:
@@ -266,8 +279,8 @@ class Question:
 
     def _pages(self, source: EntitySet, target: EntitySet, expand: Expand, ids: list[int]) -> dict[int, Page]:
         query, top = expand.query, self._top(expand.query)
-        if source is DATASTREAMS and self._asks_latest(query, target):
-            return self._latest(ids)
+        if source is DATASTREAMS and (by := self._asks_newest(query, target)):
+            return self._newest(ids, by)
         parents = Parents(LINKS[source.name, expand.navigation], ids)
         counts: dict[int, int] = {}
         if query.count:
@@ -292,12 +305,12 @@ class Question:
             return {parent: msgspec.structs.replace(page, count=None) for parent, page in pages.items()}
         return {**{parent: Page(target.name, [], count=n) for parent, n in counts.items()}, **pages}
 
-    def _latest(self, ids: list[int]) -> dict[int, Page]:
+    def _newest(self, ids: list[int], by: str) -> dict[int, Page]:
         self._spend(len(ids))
-        return self._rows.latest(ids)
+        return self._rows.latest(ids) if by == "phenomenonTime" else self._rows.newest(ids, by)
 
-    def _asks_latest(self, query: Query, target: EntitySet) -> bool:
-        return self._past is None and _asks_latest(query, target)
+    def _asks_newest(self, query: Query, target: EntitySet) -> str:
+        return _asks_newest(query, target) if self._past is None else ""
 
     def _spend(self, rows: int) -> None:
         self._rows_left -= rows
@@ -329,22 +342,20 @@ class Question:
             raise BadInput(f"$filter cannot be computed: {str(error)[:200]}", reason="query") from None
 
 
-def _asks_latest(query: Query, target: EntitySet) -> bool:
-    return (
-        target is OBSERVATIONS
-        and query.top == 1
-        and not query.skip
-        and not query.count
-        and query.filter is None
-        and query.orderby[:1] == (LATEST_FIRST,)
-    )
+def _asks_newest(query: Query, target: EntitySet) -> str:
+    """Whether the one newest Observation is asked for, and by what; else empty."""
+    is_one = query.top == 1 and not query.skip and not query.count and query.filter is None
+    if target is not OBSERVATIONS or not is_one or query.orderby[1:] not in ((), (BY_NUMBER,)):
+        return ""
+    by = NEWEST_FIRST.get(query.orderby[0], "") if query.orderby else ""
+    return "" if by == "resultTime" and len(query.orderby) > 1 else by
 
 
 def _reads_observations(source: EntitySet | None, target: EntitySet, query: Query, is_one: bool = False) -> bool:
     """Whether the answer needs Observations from history, and so all of it that there is."""
     if target is TASKS and not is_one:
         return True  # their table follows the same records
-    if target is OBSERVATIONS and not is_one and not (source is DATASTREAMS and _asks_latest(query, target)):
+    if target is OBSERVATIONS and not is_one and not (source is DATASTREAMS and _asks_newest(query, target)):
         return True
     said = [] if query.filter is None else [query.filter]
     said += [order.expression for order in query.orderby]

@@ -29,6 +29,14 @@ class Parents:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """It is known that of the wanted Observations none has less than this in a column."""
+
+    column: str
+    least: Any
+
+
+@dataclass(frozen=True)
 class _Parts:
     """A compiled query: joins, conditions and sort keys with their directions, over a table with the alias `b`."""
 
@@ -45,15 +53,15 @@ def page_statement(
     limit: int,
     now_us: int,
     most: int | None = None,
-    since_us: int | None = None,
+    bound: Bound | None = None,
     scene: Scene = ANYWHERE,
 ) -> Statement:
     """Rows (parent, id, for Observations also their columns) in order: at most `limit` of each parent after `$skip`,
-    and `most` in all. `since_us`: it is known that nothing earlier is among them."""
+    and `most` in all."""
     bindings = Bindings(scene)
     parts = _compile(target, query, parents, bindings, now_us)
-    if since_us is not None:
-        condition = f"b.phenomenon_time >= {bindings.bind_time(since_us)}"
+    if bound is not None:
+        condition = f"b.{bound.column} >= {bindings.bind(bound.least)}"
         parts = replace(parts, where=f"{parts.where} and {condition}" if parts.where else f" where {condition}")
     tables = _tables(target, bindings, parents)
     each = parents is not None and len(parents.ids) > 1 and not isinstance(parents.link, ToOne)
@@ -63,9 +71,7 @@ def page_statement(
     branches = [make(table, target, parts, limit + query.skip) for table in tables]
     union = " union all ".join(f"({branch})" for branch in branches)
     columns = ", ".join(("parent", "id", *(_OBSERVATION_NAMES if target is OBSERVATIONS else ())))
-    order = ", ".join(
-        (*(_direction(f"k{place}", down) for place, (_, down) in enumerate(parts.keys)), "id")
-    )  # ties by id
+    order = _ordered([(f"k{place}", down) for place, (_, down) in enumerate(parts.keys)], "id")
     if not each:
         return bindings.statement(f"select {columns} from ({union}) order by {order} limit {limit} offset {query.skip}")
     ranked = f"select *, row_number() over (partition by parent order by {order}) as place from ({union})"
@@ -76,13 +82,16 @@ def page_statement(
     return bindings.statement(text)
 
 
-def bound_statement(last: int, rows: int) -> Statement:
-    """(earliest phenomenonTime in microseconds, how many) of the `rows` numbers up to `last`: no later page of the newest
-    `how many` Observations can reach further back."""
+def bound_statement(after: int, scene: Scene) -> Statement:
+    """(earliest phenomenonTime in microseconds, how many, earliest resultTime, how many have one) of the numbers after
+    this one: no later page of the newest `how many` Observations can reach further back."""
+    bindings = Bindings(scene)
+    since = bindings.bind(after)
     branches = " union all ".join(
-        f"(select phenomenon_time from {table} where id > $after)" for table in OBSERVATION_TABLES
+        f"(select phenomenon_time as p, result_time as r from {bindings.table(table)} where id > {since})"
+        for table in OBSERVATION_TABLES
     )
-    return f"select epoch_us(min(phenomenon_time)), count(*) from ({branches})", {"after": last - rows}
+    return bindings.statement(f"select epoch_us(min(p)), count(*), epoch_us(min(r)), count(r) from ({branches})")
 
 
 def _tables(target: EntitySet, bindings: Bindings, parents: Parents | None) -> list[str]:
@@ -109,12 +118,12 @@ def count_statement(
 
 
 def _of_one(table: str, target: EntitySet, parts: _Parts, limit: int) -> str:
-    order = ", ".join((*(_direction(key, down) for key, down in parts.keys), "b.id"))
+    order = _ordered(parts.keys, "b.id")
     return f"select {_columns(target, parts)} from {table} b {parts.joins}{parts.where} order by {order} limit {limit}"
 
 
 def _of_each(table: str, target: EntitySet, parts: _Parts, limit: int) -> str:
-    order = ", ".join((*(_direction(key, down) for key, down in parts.keys), "b.id"))
+    order = _ordered(parts.keys, "b.id")
     place = f"row_number() over (partition by {parts.parent} order by {order})"
     return f"select {_columns(target, parts)} from {table} b {parts.joins}{parts.where} qualify {place} <= {limit}"
 
@@ -135,6 +144,11 @@ def _columns(target: EntitySet, parts: _Parts) -> str:
         ]
     names += [f"{key} as k{place}" for place, (key, _) in enumerate(parts.keys)]
     return ", ".join(names)
+
+
+def _ordered(keys: list[tuple[str, bool]], number: str) -> str:
+    """Ties by the number."""
+    return ", ".join((*(_direction(key, down) for key, down in keys), number))
 
 
 def _direction(key: str, descending: bool) -> str:

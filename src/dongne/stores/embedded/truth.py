@@ -89,6 +89,7 @@ class Truth:
         self._own = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._found: Record | None = None  # the last that was asked for by number
         self._writer = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=256)
         for pragma in ("journal_mode=wal", "synchronous=full", "journal_size_limit=67108864", "cache_size=-65536"):
             self._writer.execute(f"pragma {pragma}").fetchall()
@@ -255,9 +256,15 @@ class Truth:
 
     def find_record(self, number: int) -> Record | None:
         """The record which covers this number."""
+        known = self._found  # a record never changes, and whoever asks for one number often wants its neighbours
+        if known is not None and known.number <= number <= known.last:
+            return known
         sql = f"select {RECORD_COLUMNS} from sequence where number <= ? order by number desc limit 1"
         found = [record_of(row) for row in self.rows(sql, number)]
-        return found[0] if found and found[0].last >= number else None
+        if not found or found[0].last < number:
+            return None
+        self._found = found[0]
+        return found[0]
 
     def find_number_at(self, at_us: int) -> int:
         """The last number that arrived before this instant; 0 where there is none. By halving: `at_us` never falls."""
