@@ -48,7 +48,7 @@ def make_listener(
     config = ListenConfig(
         host=host, port=port, service_root=f"{url}/v1.1", file=city.options.folder / "mqtt-sessions.json"
     )
-    return MqttListener(city.store, city.intake, selector.select, who_of, config, sock)
+    return MqttListener(city.store, city.intake, selector.select, who_of, config, sock, city.desk, city.write_down)
 
 
 def mqtt_status(broker: MqttAdapter | None, listener: MqttListener | None) -> dict[str, Any]:

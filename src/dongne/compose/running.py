@@ -14,13 +14,16 @@ import msgspec
 from dongne.adapters import basemap
 from dongne.adapters.clock import wall_us
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig, parse_address
+from dongne.adapters.mqtt.task_reception import Audit, unwritten
 from dongne.adapters.replayer import Replayer
 from dongne.adapters.streaming import build_feeds
 from dongne.compose.folder import forget
 from dongne.compose.opened import OpenCity, Report, RunOptions
 from dongne.model.errors import DongneError
 from dongne.model.records import RecordKind
+from dongne.model.who import Who
 from dongne.runtime.confirming import Confirmer
+from dongne.runtime.desk import TaskDesk
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
@@ -43,6 +46,8 @@ class RunningCity:
         self.opened = OpenCity(options.city, options.folder, options.data, options.speed)
         self.store, self.clock, self.config = self.opened.store, self.opened.clock, self.opened.config
         self.intake = Intake(self.store)
+        self.desk = TaskDesk(self.store, self.config.zone_info)
+        self.audit: Audit = unwritten  # whoever serves the city has one
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._confirming: threading.Thread | None = None
@@ -78,7 +83,7 @@ class RunningCity:
         self.clock.release()
         self.runtime.open()
         broker = find_broker(self.options, self.config.id)
-        self.mqtt = MqttAdapter(self.store, self.intake, broker) if broker else None
+        self.mqtt = MqttAdapter(self.store, self.intake, broker, self.desk, self.write_down) if broker else None
 
     def _let_services_catch_up(self, report: Report) -> None:
         total = self.runtime.live.lag
@@ -87,6 +92,10 @@ class RunningCity:
             report("services", max(total - lag, 0), total)
             self.store.wait_beyond(self.store.head(), 0.1)
         report("services", total, total)
+
+    def write_down(self, who: Who, changed: list[tuple[str, str, int]]) -> None:
+        """Into the audit log, where somebody keeps one."""
+        self.audit(who, changed)
 
     def start(self) -> None:
         """What streams in is written from here on."""

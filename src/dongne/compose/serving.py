@@ -15,6 +15,7 @@ import uvicorn
 from starlette.requests import Request
 
 from dongne import __version__
+from dongne.adapters.mqtt.task_reception import unwritten
 from dongne.adapters.sources import load_sources
 from dongne.compose.messaging import address_of, bind_listener, make_listener, mqtt_endpoints, mqtt_status
 from dongne.compose.opened import Report, RunOptions
@@ -73,13 +74,14 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     shown = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     guard = Guard(options)
+    city.audit = guard.audit
     selector = Selector(city.store, city.store.history)
     mqtt = None
     if mqtt_socket is not None:
         mqtt = make_listener(city, mqtt_socket, selector, guard.mqtt_who_of(mqtt_socket.getsockname()[0]), url)
     api = create_api(
         ApiContext(
-            city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, version=__version__,
+            city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, version=__version__, desk=city.desk,
             mqtt=partial(mqtt_status, city.mqtt, mqtt), mqtt_endpoints=mqtt_endpoints(city.mqtt, mqtt),
         )
     )  # fmt: skip
@@ -116,6 +118,7 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
         if mqtt is not None:
             mqtt.close()
         note.unlink(missing_ok=True)
+        city.audit = unwritten
         guard.book.close()
         selector.close()
         laboratory.close()

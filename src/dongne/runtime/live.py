@@ -12,6 +12,7 @@ import msgspec
 from dongne.model.errors import BadSetup, RetryLater
 from dongne.model.graph import ThingGraph
 from dongne.model.records import JobStart, Record, RecordKind
+from dongne.runtime.desk import Interlocks
 from dongne.runtime.engine import DERIVED, Engine
 from dongne.runtime.outlet import Outlet
 from dongne.runtime.ports import Entry, Lane, StateRow, Store, Transaction
@@ -47,6 +48,7 @@ class Live:
         self.holds_wakes = False
         self.error = ""
         self._on_start = on_start
+        self._interlocks = Interlocks(store, zone)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.position = store.position(READER)
@@ -172,7 +174,7 @@ class Live:
             record = self._ahead.popleft()
             passed_over = bool(record.origin) and record.kind in DERIVED
             emitted = self.engine.turn(record)
-            entries += self._outlet.entries(emitted, record)
+            entries += self._interlocks.hold(self._outlet.entries(emitted, record), record.at)
             last = record.last
             worked = worked or not passed_over
             rows += record.count
@@ -195,6 +197,7 @@ class Live:
                 if self._stopping.wait(0.5):
                     raise
         self.position = last
+        self._interlocks.stored()
         if self._on_start is not None:
             for entry, number in zip(entries, receipt.numbers, strict=True):
                 if entry.kind is RecordKind.START and number:

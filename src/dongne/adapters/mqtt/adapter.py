@@ -13,8 +13,10 @@ from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.connection import Connection
 from dongne.adapters.mqtt.reception import DoorStore, Reception
 from dongne.adapters.mqtt.status import MqttStatus
+from dongne.adapters.mqtt.task_reception import Audit, unwritten
 from dongne.adapters.mqtt.tasks import TaskSender
 from dongne.adapters.mqtt.wire import V5, Message
+from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 
 TURN_S = 0.5
@@ -30,11 +32,18 @@ class MqttAdapter:
     Everything but `start`, `close` and `status` happens in one thread.
     """
 
-    def __init__(self, store: DoorStore, intake: Intake, config: MqttConfig) -> None:
+    def __init__(
+        self,
+        store: DoorStore,
+        intake: Intake,
+        config: MqttConfig,
+        desk: TaskDesk | None = None,
+        audit: Audit = unwritten,
+    ) -> None:
         self.config = config
         self._store = store
         self._bell = Bell()
-        self._reception = Reception(store, intake, config, self._bell.ring, self._tell)
+        self._reception = Reception(store, intake, config, self._bell.ring, self._tell, desk, audit)
         self._tasks = TaskSender(store, config.root, config.task_age_s, self._bell.ring)
         self._unsubscribe: Callable[[], None] = lambda: None
         self._line: Connection | None = None

@@ -31,13 +31,14 @@ class Parcel:
     """
 
     __slots__ = (
-        "answer_to", "checked", "connection", "correlation", "mid", "numbers", "out", "parts", "row", "size", "topic",
+        "answer_to", "checked", "connection", "correlation", "is_task", "mid", "numbers", "out", "parts", "row", "size", "topic",
         "tries", "trouble",
     )  # fmt: skip
 
     def __init__(self, connection: Any, message: Message, size: int) -> None:
         self.connection, self.mid, self.topic, self.size = connection, message.mid, message.topic, size
         self.answer_to, self.correlation = message.answer_to, message.correlation
+        self.is_task = False
         self.row: ObservationRow | None = None
         self.checked: Checked | None = None
         self.parts: dict[int, ObservationBatch] = _NO_PARTS
@@ -48,6 +49,8 @@ class Parcel:
     @property
     def rows(self) -> int:
         """Observations not yet stored."""
+        if self.is_task:
+            return 0
         return sum(map(len, self.parts.values())) if self.parts else 1
 
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ import numpy as np
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
+from dongne.adapters.mqtt.task_reception import Audit, TaskReception, unwritten
 from dongne.adapters.mqtt.topics import Form, Topics
 from dongne.adapters.mqtt.wire import Message
 from dongne.model.access import may_see
@@ -23,6 +25,7 @@ from dongne.model.entities import ENTITY_TYPES
 from dongne.model.errors import BadInput, DongneError, RetryLater
 from dongne.model.records import ObservationExtra, RecordKind, encode_batch
 from dongne.model.who import BENCH, Right, Who
+from dongne.runtime.desk import TaskDesk
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.intake import Checked, Intake, unknown_datastream
 from dongne.runtime.ledger import MQTT
@@ -75,11 +78,15 @@ class Reception:
         config: MqttConfig,
         ring: Callable[[], None],
         tell: Callable[[Any, str, bytes, int, bytes | None], None],
+        desk: TaskDesk | None = None,
+        audit: Audit = unwritten,
     ) -> None:
         self._store, self._intake, self._config, self._ring, self._tell = store, intake, config, ring, tell
         self._graph, self._features = store.graph, FeatureMaker(store)
         self._way = intake.ledger.way(MQTT)
         self.topics = Topics(config.root, config.short)
+        self._tasks = None if desk is None else TaskReception(desk, audit, self._on_task)
+        self._task_outcomes: deque[tuple[Parcel, Future[Receipt]]] = deque()
         self._decoder = Decoder(store, config.max_body_bytes)
         self._known = Known(store)
         self._door = store.open_door(self._on_commit)
@@ -149,6 +156,9 @@ class Reception:
             if form is Form.DATA_ARRAY:
                 self._take_array(parcel, body, again)
                 return
+            if form in (Form.TASK, Form.TASK_STATE):
+                self._take_task(parcel, form, datastream, message)
+                return
             if form is Form.NUMBER:
                 row = self._decoder.number(body, datastream or 0, message.retain)
             else:
@@ -176,6 +186,14 @@ class Reception:
         self._way.count_received()
         parcel.row = row
         self._bring(parcel)
+
+    def _take_task(self, parcel: Parcel, form: Form, number: int | None, message: Message) -> None:
+        parcel.is_task = True
+        if self._tasks is None or message.retain:
+            why = "Tasks are not retained" if message.retain else "no Tasks are taken here"
+            raise BadInput(f"{why}; send it to /v1.1/Tasks over HTTP", reason="task")
+        self._tasks.take(parcel, form, number, message.payload)
+        self._with_store += 1
 
     def _check_sender(self, who: Who, datastream: int) -> None:
         """Raises where who sends may not, or must not know whether the Datastream is there."""
@@ -299,6 +317,10 @@ class Reception:
         self._part_outcomes.append((parcel, at, outcome))
         self._ring()
 
+    def _on_task(self, parcel: Parcel, done: Future[Receipt]) -> None:
+        self._task_outcomes.append((parcel, done))
+        self._ring()
+
     # --- and in the adapter's
 
     def settle(self) -> None:
@@ -323,6 +345,23 @@ class Reception:
                 trouble = parcel.trouble or (RetryLater("the rest waits") if parcel.parts else None)
                 parcel.trouble = None
                 self._back(parcel, 0, trouble)
+        while self._task_outcomes:
+            self._settle_task(*self._task_outcomes.popleft())
+
+    def _settle_task(self, parcel: Parcel, done: Future[Receipt]) -> None:
+        assert self._tasks is not None
+        self._with_store -= 1
+        if parcel.connection is not self._line:
+            self._of_before = max(0, self._of_before - 1)
+        error = done.exception()
+        if error is not None:
+            self._tasks.failed(parcel)
+            refusal = error if isinstance(error, DongneError) else BadInput(f"it can't be stored: {error!r}")
+            self._refuse(parcel, refusal, received=False)
+            return
+        (number,) = done.result().numbers
+        self._tasks.done(parcel, number)
+        self._finish(parcel, number)
 
     def _stored(self, rows: int) -> None:
         self.stored += rows
@@ -363,7 +402,8 @@ class Reception:
     def _refuse(self, parcel: Parcel, error: DongneError, *, received: bool = True) -> None:
         """Counted, answered, and acknowledged: it would be refused for ever."""
         self.rejected[error.reason] += 1
-        self._way.count_rejected(error.reason, parcel.rows, received=received)
+        if not parcel.is_task:
+            self._way.count_rejected(error.reason, parcel.rows, received=received)
         self._acknowledge(parcel, error)
         if parcel.answer_to:
             self._tell(parcel.connection, parcel.answer_to, refusal_of(error, parcel.topic), 1, parcel.correlation)

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from dongne.model.access import PUBLIC, may_see
+from dongne.model.entities import EntityType
 from dongne.model.errors import DongneError
 from dongne.model.records import Record, RecordKind
 from dongne.model.tasks import TaskEvent
@@ -68,10 +70,19 @@ class TaskSender:
     def _send_one(self, publish: Publish, number: int, event: TaskEvent) -> None:
         now_us = self._store.clock.now_us()
         until = _instant(event.parameters.get("until"))
-        if to_us(event.time) < now_us - self._age_us or (until is not None and to_us(until) < now_us):
+        is_over = to_us(event.time) < now_us - self._age_us or (until is not None and to_us(until) < now_us)
+        if is_over or self._is_held(number) or not self._may_tell(event):
             self.skipped += 1
             return
         self._out[publish(f"{self._root}/Tasks/{event.thing}", task_body(number, event), 1)] = number
+
+    def _is_held(self, number: int) -> bool:
+        """Whether it has ended already: an interlock refused it, or somebody cancelled it."""
+        return any(not task.is_open for task in self._store.list_tasks_by_id([number]))
+
+    def _may_tell(self, event: TaskEvent) -> bool:
+        """Only of Things that are open data: nobody here knows who listens at a broker."""
+        return may_see(self._store.graph, PUBLIC, EntityType.THING, event.thing)
 
     def confirmed(self, mid: int) -> None:
         """The broker has it."""

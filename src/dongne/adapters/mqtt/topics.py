@@ -4,6 +4,9 @@ v1.1/Datastreams(7)/Observations    one Observation, the body as for a POST
 v1.1/Observations                   the same, with "Datastream": {"@iot.id": 7} in the body
 v1.1/CreateObservations             a data array
 dongne/7                            a bare number, measured now
+v1.1/Tasks(91)/status               what became of a Task: {"state": "accepted"}
+v1.1/TaskingCapabilities(3)/Tasks   a new Task (17-079r1, clause 8.4)
+v1.1/Tasks                          the same, with "TaskingCapability": {"@iot.id": 3} in the body
 """
 
 import re
@@ -20,6 +23,8 @@ class Form(Enum):
     OBSERVATION = "observation"
     DATA_ARRAY = "data_array"
     NUMBER = "number"
+    TASK = "task"
+    TASK_STATE = "task_state"
 
 
 class Topics:
@@ -29,19 +34,26 @@ class Topics:
         self._root, self._short = root, short
         self._of_stream = re.compile(re.escape(root) + r"/Datastreams\((\d{1,15})\)/Observations", re.ASCII)
         self._bare = re.compile(re.escape(short) + r"/(\d{1,15})", re.ASCII)
+        self._of_capability = re.compile(re.escape(root) + r"/TaskingCapabilities\((\d{1,15})\)/Tasks", re.ASCII)
+        self._of_task = re.compile(re.escape(root) + r"/Tasks\((\d{1,15})\)/status", re.ASCII)
         self._known: dict[str, tuple[Form, int | None]] = {
             f"{root}/Observations": (Form.OBSERVATION, None),
             f"{root}/CreateObservations": (Form.DATA_ARRAY, None),
+            f"{root}/Tasks": (Form.TASK, None),
         }
 
     @property
     def filters(self) -> list[str]:
-        """What to subscribe to."""
+        """What to subscribe to at a broker: Tasks that are new are taken only where one knows who sends them."""
         root = self._root
-        return [f"{root}/Observations", f"{root}/+/Observations", f"{root}/CreateObservations", f"{self._short}/+"]
+        return [
+            f"{root}/Observations", f"{root}/+/Observations", f"{root}/CreateObservations", f"{self._short}/+",
+            f"{root}/+/status",
+        ]  # fmt: skip
 
     def read(self, topic: str) -> tuple[Form, int | None]:
-        """The form of the payload and the Datastream, where the topic names it. Raises BadInput."""
+        """The form of the payload and the id of the Datastream, Task or TaskingCapability, where the topic names it.
+        Raises BadInput."""
         found = self._known.get(topic)
         if found is None:
             found = self._parse(topic)
@@ -54,8 +66,13 @@ class Topics:
             return Form.OBSERVATION, int(named[1])
         if bare := self._bare.fullmatch(topic):
             return Form.NUMBER, int(bare[1])
+        if task := self._of_task.fullmatch(topic):
+            return Form.TASK_STATE, int(task[1])
+        if capability := self._of_capability.fullmatch(topic):
+            return Form.TASK, int(capability[1])
         raise BadInput(
             f"nothing is taken in on {topic[:80]!r}; publish to {self._root}/Datastreams(id)/Observations, "
-            f"{self._root}/Observations, {self._root}/CreateObservations or {self._short}/id",
+            f"{self._root}/Observations, {self._root}/CreateObservations, {self._short}/id, {self._root}/Tasks or "
+            f"{self._root}/Tasks(id)/status",
             reason="topic",
         )

@@ -113,15 +113,18 @@ def references_document(page: Page, root: str, next_page: str | None) -> dict[st
     return document
 
 
+REQUIREMENT = "http://www.opengis.net/spec/"
 CONFORMANCE_ROOT = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
 
 
 def root_document(
     root: str, conformance: tuple[str, ...], settings: dict[str, Any], *, lists_tasking: bool = False
 ) -> dict[str, Any]:
-    """The service's root: the sets, those of Tasking where it lists them, and what it conforms to (18-088, clause 9.2.1)."""
+    """The service's root: the sets, those of Tasking where it lists them, and what it conforms to, `settings` by the
+    names of further requirements among them (18-088, clause 9.2.1)."""
     names = [name for name in sorted(SETS) if lists_tasking or name not in TASKING]
     met = [CONFORMANCE_ROOT + name for name in conformance] + list(TASKING_CONFORMANCE if lists_tasking else ())
+    met += [name for name in settings if name.startswith(REQUIREMENT)]
     return {
         "value": [{"name": name, "url": f"{root}/{name}"} for name in names],
         "serverSettings": {"conformance": met, **settings},

@@ -6,10 +6,9 @@ from dongne.model.tasks import Task
 from dongne.model.times import to_us
 from dongne.standards.sensorthings.times import format_us
 
-CONFORMANCE = tuple(
-    f"http://www.opengis.net/spec/iot_tasking/1.0/req/{name}"
-    for name in ("tasking-capability", "task", "actuator", "create-tasks")
-)
+_ROOT = "http://www.opengis.net/spec/iot_tasking/1.0/req/"
+CONFORMANCE = tuple(_ROOT + name for name in ("tasking-capability", "task", "actuator", "create-tasks"))
+MQTT_CONFORMANCE = tuple(_ROOT + name for name in ("create-tasks-via-mqtt", "receive-updates-via-mqtt"))
 
 
 def task_values(task: Task) -> dict[str, Any]:

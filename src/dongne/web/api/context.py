@@ -10,6 +10,7 @@ from dongne.model.access import PUBLIC, Sight
 from dongne.model.city import CityConfig
 from dongne.model.records import ObservationExtra
 from dongne.model.who import BENCH, Who
+from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Lane, Store
 from dongne.standards.sensorthings.query import Page, Query, ResourcePath, Row
@@ -90,7 +91,8 @@ class ApiContext:
     """A city's store and rules for the API.
 
     `public_url(scope)` is scheme and host without a slash at the end; `who_of(scope)` is who asks (raises NotKnown for a
-    token that does not hold); `audit(who, changed)` writes down what was changed, as (put, remove or correct, type, id).
+    token that does not hold); `audit(who, changed)` writes down what was changed, as (put, remove or correct, type, id). `desk`
+    takes Tasks, the same for all ways in.
     `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the comments that keep an event stream
     open; `mqtt()` is how each way of MQTT is doing, and `mqtt_endpoints` where its clients connect; `event_queue` events wait for a slow listener before it is dropped.
     """
@@ -108,6 +110,7 @@ class ApiContext:
     max_waiting_reads: int = 64
     version: str = ""
     audit: Callable[[Who, list[tuple[str, str, int]]], None] = unwritten
+    desk: TaskDesk | None = None
     mqtt: Callable[[], dict[str, Any]] = without_mqtt
     mqtt_endpoints: tuple[str, ...] = ()
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

@@ -23,6 +23,7 @@ from dongne.standards.sensorthings.formats import CONTENT_TYPES, csv_text, data_
 from dongne.standards.sensorthings.options import parse_path, parse_query, set_of
 from dongne.standards.sensorthings.query import Expand, Page, Query, ResourcePath, Row, Want
 from dongne.standards.sensorthings.schema import OBSERVATIONS
+from dongne.standards.sensorthings.tasking import MQTT_CONFORMANCE as TASKING_OVER_MQTT
 from dongne.standards.sensorthings.text import path_text, query_options
 from dongne.web.api.conformance import CONFORMANCE, MQTT_CONFORMANCE
 from dongne.web.api.context import ApiContext, Scope, Send
@@ -77,13 +78,12 @@ class Reads:
             self._waiting -= 1
 
     def _root(self, root: str) -> dict[str, Any]:
-        endpoints = self._context.mqtt_endpoints
-        settings: dict[str, Any] = {
-            CONFORMANCE_ROOT + name: {"endpoints": endpoints} for name in MQTT_CONFORMANCE if endpoints
-        }
+        endpoints, lists_tasking = self._context.mqtt_endpoints, self._context.city.lists_tasking
+        over_mqtt = [CONFORMANCE_ROOT + name for name in MQTT_CONFORMANCE]
+        over_mqtt += TASKING_OVER_MQTT if lists_tasking else ()
+        settings: dict[str, Any] = {name: {"endpoints": endpoints} for name in over_mqtt if endpoints}
         settings["service-desc"] = f"{root.removesuffix('/v1.1')}/openapi.json"
-        met = CONFORMANCE + (MQTT_CONFORMANCE if endpoints else ())
-        return root_document(root, met, settings, lists_tasking=self._context.city.lists_tasking)
+        return root_document(root, CONFORMANCE, settings, lists_tasking=lists_tasking)
 
     def _encoded(self, path: ResourcePath, query: Query, root: str, sight: Sight) -> tuple[bytes, bytes]:
         found = self._context.select.select(path, query, sight)

@@ -39,7 +39,7 @@ _PROPERTIES: dict[str, Schema] = {
         },
     },
     "queues": {"type": "object", "description": "Rows that wait, and how many may."},
-    "mqtt": {"description": "The connection to the broker."},
+    "mqtt": {"description": "The connection to the broker, and the listener for MQTT clients."},
     "memory_bytes": _COUNT,
     "entities": {**_NUMBERS, "description": "Only what is open data is counted."},
     "event_streams": _COUNT,

@@ -3,18 +3,12 @@
 import asyncio
 import re
 from typing import Any
-from uuid import uuid4
-
-import msgspec
 
 from dongne.model.entities import TaskingCapability
 from dongne.model.errors import BadInput, NotFound
-from dongne.model.records import RecordKind
-from dongne.model.tasks import CREATED, Task, TaskEvent, state_named
-from dongne.model.times import from_us
-from dongne.model.who import Right, Who
-from dongne.runtime.ports import Entry, Transaction
-from dongne.runtime.tasking import check_interlocks, check_parameters
+from dongne.model.tasks import Task
+from dongne.model.who import Who
+from dongne.runtime.desk import TaskDesk, reason_in
 from dongne.standards.sensorthings.decode import draft_of
 from dongne.standards.sensorthings.options import parse_path
 from dongne.standards.sensorthings.query import Query, ResourcePath, Row
@@ -23,7 +17,6 @@ from dongne.web.api.context import ApiContext
 from dongne.web.api.ingest import in_loop
 
 PATH = re.compile(r"(?:^|/)Tasks(?:\(\d+\))?/?$")
-MOST_REASON = 500
 
 
 class Tasks:
@@ -31,20 +24,19 @@ class Tasks:
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
-        self._one_at_a_time = asyncio.Lock()  # what an interlock saw still holds when the Task is stored
+        self._desk = context.desk or TaskDesk(context.store, context.city.zone_info)
 
     async def change(self, who: Who, method: str, text: str, document: Any) -> tuple[int, str]:
         """The status, and the address of a new Task below the service root, else "". Raises DongneError."""
         path = parse_path(text)
         if method == "POST":
-            async with self._one_at_a_time:
-                made = await self._create(who, path, document)
+            made = await self._create(who, path, document)
             await self._write_down(who, made)
             return 201, f"Tasks({made})"
         if method == "DELETE":
             document = {"state": "failed", "properties": {"reason": "cancelled"}}
         task = self._task(who, path)
-        await self._move(who, task, document)
+        await in_loop(self._desk.move(who, task, document))
         await self._write_down(who, task.id)
         return 200, ""
 
@@ -63,37 +55,8 @@ class Tasks:
                     '$: a Task names its TaskingCapability: {"TaskingCapability": {"@iot.id": n}}', reason="missing"
                 )
             capability = self._capability(who, parse_path(f"{TASKING_CAPABILITIES.name}({link})"))
-        who.must(Right.TASK, capability.thing_id)
-        parameters = draft.values["taskingParameters"]
-        check_parameters(capability, parameters)
-        store = self._context.store
-        now = from_us(store.clock.now_us())
-        check_interlocks(capability, store, now, self._context.city.zone_info)
-        return await self._store(
-            TaskEvent(
-                key=f"api/{uuid4().hex}", thing=capability.thing_id, capability=capability.name, state=CREATED, time=now,
-                parameters=parameters, capability_id=capability.id, by=who.name,
-                reason=_reason(draft.values.get("properties")),
-            )
-        )  # fmt: skip
-
-    async def _move(self, who: Who, task: Task, document: Any) -> None:
-        who.must(Right.TASK, task.thing)
-        if not isinstance(document, dict) or not isinstance(document.get("state"), str):
-            raise BadInput('$: say what became of it: {"state": "accepted"}', reason="missing")
-        if document.get("taskingParameters") not in (None, task.parameters):
-            raise BadInput("$.taskingParameters: what was asked for stays; send another Task", reason="parameters")
-        await self._store(
-            TaskEvent(
-                key=task.key, thing=task.thing, capability=task.capability, state=state_named(document["state"]),
-                time=from_us(self._context.store.clock.now_us()), capability_id=task.capability_id, by=who.name,
-                reason=_reason(document.get("properties")),
-            )
-        )  # fmt: skip
-
-    async def _store(self, event: TaskEvent) -> int:
-        entry = Entry(RecordKind.TASK, msgspec.msgpack.encode(event))
-        receipt = await in_loop(self._context.store.submit(Transaction([entry])))
+        reason = reason_in(draft.values.get("properties"))
+        receipt = await in_loop(self._desk.create(who, capability, draft.values["taskingParameters"], reason))
         return receipt.numbers[0]
 
     def _capability(self, who: Who, path: ResourcePath) -> TaskingCapability:
@@ -108,8 +71,3 @@ class Tasks:
         if not isinstance(row, Row):
             raise NotFound("this path leads to no single entity")
         return row.id
-
-
-def _reason(properties: Any) -> str:
-    said = properties.get("reason", "") if isinstance(properties, dict) else ""
-    return str(said)[:MOST_REASON]

@@ -28,10 +28,12 @@ from dongne.adapters.mqtt.listener.status import ListenStatus
 from dongne.adapters.mqtt.listener.views import Select, Views
 from dongne.adapters.mqtt.parcels import refusal_of
 from dongne.adapters.mqtt.reception import DoorStore, Reception
+from dongne.adapters.mqtt.task_reception import Audit, unwritten
 from dongne.adapters.mqtt.wire import V5, Message
 from dongne.model.errors import DongneError, NotKnown
 from dongne.model.records import Record
 from dongne.model.who import Who
+from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 
 SAVE_EVERY_S = 5.0
@@ -52,6 +54,8 @@ class MqttListener:
         who_of: WhoOf,
         config: ListenConfig,
         sock: socket.socket | None = None,
+        desk: TaskDesk | None = None,
+        audit: Audit = unwritten,
     ) -> None:
         self.config, self._who_of, self._store = config, who_of, store
         self._socket = sock or bind(config)
@@ -63,7 +67,7 @@ class MqttListener:
             receive_maximum=config.receive_maximum,
             max_body_bytes=config.most_bytes,
         )
-        self._reception = Reception(store, intake, receiving, self._ring, self._tell)
+        self._reception = Reception(store, intake, receiving, self._ring, self._tell, desk, audit)
         self.hub = Hub(store, Views(store, select, config.service_root), config.root)
         self.most_bytes = config.most_bytes + 4_096  # a topic, properties and the head beside the payload
         self._records: deque[Sequence[Record]] = deque()

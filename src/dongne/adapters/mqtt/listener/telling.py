@@ -149,8 +149,9 @@ class Teller:
         return feature == (find_feature_of(self._graph, stream, number) if named is None else named)
 
     def tell_entity(
-        self, session: Session, subscription: Subscription, entity_set: EntitySet, entity_id: int, number: int
-    ) -> None:
+        self, session: Session, subscription: Subscription, entity_set: EntitySet, entity_id: int, number: int, *,
+        retain: bool = False,
+    ) -> None:  # fmt: skip
         """An entity that changed, where the subscription is about it."""
         asked = subscription.asked
         if asked.about is About.WILD:
@@ -171,7 +172,7 @@ class Teller:
         if row is not None:
             payload = self.views.entity(row, entity_set, asked.query, session.who.sight)
             if payload is not None:
-                session.add(Outgoing(number, topic, payload, subscription.qos))
+                session.add(Outgoing(number, topic, payload, subscription.qos, retain))
 
     def tell_one(
         self, session: Session, subscription: Subscription, number: int, entity_id: int | None = None, *,
@@ -226,6 +227,9 @@ class Teller:
             self.tell_one(session, subscription, 0, retain=True)
         elif subscription.of_observations and (streams := self.streams_of(session, subscription)):
             self._tell_latest(session, subscription, sorted(streams))
+        elif about is About.SET and subscription.entity_set is TASKS:  # those which are still to be done
+            for task in sorted(self._store.list_tasks(is_open=True, limit=FIRST_WILD), key=lambda one: one.id):
+                self.tell_entity(session, subscription, TASKS, task.id, 0, retain=True)
         elif about is About.WILD:
             hidden = self.views.hidden(session.who.sight).of(EntityType.DATASTREAM)
             streams_there = [*list(self._graph.datastreams), *list(self._graph.multi_datastreams)]
