@@ -37,6 +37,7 @@ from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 
 SAVE_EVERY_S = 5.0
+CLOSING_S = 1.5
 BACKLOG = 256  # connections not yet accepted
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ class MqttListener:
     def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
         assert self._server is not None
         self._server.close()
-        until_s = time.monotonic() + 5.0
+        until_s = time.monotonic() + CLOSING_S
         while self._reception.waiting > self._reception.held_back and time.monotonic() < until_s:
             self._turn()
             loop.run_until_complete(asyncio.sleep(0.005))
