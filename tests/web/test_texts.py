@@ -13,6 +13,7 @@ from dongne.model.properties import SHARED
 from dongne.model.tasks import TASK_STATES
 from dongne.runtime.manifest import SERVICES
 from dongne.standards.cql2.evaluate import Sort
+from dongne.web.catalog.contents import METRICS
 from dongne.web.frame import MENU, SCRIPT_TEXTS, THEMES
 from dongne.web.particles import choose_particles, with_particle
 from dongne.web.series import SPANS
@@ -36,6 +37,11 @@ MADE_OF = {
     "origin.": {"measured", "rehomed", "simulated", "derived"},
     "setting.level.": {"default", "city", "thing", "arm"},
     "note.": {"alarm", "crowded"},
+    "catalog.changed.": {"property", "unit", "type"},
+    "catalog.form.": {"csv", "parquet", "geojson", "sensorthings", "features"},
+    "catalog.about.": {"csv", "parquet", "geojson", "sensorthings", "features"},
+    "catalog.metric.": set(METRICS),
+    "catalog.service.": {"sensorthings", "features", "values"},
     "ogc.": {"locations", "datastreams", "other", "related", "alternate"},
     "ogc.sort.": {sort.name.lower() for sort in Sort},
 }
@@ -52,7 +58,12 @@ def own(language: str) -> dict[str, tuple[str, ...]]:
 
 def used_keys() -> set[str]:
     """Every key that a template, a module or a script names, and those they put together."""
-    files = [*ROOM.glob("*.py"), *ROOM.glob("resident/*.py"), *ROOM.glob("control_room/*.py")]
+    files = [
+        *ROOM.glob("*.py"),
+        *ROOM.glob("resident/*.py"),
+        *ROOM.glob("control_room/*.py"),
+        *ROOM.glob("catalog/*.py"),
+    ]
     files += [*ROOM.glob("templates/*.html"), *ROOM.glob("static/*.js")]
     found = {key for file in files for key in CALLED.findall(file.read_text(encoding="utf-8")) if "." in key}
     return found | set(SCRIPT_TEXTS) | {prefix + end for prefix, ends in MADE_OF.items() for end in ends}

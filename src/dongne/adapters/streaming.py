@@ -50,6 +50,7 @@ class SeriesSet(msgspec.Struct, frozen=True, kw_only=True):
     start: datetime | None = msgspec.field(default=None, name="from")
     until: datetime | None = None
     interval_s: float = 0.0
+    promised_s: float = 0.0
     stagger_s: float = 0.0
     at: dict[str, str]
 
@@ -207,6 +208,8 @@ class Streams:
         properties: dict[str, Any] = {"source_id": f"{source.id}/{series}", "origin": origin}
         if one.interval_s:
             properties["interval_s"] = one.interval_s
+        if one.promised_s:
+            properties["promised_s"] = one.promised_s
         if one.property not in SHARED:
             raise BadSetup(f"series.toml: property {one.property!r} is none of {', '.join(sorted(SHARED))}")
         sensor = self.sensor(f"replay/{source.id}", f"Replay: {source.origin}", source.attribution)

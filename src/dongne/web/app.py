@@ -17,16 +17,18 @@ from dongne.standards.openapi import Operation
 from dongne.web import assets, preferences
 from dongne.web.api.app import Api
 from dongne.web.assess import Remembered
+from dongne.web.catalog.contents import Librarian
 from dongne.web.context import WebContext
 from dongne.web.control_room import cases, services, what_if
 from dongne.web.frame import open_page, render
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
-from dongne.web.resident import answers, data, features, now, things
+from dongne.web.resident import answers, catalog, data, features, now, things
 from dongne.web.resident import map as map_page
 
 log = logging.getLogger(__name__)
 LAYERS_FRESH_S = 3600.0  # they are remembered by the revision of the graph
+CATALOG_FRESH_S = 30.0
 API_PATHS = ("/v1.1", "/api", "/events", "/metrics", "/status", "/openapi.json")
 
 
@@ -70,6 +72,7 @@ def create_pages(context: WebContext) -> Starlette:
         *map_page.ROUTES,
         *answers.ROUTES,
         *data.ROUTES,
+        *catalog.ROUTES,
         *features.ROUTES,
         *cases.ROUTES,
         *services.ROUTES,
@@ -82,7 +85,9 @@ def create_pages(context: WebContext) -> Starlette:
     )
     pages.state.context = context
     pages.state.remembered = Remembered()
-    pages.state.collections = Collections(context)
+    pages.state.collections = collections = Collections(context)
+    pages.state.librarian = Librarian(context, collections)
+    pages.state.catalog = Remembered(CATALOG_FRESH_S, 4)
     pages.state.layers = Remembered(LAYERS_FRESH_S, 24)
     return pages
 

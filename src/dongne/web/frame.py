@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 
 from dongne.model.entities import Thing
 from dongne.model.errors import NotAllowed
-from dongne.model.times import to_us
+from dongne.model.times import parse_instant, to_us
 from dongne.web import assets, shapes
 from dongne.web.context import WebContext
 from dongne.web.names import Names
@@ -58,6 +58,8 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals["state_shape"] = shapes.state_shape
     environment.globals["icon"] = shapes.icon
+    environment.filters["instant"] = parse_instant
+    environment.filters["here"] = lambda address, base: address.removeprefix(base)  # a page names no host
     return environment
 
 

@@ -67,12 +67,19 @@ def say_origin(origin: Origin, words: Words, service_name: str = "") -> str:
     return words.say(f"origin.{origin.kind}", where=where, service=service_name or origin.service)
 
 
+def promised_s(stream: Datastream) -> float | None:
+    """A value is due each so many seconds, as the Datastream says (`promised_s`, else `interval_s`); None where it promises
+    nothing."""
+    said = stream.properties.get("promised_s") or stream.properties.get("interval_s")
+    return float(said) if isinstance(said, int | float) and not isinstance(said, bool) and said > 0 else None
+
+
 def is_stale(stream: Datastream, time_us: int, now_us: int) -> bool:
-    """Whether the next value is long overdue, by the Datastream's `interval_s`; without one nobody can say."""
-    interval_s = stream.properties.get("interval_s")
-    if not interval_s or not time_us:
+    """Whether the next value is long overdue, by what the Datastream promises; where it promises nothing nobody can say."""
+    due_s = promised_s(stream)
+    if due_s is None or not time_us:
         return False
-    return now_us - time_us > max(LATE_AFTER * float(interval_s) * 1e6, LATE_AT_LEAST_US)
+    return now_us - time_us > max(LATE_AFTER * due_s * 1e6, LATE_AT_LEAST_US)
 
 
 def read_streams(store: Store, streams: Sequence[Datastream], now_us: int) -> list[Reading]:

@@ -144,6 +144,10 @@ class Words:
             timedelta(seconds=-seconds), add_direction=True, threshold=AGE_THRESHOLD, locale=self.locale
         )
 
+    def length(self, seconds: float) -> str:
+        """A length of time in words: "15 minutes"."""
+        return dates.format_timedelta(timedelta(seconds=seconds), threshold=AGE_THRESHOLD, locale=self.locale)
+
     def local(self, instant: datetime | int) -> datetime:
         """The instant (a datetime, or microseconds) in the city's zone."""
         return (from_us(instant) if isinstance(instant, int) else instant).astimezone(self.zone)

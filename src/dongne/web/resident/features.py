@@ -185,7 +185,14 @@ def list_items(asking: Asking) -> Response:
     columns = [words.say("ogc.item"), *(asking.page.names.property(name) for name in names)]
     crumbs = [_home(asking), _list(asking), (asking.title(collection), _address(collection))]
     count = words.count("ogc.found", found.matched, shown=len(found.features))
-    return asking.show(words.say("ogc.items"), crumbs, columns=columns, rows=rows, next=following, count=count)
+    return asking.show(
+        words.say("ogc.items_of", what=asking.title(collection)),
+        crumbs,
+        columns=columns,
+        rows=rows,
+        next=following,
+        count=count,
+    )
 
 
 def get_item(asking: Asking) -> Response:

@@ -63,7 +63,7 @@ class Data:
         hidden = observations.HiddenNow(self._veil, self._context.who_of(scope).sight)
         options = read_options(options_of(scope), OPTIONS_OF[name])
         form = read_form(options, FORMS_OF[name], "csv" if name == "observations" else "json")
-        asked = Asked(choose(self._context.store.graph, options, hidden()), form, options)
+        asked = Asked(choose(self._context.store.graph, options, hidden(), self._context.city), form, options)
         match name:
             case "latest":
                 return await self._send_latest(scope, send, asked)

@@ -8,13 +8,16 @@ import msgspec
 
 from dongne.methods.intervals import start_of_day
 from dongne.model.access import Hidden
+from dongne.model.city import CityConfig
 from dongne.model.entities import Datastream, EntityType
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.graph import ThingGraph
+from dongne.model.rights import rights_of
 from dongne.standards.sensorthings.times import parse_instant_us
+from dongne.web.readings import origin_of
 
 MOST_STREAMS = 10_000
-CHOICE = ("datastream", "thing", "property", "kind")
+CHOICE = ("datastream", "thing", "property", "kind", "origin", "licence")
 DAY_US = 86_400_000_000
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
@@ -55,7 +58,7 @@ def read_form(options: dict[str, str], forms: tuple[str, ...], usual: str) -> st
     return form
 
 
-def choose(graph: ThingGraph, options: dict[str, str], hidden: Hidden) -> list[Datastream]:
+def choose(graph: ThingGraph, options: dict[str, str], hidden: Hidden, city: CityConfig) -> list[Datastream]:
     """The Datastreams meant, by id. Raises NotFound for an id that is not there or may not be seen, BadInput where
     nothing or too much is meant."""
     if not any(name in options for name in CHOICE):
@@ -68,6 +71,12 @@ def choose(graph: ThingGraph, options: dict[str, str], hidden: Hidden) -> list[D
     if "kind" in options:
         kinds = _words(options["kind"])
         chosen = [s for s in chosen if (thing := graph.things.get(s.thing_id)) and thing.kind in kinds]
+    if "origin" in options:
+        origins = _words(options["origin"])
+        chosen = [stream for stream in chosen if origin_of(stream).kind in origins]
+    if "licence" in options:
+        licences = _words(options["licence"])
+        chosen = [stream for stream in chosen if rights_of(stream.properties, city).licence in licences]
     if len(chosen) > MOST_STREAMS:
         raise BadInput(f"{len(chosen)} Datastreams are meant; at most {MOST_STREAMS} at once", reason="query")
     return chosen
