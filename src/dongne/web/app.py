@@ -54,6 +54,7 @@ def list_operations(context: WebContext) -> list[Operation]:
     """What the pages answer to programs."""
     return [
         *map_page.OPERATIONS,
+        *catalog.OPERATIONS,
         *things.OPERATIONS,
         *services.OPERATIONS,
         *answers.list_operations(context),

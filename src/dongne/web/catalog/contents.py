@@ -267,9 +267,15 @@ class Librarian:
     def _services(self, base: str) -> tuple[DataService, ...]:
         home = f"{base}/catalog"
         table = (
-            ("sensorthings", "/v1.1", "/v1.1", SENSORTHINGS, "OGC SensorThings API 1.1 (18-088)"),
+            ("sensorthings", "/v1.1", "/openapi.json", SENSORTHINGS, "OGC SensorThings API 1.1 (18-088)"),
             ("features", "/ogc", "/ogc/api", FEATURES, "OGC API - Features - Part 1 (17-069r4)"),
-            ("values", "/api/observations", "/data", "https://www.rfc-editor.org/rfc/rfc4180", "CSV (RFC 4180)"),
+            (
+                "values",
+                "/api/observations",
+                "/openapi.json",
+                "https://www.rfc-editor.org/rfc/rfc4180",
+                "CSV (RFC 4180)",
+            ),
         )
         return tuple(
             DataService(

@@ -7,11 +7,12 @@ from starlette.routing import Route
 
 from dongne.standards.dcat.catalog import describe
 from dongne.standards.dcat.rdf import json_ld, turtle
+from dongne.standards.openapi import Answer, Operation, Schema
 from dongne.web.catalog.contents import Contents, Entry, Librarian
 from dongne.web.frame import Page, open_page, render
 from dongne.web.readings import say_origin
 
-TURTLE, JSON_LD = "text/turtle; charset=utf-8", "application/ld+json"
+HTML, TURTLE, JSON_LD = "text/html; charset=utf-8", "text/turtle; charset=utf-8", "application/ld+json"
 HEADERS = {"access-control-allow-origin": "*", "vary": "Accept, Accept-Language, Cookie", "cache-control": "no-cache"}
 
 
@@ -82,4 +83,16 @@ def say_completeness(page: Page, entry: Entry) -> str:
     return " · ".join(said)
 
 
+def _operation(path: str, name: str, summary: str, contents: dict[str, Schema]) -> Operation:
+    answer = {200: Answer(f"{summary}.", contents)}
+    return Operation("GET", path, name, "catalogue", summary, answer, errors=(), takes_token=False)
+
+
+_TEXT: Schema = {"type": "string"}
+_GRAPH: Schema = {"type": "object", "required": ["@context", "@graph"]}
+OPERATIONS = (
+    _operation("/catalog", "getCatalog", "The open data, as Accept asks for them", {HTML: _TEXT, TURTLE: _TEXT, JSON_LD: _GRAPH}),
+    _operation("/catalog.ttl", "getCatalogTurtle", "The open data as DCAT-AP 3.0 in Turtle", {TURTLE: _TEXT}),
+    _operation("/catalog.jsonld", "getCatalogJsonLd", "The open data as DCAT-AP 3.0 in JSON-LD", {JSON_LD: _GRAPH}),
+)  # fmt: skip
 ROUTES = [Route("/catalog", show), Route("/catalog.ttl", get_turtle), Route("/catalog.jsonld", get_json_ld)]

@@ -18,6 +18,8 @@ _OF: dict[str, Parameter] = {
     "thing": Parameter("thing", {"type": "string", "pattern": _IDS}, "Those of these Things; ids, commas between."),
     "property": Parameter("property", _TEXT, "Those of these observed properties, by key (fill_level); commas between."),
     "kind": Parameter("kind", _TEXT, "Those of Things of these kinds (waste_basket); commas between."),
+    "origin": Parameter("origin", {"enum": ["measured", "rehomed", "simulated", "derived"]}, "Those that come from there."),
+    "licence": Parameter("licence", _TEXT, "Those under these licences (CC-BY-4.0); commas between."),
     "from": Parameter("from", _DAY_OR_INSTANT, "From here on; a day is that of the zone. 24 hours before `to` where not said."),
     "to": Parameter("to", _DAY_OR_INSTANT, "Up to here; a day is wholly within. Now where not said."),
     "zone": Parameter("zone", _TEXT, "Whose days; the city's where not said.", examples=("Europe/Helsinki",)),
@@ -68,10 +70,10 @@ def _operation(
     chosen = Parameter(**{**_fields(_OF["datastream"]), "examples": (str(number),)})
     return Operation(
         "GET", f"/api/{name}", f"get{name.capitalize()}", "data", _SUMMARY[name], answers,
-        f"Say which by datastream, thing, property or kind, together those that fit all; at most {MOST_STREAMS} Datastreams. "
+        f"Say which by datastream, thing, property, kind, origin or licence, together those that fit all; at most {MOST_STREAMS} Datastreams. "
         "Publisher, licence, attribution, origin and units (UCUM) are inside.",
         parameters=(
-            chosen, *(_OF[name] for name in ("thing", "property", "kind")),
+            chosen, *(_OF[name] for name in ("thing", "property", "kind", "origin", "licence")),
             Parameter("format", {"enum": list(forms)}, f"{usual} where nothing is said."),
             *(_OF[name] for name in options),
         ),

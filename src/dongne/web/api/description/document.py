@@ -32,6 +32,7 @@ _TAGS = {
     "data": "Many values in one answer, with licence and attribution inside.",
     "events": "Server-sent events as things are stored.",
     "answers": "Questions over the live city.",
+    "catalogue": "What open data there are, as DCAT-AP 3.0.",
     "map": "What the map is made of.",
     "OGC API - Features": "Things, Locations and Datastreams for geographic information systems (17-069r4, 19-079r2).",
     "status": "How the city is doing.",
