@@ -98,8 +98,8 @@ class _Meaning:
     def arithmetic(self, op: str, left: Expression, right: Expression) -> Any:  # noqa: PLR0911  # one for each
         a, b = self.value(left), self.value(right)
         if isinstance(a, tuple) and isinstance(b, Duration):
-            moved = a[0] + (1 if op == "add" else -1) * (from_us(b.us) - EPOCH)
-            return moved, moved
+            length = (1 if op == "add" else -1) * (from_us(b.us) - EPOCH)
+            return a[0] + length, a[1] + length
         one, two = self.number(left), self.number(right)
         if one is None or two is None:
             return None
@@ -139,11 +139,16 @@ def _compare_times(op: str, a: Times, b: Times) -> bool:
     return {
         "eq": a == b,
         "ne": a != b,
-        "lt": a[1] < b[0],
-        "le": a[1] <= b[0],
-        "gt": a[0] > b[1],
-        "ge": a[0] >= b[1],
+        "lt": _is_before(a, b),
+        "le": a[0] <= b[0] and a[1] <= b[1],
+        "gt": _is_before(b, a),
+        "ge": a[0] >= b[0] and a[1] >= b[1],
     }[op]
+
+
+def _is_before(a: Times, b: Times) -> bool:
+    """An interval ends before its last instant."""
+    return a[1] < b[0] or (a[1] == b[0] and a[0] < a[1])
 
 
 def _of_times(name: str, values: list[Times]) -> Any:
@@ -151,11 +156,11 @@ def _of_times(name: str, values: list[Times]) -> Any:
     if len(values) == 2:
         b = values[1]
         return {
-            "before": a[1] < b[0],
-            "after": a[0] > b[1],
+            "before": _is_before(a, b),
+            "after": _is_before(b, a),
             "meets": a[1] == b[0] or a[0] == b[1],
-            "during": b[0] <= a[0] and a[1] <= b[1],
-            "overlaps": a[0] <= b[1] and b[0] <= a[1],
+            "during": b[0] <= a[0] < b[1] and a[1] <= b[1],
+            "overlaps": not _is_before(a, b) and not _is_before(b, a),
             "starts": a[0] == b[0],
             "finishes": a[1] == b[1],
         }[name]

@@ -49,7 +49,6 @@ def test_links_to_what_is_there_may_bring_other_members_along(client: Client, la
         "Thing": {"@iot.id": lamp, "name": "not read", "@iot.selfLink": "not read either"},
         "Sensor": {"@iot.id": 1, "name": "another name"},
         "ObservedProperty": {"@iot.id": 1},
-        "unknown": 5,
         "Thing@iot.navigationLink": "http://elsewhere",
     }
     stream = client.create("Datastreams", linked)
@@ -117,6 +116,12 @@ def test_sensors_properties_and_features_can_be_made_alone_or_with_what_hangs_on
             "$.Datastreams[0].Observations[0]: 'now' is not an instant",
         ),
         ("HistoricalLocations", {"time": "2025", "Thing": {"name": "x"}}, "is not an instant"),
+        ("Things", {"name": "x", "propertys": {}}, "$.propertys: a Thing has no such member; it has: name"),
+        (
+            "Things",
+            {"name": "x", "Datastreams": [{**STREAM, "unit": "%"}]},
+            "$.Datastreams[0].unit: a Datastream has no",
+        ),
     ],
 )
 def test_what_is_missing_or_wrong_is_named_with_its_place_and_nothing_is_stored(
@@ -127,6 +132,13 @@ def test_what_is_missing_or_wrong_is_named_with_its_place_and_nothing_is_stored(
     assert response.json()["code"] == 400
     assert says in response.json()["message"]
     assert (store.head(), len(store.graph.things)) == (0, 0)
+
+
+def test_a_historical_location_may_leave_open_where(client: Client, lamp: int) -> None:
+    made = client.create("HistoricalLocations", {"time": "2027-01-01T00:00:00Z", "Thing": {"@iot.id": lamp}})
+    assert client.json(f"HistoricalLocations({made})/Locations")["value"] == []
+    assert client.json(f"HistoricalLocations({made})/Thing")["@iot.id"] == lamp
+    assert len(client.json(f"Things({lamp})/Locations")["value"]) == 1
 
 
 def test_json_that_breaks_off_is_refused_with_its_byte(client: Client) -> None:

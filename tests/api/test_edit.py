@@ -249,6 +249,25 @@ def test_a_json_patch_that_would_grow_without_end_is_refused(client: Client, lam
         assert change(client, f"Things({lamp})", odd, content=kind) == 400
 
 
+def test_a_result_may_be_nothing_but_is_not_taken_away(client: Client, lamp: int) -> None:
+    number = client.create("Datastreams(2)/Observations", {"result": 3})
+    assert change(client, f"Observations({number})", {"result": None}) == 200
+    assert client.json(f"Observations({number})")["result"] is None
+    gone = [{"op": "remove", "path": "/result"}]
+    assert change(client, f"Observations({number})", gone, content="application/json-patch+json") == 400
+    inner = {"name": "N", "unitOfMeasurement": {}, "Thing": {"@iot.id": lamp}, "Sensor": {"@iot.id": 1},
+             "ObservedProperty": {"@iot.id": 2}, "Observations": [{"result": None}]}  # fmt: skip
+    made = client.create("Datastreams", inner)
+    assert client.json(f"Datastreams({made})/Observations")["value"][0]["result"] is None
+
+
+def test_a_json_patch_that_adds_what_an_entity_does_not_have_is_refused(client: Client, lamp: int) -> None:
+    for operation in ({"op": "add", "path": "/colour", "value": 1}, {"op": "copy", "from": "/name", "path": "/title"}):
+        assert change(client, f"Things({lamp})", [operation], content="application/json-patch+json") == 400
+    assert change(client, f"Things({lamp})", [{"op": "add", "path": "/properties/colour", "value": 1}],
+                  content="application/json-patch+json") == 200  # fmt: skip
+
+
 def test_a_delete_takes_no_option_but_filter(client: Client, lamp: int) -> None:
     answer = client.request("DELETE", "/v1.1/Observations", params={"$filter": "id gt 0", "$top": "1"})
     assert answer.status_code == 400
@@ -259,7 +278,11 @@ def test_many_things_are_deleted_with_all_that_hangs_on_them(client: Client, lam
     for n in range(5):
         client.create("Things", {**LAMP, "name": f"N{n}"})
     done = client.request("DELETE", "/v1.1/Things", params={"$filter": "startswith(name,'N')"})
-    assert done.status_code == 200
+    assert (done.status_code, done.json()) == (200, {"deleted": 5})
+    done = client.request("DELETE", "/v1.1/Observations", params={"$filter": "result gt 1e9"})
+    assert (done.status_code, done.json()) == (200, {"deleted": 0})
+    refused = client.request("DELETE", "/v1.1/Observations")
+    assert (refused.status_code, "$filter is required" in refused.json()["message"]) == (400, True)
     counts = {
         name: client.json(name, count="true")["@iot.count"] for name in ("Things", "Datastreams", "HistoricalLocations")
     }

@@ -144,10 +144,14 @@ TEXTS: st.SearchStrategy[Expression] = st.recursive(
 )
 JSON_TEXTS = st.sampled_from([Path((), "parameters", ("s",)), Path(("Datastream", "Thing"), "properties", ("s",))])
 INSTANTS = st.sampled_from([-16.0, -15.5, -15.0, -13.5, 0.0]).map(lambda h: to_us(NOW + timedelta(hours=h)))
+INTERVALS: st.SearchStrategy[Expression] = st.one_of(
+    st.tuples(INSTANTS, INSTANTS).map(lambda pair: Literal(Interval(*sorted(pair)))),
+    st.sampled_from([Path((), "phenomenonTime"), Path((), "validTime")]),
+)
 TIMES: st.SearchStrategy[Expression] = st.one_of(
     INSTANTS.map(lambda us: Literal(Instant(us))),
-    st.tuples(INSTANTS, INSTANTS).map(lambda pair: Literal(Interval(*sorted(pair)))),
-    st.sampled_from([Path((), "phenomenonTime"), Path((), "resultTime"), Path((), "validTime")]),
+    INTERVALS,
+    st.just(Path((), "resultTime")),
     st.builds(
         lambda time, hours: Arithmetic("sub", time, Literal(Duration(hours * 3_600_000_000))),
         st.sampled_from([Call("now", ()), Path((), "resultTime")]),
@@ -180,10 +184,11 @@ SIMPLE: st.SearchStrategy[Expression] = st.one_of(
     ),
     st.builds(
         lambda name, a, b: Call(name, (a, b)),
-        st.sampled_from(["before", "after", "meets", "during", "overlaps", "starts", "finishes"]),
+        st.sampled_from(["before", "after", "meets", "overlaps", "starts", "finishes"]),
         TIMES,
         TIMES,
     ),
+    st.builds(lambda a, b: Call("during", (a, b)), TIMES, INTERVALS),
 )
 CONDITIONS: st.SearchStrategy[Expression] = st.recursive(
     SIMPLE,

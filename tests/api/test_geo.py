@@ -66,7 +66,7 @@ def test_the_nearest_come_first(client: Client, places: None) -> None:
 @pytest.mark.parametrize(
     "condition",
     ["st_within(location,geography'POLYGON ((0 0, 1'))", "geo.distance(name,geography'POINT (1 1)') lt 5",
-     "geo.distance(location,location) lt 5", "st_relate(location,geography'POINT (1 1)','nonsense')", "geo.length(location)"],
+     "st_relate(location,geography'POINT (1 1)','nonsense')", "geo.length(location)"],
 )  # fmt: skip
 def test_what_is_no_place_is_refused(client: Client, places: None, condition: str) -> None:
     assert client.get("/v1.1/Locations", params={"$filter": condition}).status_code == 400

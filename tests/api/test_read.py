@@ -278,3 +278,13 @@ def test_get_is_open_to_pages_of_others(client: Client, lamp: int) -> None:
 def test_a_host_header_that_is_none_is_not_repeated(client: Client, lamp: int) -> None:
     response = client.get("/v1.1/Things(1)", headers={"host": 'evil"<script>'})
     assert "<script" not in response.text
+
+
+def test_what_is_expanded_has_its_own_address_and_no_further_links(client: Client, lamp: int) -> None:
+    thing = client.json(f"Things({lamp})", expand="Datastreams($expand=Sensor;$select=name,Sensor),Locations")
+    assert thing["Datastreams@iot.navigationLink"] == thing["@iot.selfLink"] + "/Datastreams"
+    (place,) = thing["Locations"]
+    assert place["@iot.selfLink"].endswith(f"/Locations({place['@iot.id']})")
+    assert not [name for name in place if name.endswith("@iot.navigationLink")]
+    stream = thing["Datastreams"][0]
+    assert set(stream) == {"name", "Sensor@iot.navigationLink", "Sensor"}  # a link that was selected is there

@@ -46,21 +46,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Result:
-    """What was asked, and what differs. `adding` are the reasons by which our answer has all that was recorded, and more."""
+    """What was asked, and what differs."""
 
     asked: list[Exchange]
     differences: list[Difference]
-    adding: frozenset[str]
 
     @property
     def equal(self) -> int:
         """Answers that are equal."""
         return len(self.asked) - len(self.differences)
-
-    @property
-    def equal_or_more(self) -> int:
-        """Answers that are equal, or have all that was recorded and links besides."""
-        return self.equal + sum(self.adding.issuperset(one.reasons) for one in self.differences)
 
 
 class Ids:
@@ -161,8 +155,7 @@ async def _ask_all(
             if places := tuple(_compare(exchange, answer, ids)):
                 why = tuple(_reason(reasons, exchange, place) for place in places)
                 differences.append(Difference(exchange, places, why))
-    adding = frozenset(name for name, entry in reasons.items() if entry.get("adds"))
-    return Result(exchanges, differences, adding)
+    return Result(exchanges, differences)
 
 
 def _compare(exchange: Exchange, answer: httpx.Response, ids: Ids) -> Iterator[str]:

@@ -21,7 +21,7 @@ def check(result: Result) -> None:
     assert [(one.exchange.url, one.unexplained) for one in result.differences if one.unexplained] == []
     used = {reason for one in result.differences for reason in one.reasons}
     assert used == set(tomllib.loads(REASONS.read_text())), "a reason nothing needs"
-    assert result.equal_or_more >= 0.97 * len(result.asked)
+    assert result.equal >= 0.975 * len(result.asked)
 
 
 def test_what_differs_from_the_recorded_session_is_explained(tmp_path: Path, data_folder: Path) -> None:

@@ -10,6 +10,7 @@ from dongne.standards.sensorthings.functions import FUNCTIONS
 from dongne.standards.sensorthings.options import is_single, parse_path, parse_query, set_of
 from dongne.standards.sensorthings.query import (
     Among,
+    AnyOf,
     Arithmetic,
     Call,
     Compare,
@@ -28,6 +29,7 @@ from dongne.standards.sensorthings.query import (
     Path,
     Query,
     Want,
+    Within,
 )
 from dongne.standards.sensorthings.schema import DATASTREAMS, OBSERVATIONS, SETS, THINGS
 from dongne.standards.sensorthings.text import expression_text, path_text, query_options
@@ -73,6 +75,12 @@ EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
         st.builds(Arithmetic, st.sampled_from(["add", "sub", "mul", "div", "mod"]), inner, inner),
         st.builds(Logic, st.sampled_from(["and", "or"]), st.lists(inner, min_size=2, max_size=3).map(tuple)),
         st.builds(Among, inner, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Within, inner, st.just(Path((), "parameters", ("list",)))),
+        st.builds(
+            lambda op, value: AnyOf(("Datastream", "Thing", "Locations"), "l", Compare(op, *value)),
+            st.sampled_from(["eq", "lt"]),
+            st.tuples(st.just(Path((), "name", (), "l")), inner),
+        ),
         st.builds(Not, inner),
         st.builds(Negative, inner),
         _calls(inner),

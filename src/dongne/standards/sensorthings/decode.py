@@ -7,7 +7,7 @@ import msgspec
 from dongne.model.entities import OM_MEASUREMENT
 from dongne.model.errors import BadInput
 from dongne.standards.sensorthings.options import LARGEST_ID
-from dongne.standards.sensorthings.schema import SETS, EntitySet, Kind
+from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet, Kind
 
 DEEPEST_INSERT = 8
 _DEFAULTS: dict[tuple[str, str], Any] = {("Datastreams", "observationType"): OM_MEASUREMENT}
@@ -39,11 +39,12 @@ def decode_draft(body: bytes, entity_set: EntitySet) -> Draft:
 
 
 def draft_of(document: Any, entity_set: EntitySet, place: str, depth: int) -> Draft:
-    """The draft of a decoded object. Unknown members and control annotations are left aside."""
+    """The draft of a decoded object. Control annotations are left aside, and what devices send beside an Observation."""
     if not isinstance(document, dict):
         raise BadInput(f"{place}: expected an object of {entity_set.one}, found {_sort(document)}", reason="json")
     if depth > DEEPEST_INSERT:
         raise BadInput(f"{place}: nested deeper than {DEEPEST_INSERT} levels; create the inner ones on their own")
+    check_names(document, entity_set, place)
     values = {
         name: _value(document[name], name, info.kind, f"{place}.{name}")
         for name, info in entity_set.properties.items()
@@ -61,6 +62,25 @@ def draft_of(document: Any, entity_set: EntitySet, place: str, depth: int) -> Dr
         if document.get(name) is not None
     }
     return Draft(entity_set, values, links, place)
+
+
+def check_names(document: dict[str, Any], entity_set: EntitySet, place: str) -> None:
+    """Raises BadInput for a member that an entity does not have: it was most likely meant to be one that it has."""
+    if entity_set is OBSERVATIONS:
+        return
+    for name in document:
+        if (
+            name not in entity_set.properties
+            and name not in entity_set.navigations
+            and "@" not in name
+            and name != "id"
+        ):
+            there = ", ".join((*entity_set.properties, *entity_set.navigations))
+            raise BadInput(
+                f"{place}.{name[:40]}: {entity_set.one} has no such member; it has: {there}. What is your own goes "
+                "into `properties`",
+                reason="json",
+            )
 
 
 def changes_of(document: Any, entity_set: EntitySet, place: str) -> tuple[dict[str, Any], dict[str, list[int]]]:

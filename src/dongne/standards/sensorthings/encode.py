@@ -26,19 +26,18 @@ def self_link(root: str, set_name: str, entity_id: int) -> str:
     return f"{root}/{set_name}({entity_id})"
 
 
-def entity_document(row: Row, entity_set: EntitySet, query: Query, root: str, next_link: NextLink) -> dict[str, Any]:
-    """One entity; after `$select` only what was selected, and what was expanded."""
+def entity_document(
+    row: Row, entity_set: EntitySet, query: Query, root: str, next_link: NextLink, *, is_inner: bool = False
+) -> dict[str, Any]:
+    """One entity; after `$select` only what was selected, and what was expanded. `is_inner`: it stands in an expansion,
+    where an entity has its selfLink and no navigationLinks (as in the example of 9.3.2.1)."""
     select = query.select
     link = f"{root}/{entity_set.name}({row.id})"
     document: dict[str, Any]
     if not select:
         document = {"@iot.id": row.id, "@iot.selfLink": link}
-        for member, ending in _LINKS[entity_set.name]:
-            document[member] = link + ending
-        for way in row.shows:
-            document[f"{way}@iot.navigationLink"] = f"{link}/{way}"
-            if way == "MultiDatastream":  # an Observation has one of the two
-                del document["Datastream@iot.navigationLink"]
+        if not is_inner:
+            _add_links(document, row, entity_set, link)
         document.update(row.values)
     else:
         document = {}
@@ -56,6 +55,15 @@ def entity_document(row: Row, entity_set: EntitySet, query: Query, root: str, ne
     for expand in query.expand:
         _add_expanded(document, row, entity_set, expand, root, next_link)
     return document
+
+
+def _add_links(document: dict[str, Any], row: Row, entity_set: EntitySet, link: str) -> None:
+    for member, ending in _LINKS[entity_set.name]:
+        document[member] = link + ending
+    for way in row.shows:
+        document[f"{way}@iot.navigationLink"] = f"{link}/{way}"
+        if way == "MultiDatastream":  # an Observation has one of the two
+            del document["Datastream@iot.navigationLink"]
 
 
 def _add_inner(document: dict[str, Any], row: Row, way: list[str]) -> None:
@@ -84,13 +92,17 @@ def _add_expanded(
     target = SETS[entity_set.navigations[name].target]
     found = row.expanded.get(name)
     if isinstance(found, Page):
-        document[name] = [entity_document(inner, target, expand.query, root, next_link) for inner in found.rows]
+        document[name] = [
+            entity_document(inner, target, expand.query, root, next_link, is_inner=True) for inner in found.rows
+        ]
         if found.count is not None:
             document[f"{name}@iot.count"] = found.count
         if found.more:
             document[f"{name}@iot.nextLink"] = next_link(entity_set.name, row.id, expand, len(found.rows))
     else:
-        document[name] = None if found is None else entity_document(found, target, expand.query, root, next_link)
+        document[name] = (
+            None if found is None else entity_document(found, target, expand.query, root, next_link, is_inner=True)
+        )
 
 
 def page_document(page: Page, query: Query, root: str, next_page: str | None, next_link: NextLink) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dongne.standards.sensorthings.functions import FUNCTIONS
 from dongne.standards.sensorthings.lexer import Token, words_of
 from dongne.standards.sensorthings.query import (
     Among,
+    AnyOf,
     Arithmetic,
     Call,
     Compare,
@@ -17,6 +18,7 @@ from dongne.standards.sensorthings.query import (
     Not,
     Order,
     Path,
+    Within,
 )
 from dongne.standards.sensorthings.schema import SETS, EntitySet, Kind
 
@@ -39,6 +41,7 @@ class Words:
         self._at = 0
         self.nodes = 0
         self.depth = 0
+        self.variables: dict[str, EntitySet] = {}  # of the `any` around
 
     @property
     def next(self) -> Token:
@@ -150,6 +153,8 @@ def _comparison(words: Words, entity_set: EntitySet) -> Expression:
             op = words.take().text
             return Compare(op, left, _sum(words, entity_set))
         if words.takes("in"):
+            if not words.peek_is("("):
+                return Within(left, _holder(words, entity_set))
             words.must("(")
             choices = [_sum(words, entity_set)]
             while words.takes(","):
@@ -226,30 +231,65 @@ def _call(words: Words, name: Token, entity_set: EntitySet) -> Expression:
     return Call(name.text, tuple(arguments))
 
 
-def _path(words: Words, first: Token, entity_set: EntitySet) -> Path:
+def _path(words: Words, first: Token, entity_set: EntitySet) -> Path | AnyOf:
     navigations: list[str] = []
-    here, token = entity_set, first
+    here, token, root, many = entity_set, first, "", False
+    if token.text in words.variables:
+        here, root = words.variables[token.text], token.text
+        words.must("/")
+        token = words.take()
     while token.text in here.navigations and token.sort == "name":
         navigations.append(token.text)
+        many = here.navigations[token.text].many
         here = SETS[here.navigations[token.text].target]
         if not words.takes("/"):
             raise words.wrong(f"'/' and a property of {token.text}, such as {token.text}/id")
         token = words.take()
+    if navigations and token.text == "any" and token.sort == "name" and words.peek_is("("):
+        if not many:
+            raise words.refuse(token, f"{navigations[-1]} is one entity; name its property, as in {navigations[-1]}/id")
+        return _any(words, tuple(navigations), here, entity_set, root)
     if token.sort == "name" and token.text in ID_NAMES:
-        return Path(tuple(navigations), "id")
+        return Path(tuple(navigations), "id", (), root)
     if token.sort != "name" or token.text not in here.properties:
         there = ", ".join(("id", *here.properties, *here.navigations))
         raise words.refuse(token, f"{here.type_name} has no {token.text[:40]!r}; it has: {there}")
     steps = read_steps(words) if here.properties[token.text].kind in WITH_STEPS else ()
-    return Path(tuple(navigations), token.text, steps)
+    return Path(tuple(navigations), token.text, steps, root)
+
+
+def _any(words: Words, navigations: tuple[str, ...], target: EntitySet, entity_set: EntitySet, root: str) -> AnyOf:
+    """`(variable:condition)` after `any` (OData 4.01, part 2, 5.1.1.13)."""
+    words.must("(")
+    variable = words.take()
+    if variable.sort != "name":
+        raise words.wrong("a name for each of them, as in any(d:d/id eq 1)", variable)
+    words.must(":")
+    around, words.variables = words.variables, {**words.variables, variable.text: target}
+    condition = read_expression(words, entity_set)
+    words.variables = around
+    words.must(")")
+    return AnyOf(navigations, variable.text, condition, root)
+
+
+def _holder(words: Words, entity_set: EntitySet) -> Path:
+    token = words.take()
+    found = _path(words, token, entity_set) if token.sort == "name" else None
+    if not isinstance(found, Path) or not found.steps:
+        raise words.refuse(token, "after `in` stands a list of values in brackets, or one inside JSON: properties/list")
+    return found
 
 
 def read_steps(words: Words) -> tuple[str, ...]:
-    """The way into an object: names, and places in lists, each after a /."""
+    """The way into an object: names after a /, and places in lists after a / or in square brackets."""
     steps: list[str] = []
-    while words.takes("/"):
+    while True:
+        in_brackets = words.takes("[")
+        if not in_brackets and not words.takes("/"):
+            return tuple(steps)
         step = words.take()
-        if step.sort not in ("name", "number") or (step.sort == "number" and not step.text.isdigit()):
-            raise words.wrong("a name inside the object", step)
+        if (step.sort != "number" or not step.text.isdigit()) and (in_brackets or step.sort != "name"):
+            raise words.wrong("a place in the list" if in_brackets else "a name inside the object", step)
         steps.append(step.text)
-    return tuple(steps)
+        if in_brackets:
+            words.must("]")

@@ -18,8 +18,7 @@ _COMPONENTS = ("id", "phenomenonTime", "result", "resultTime", "resultQuality", 
 
 
 def data_arrays(page: Page, query: Query, root: str, next_page: str | None) -> bytes:
-    """Observations by Datastream: names once, then rows. A component that no row has a value for is left out unless it was
-    selected."""
+    """Observations by Datastream: names once, then rows (18-088, clause 13.1)."""
     groups: dict[int | None, list[Row]] = {}
     for row in page.rows:
         groups.setdefault(row.links["Datastream"], []).append(row)
@@ -38,7 +37,6 @@ def _data_array(stream: int | None, rows: list[Row], query: Query, root: str) ->
     columns = [[row.id for row in rows] if name == "id" else [row.values[name] for row in rows] for name in chosen]
     return {
         "Datastream@iot.navigationLink": f"{root}/Datastreams({stream})",
-        "Datastream": {"@iot.id": stream},
         "components": chosen,
         "dataArray@iot.count": len(rows),
         "dataArray": list(zip(*columns, strict=True)),

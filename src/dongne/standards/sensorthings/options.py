@@ -27,6 +27,8 @@ MOST_EXPANDS = 20
 LARGEST_NUMBER = 2**31 - 1
 LARGEST_ID = 2**63 - 1
 OPTIONS = ("$filter", "$orderby", "$top", "$skip", "$count", "$select", "$expand", "$resultFormat", "$asOf")
+_SPELLINGS = {name.lower(): name for name in OPTIONS}
+_PLACES = re.compile(r"([^\[\]]*)((?:\[\d{1,9}\])+)")  # list[0][1]
 _STEP = re.compile(r"([A-Za-z]+)(?:\(([^()]*)\))?")
 LONGEST_PATH_STEPS = 12
 
@@ -39,7 +41,8 @@ def parse_query(pairs: Sequence[tuple[str, str]], entity_set: EntitySet) -> Quer
     whatever an option's text does not allow."""
     query = Query()
     seen: set[str] = set()
-    for name, value in pairs:
+    for given, value in pairs:
+        name = _SPELLINGS.get(given.lower(), given)  # OData 4.01, part 2, 5.1: in any case
         if name in seen:
             raise BadInput(f"{name} is given twice; say it once", reason="query")
         seen.add(name)
@@ -223,7 +226,7 @@ def parse_path(text: str) -> ResourcePath:
     here: EntitySet | None = None
     single = False
     for place, part in enumerate(parts):
-        if here is not None and single and part in here.properties:
+        if here is not None and single and part.partition("[")[0] in here.properties:
             return _property_path(steps, here, parts[place:], want)
         step = _read_step(part)
         if here is not None and not single:
@@ -276,9 +279,17 @@ def _follow(here: EntitySet | None, step: Step) -> tuple[EntitySet, bool]:
 def _property_path(steps: list[Step], here: EntitySet, parts: list[str], want: Want) -> ResourcePath:
     if want is Want.REFERENCES:
         raise BadInput("$ref stands after entities, not after a property", reason="path")
-    if len(parts) > 1 and here.properties[parts[0]].kind not in (Kind.JSON, Kind.RESULT):
-        raise NotFound(f"{parts[0]} has nothing inside; leave out /{parts[1][:40]}")
-    return ResourcePath(tuple(steps), Want.VALUE if want is Want.VALUE else Want.PROPERTY, tuple(parts))
+    inside = [step for part in parts for step in _inner_steps(part)]
+    if len(inside) > 1 and here.properties[inside[0]].kind not in (Kind.JSON, Kind.RESULT):
+        raise NotFound(f"{inside[0]} has nothing inside; leave out {inside[1][:40]!r}")
+    return ResourcePath(
+        tuple(steps), Want.VALUE if want is Want.VALUE else Want.PROPERTY, tuple(inside), label=parts[-1]
+    )
+
+
+def _inner_steps(part: str) -> list[str]:
+    found = _PLACES.fullmatch(part)
+    return [part] if found is None else [found[1], *found[2][1:-1].split("][")]
 
 
 def set_of(path: ResourcePath) -> EntitySet:

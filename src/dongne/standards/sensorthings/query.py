@@ -56,11 +56,13 @@ class Literal(msgspec.Struct, frozen=True, tag=True):
 
 
 class Path(msgspec.Struct, frozen=True, tag=True):
-    """A property: first the navigations that lead to it, then its name, then steps into its JSON."""
+    """A property: first the navigations that lead to it, then its name, then steps into its JSON. `root`: the variable of
+    an `any` at which it begins; the entity itself where it is empty."""
 
     navigations: tuple[str, ...]
     name: str
     steps: tuple[str, ...] = ()
+    root: str = ""
 
 
 class Call(msgspec.Struct, frozen=True, tag=True):
@@ -99,6 +101,23 @@ class Among(msgspec.Struct, frozen=True, tag=True):
     choices: tuple["Expression", ...]
 
 
+class Within(msgspec.Struct, frozen=True, tag=True):
+    """`operand in path`: equal to one of the values of a list inside JSON."""
+
+    operand: "Expression"
+    holder: Path
+
+
+class AnyOf(msgspec.Struct, frozen=True, tag=True):
+    """`Datastreams/any(d:condition)`: whether the condition holds for one of those to which the navigations lead; `root`
+    as in Path."""
+
+    navigations: tuple[str, ...]
+    variable: str
+    condition: "Expression"
+    root: str = ""
+
+
 class Logic(msgspec.Struct, frozen=True, tag=True):
     """All (`and`) or any (`or`) of two or more parts."""
 
@@ -112,7 +131,7 @@ class Not(msgspec.Struct, frozen=True, tag=True):
     operand: "Expression"
 
 
-Expression = Literal | Path | Call | Arithmetic | Negative | Compare | Among | Logic | Not
+Expression = Literal | Path | Call | Arithmetic | Negative | Compare | Among | Within | AnyOf | Logic | Not
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -165,11 +184,13 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class ResourcePath(msgspec.Struct, frozen=True):
-    """`Things(1)/Datastreams/...`: the steps, and what is wanted at their end. `property` is the way into the entity."""
+    """`Things(1)/Datastreams/...`: the steps, and what is wanted at their end. `property` is the way into the entity, and
+    `label` its last part as it was written (`list[0]`)."""
 
     steps: tuple[Step, ...]
     want: Want = Want.ENTITIES
     property: tuple[str, ...] = ()
+    label: str = ""
 
 
 class Row(msgspec.Struct, gc=False):

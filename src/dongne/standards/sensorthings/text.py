@@ -2,6 +2,7 @@
 
 from dongne.standards.sensorthings.query import (
     Among,
+    AnyOf,
     Arithmetic,
     Call,
     Clock,
@@ -23,6 +24,7 @@ from dongne.standards.sensorthings.query import (
     ResourcePath,
     Value,
     Want,
+    Within,
 )
 from dongne.standards.sensorthings.times import format_duration_us, format_us
 
@@ -59,8 +61,13 @@ def expression_text(expression: Expression) -> str:  # noqa: PLR0911  # one for 
     match expression:
         case Literal(value):
             return value_text(value)
-        case Path(navigations, name, steps):
-            return "/".join((*navigations, name, *steps))
+        case Path(navigations, name, steps, root):
+            return "/".join((*((root,) if root else ()), *navigations, name, *steps))
+        case Within(operand, holder):
+            return f"{_part(operand)} in {expression_text(holder)}"
+        case AnyOf(navigations, variable, condition, root):
+            way = "/".join((*((root,) if root else ()), *navigations))
+            return f"{way}/any({variable}:{expression_text(condition)})"
         case Call(name, arguments):
             return f"{name}({','.join(map(expression_text, arguments))})"
         case Arithmetic(op, left, right) | Compare(op, left, right):
@@ -78,7 +85,7 @@ def expression_text(expression: Expression) -> str:  # noqa: PLR0911  # one for 
 
 def _part(expression: Expression) -> str:
     text = expression_text(expression)
-    return text if isinstance(expression, Literal | Path | Call) else f"({text})"
+    return text if isinstance(expression, Literal | Path | Call | AnyOf) else f"({text})"
 
 
 def orderby_text(orders: tuple[Order, ...]) -> str:

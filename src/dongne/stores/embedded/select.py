@@ -128,7 +128,8 @@ class Question:
         scene: Scene,
         past: Past | None,
     ) -> None:
-        self._store, self._history, self._rows, self._scene, self._past = store, history, rows, scene, past
+        self._store, self._history, self._rows, self._past = store, history, rows, past
+        self._scene = msgspec.structs.replace(scene, ask=self._run)
         self._limits, self._details, self._watch = limits, details, watch
         self._stack = ExitStack()
         self._cursor: duckdb.DuckDBPyConnection | None = None

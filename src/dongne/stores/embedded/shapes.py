@@ -87,11 +87,12 @@ class Shapes:
 
 class Scene(msgspec.Struct, frozen=True):
     """What one who asks may not see, and where things are; `until`: the last number that counts, where the question is
-    about how it was."""
+    about how it was. `ask` answers a question of the same moment, with its parameters."""
 
     hidden: Hidden = NOTHING_HIDDEN
     shapes: Shapes | None = None
     until: int | None = None
+    ask: Callable[[str, dict[str, Any]], list[tuple[Any, ...]]] | None = None
 
 
 def _arrays(shapes_by_id: dict[int, Any]) -> tuple[NDArray[np.int64], Geometries]:
@@ -151,7 +152,7 @@ def _of_one(name: str, arguments: list[Any], pattern: str) -> Any:
 def _call(name: str, arguments: list[Any], pattern: str) -> Any:
     match name:
         case "geo.length":
-            return shapely.length(arguments[0])
+            return shapely.length(arguments[0]) * (shapely.get_dimensions(arguments[0]) == 1)  # of lines, no outlines
         case "st_relate":
             return shapely.relate_pattern(arguments[0], arguments[1], pattern.upper())
     return _BINARY[name](arguments[0], arguments[1])

@@ -10,6 +10,7 @@ from dongne.standards.sensorthings.functions import FUNCTIONS, Gives
 from dongne.standards.sensorthings.lexer import interval_of
 from dongne.standards.sensorthings.query import (
     Among,
+    AnyOf,
     Arithmetic,
     Call,
     Clock,
@@ -26,10 +27,12 @@ from dongne.standards.sensorthings.query import (
     Not,
     Path,
     Value,
+    Within,
 )
-from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet, Kind
+from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet, Kind
 from dongne.standards.sensorthings.times import parse_instant_us
 from dongne.stores.embedded.joins import Joins
+from dongne.stores.embedded.reckoning import SIGNS, fold, moved
 from dongne.stores.embedded.terms import (
     FIRST_US,
     FORMS,
@@ -48,7 +51,7 @@ from dongne.stores.embedded.terms import (
 
 MIRRORED = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 DAY_US = 86_400_000_000
-SIGNS = {"add": "+", "sub": "-", "mul": "*"}
+MOST_ANY = 12
 
 
 @dataclass
@@ -61,13 +64,15 @@ class Compiler:
     now_us: int
     prefix: str = "j"
     joins: Joins = field(init=False)
+    _inner: dict[str, Joins] = field(init=False, default_factory=dict)  # by the variable of each `any` around
+    _asked: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.joins = Joins(self.entity_set, self.bindings, self.prefix)
 
     # --- conditions
 
-    def condition(self, expression: Expression) -> str:
+    def condition(self, expression: Expression) -> str:  # noqa: PLR0911  # one for each sort
         """A truth value in SQL. Raises BadInput where the expression is none, or mixes sorts."""
         match expression:
             case Logic(op, parts):
@@ -79,6 +84,10 @@ class Compiler:
             case Among(operand, choices):
                 one = self.term(operand)
                 return "(" + " or ".join(self._compare("eq", one, self.term(c), expression) for c in choices) + ")"
+            case Within(operand, holder):
+                return self._within(self.term(operand), self.term(holder), expression)
+            case AnyOf():
+                return self._any(expression)
         term = self.term(expression)
         if term.gives is Gives.JSON:
             return self._as(term, Gives.BOOL, expression)
@@ -89,6 +98,38 @@ class Compiler:
                 reason="query",
             )
         return term.sql
+
+    def _within(self, one: Term, holder: Term, where: Expression) -> str:
+        """Whether a list inside JSON has a value."""
+        assert holder.json is not None
+        column, place = holder.json
+        if one.gives is Gives.BOOL:
+            raise BadInput(f"$filter: {shown(where)}: a list is searched for texts and numbers", reason="query")
+        if one.gives is Gives.JSON:
+            one = Term(Gives.TEXT, self._as(one, Gives.TEXT, where))
+        if one.gives not in (Gives.TEXT, Gives.NUMBER):
+            raise BadInput(f"$filter: {shown(where)}: a list has no {one.gives.value}", reason="query")
+        sort = "double" if one.gives is Gives.NUMBER else "varchar"
+        value = f"cast({one.sql} as {sort})"
+        return f"list_contains(try_cast(json_extract({column}, {place}) as {sort}[]), {value})"
+
+    def _any(self, expression: AnyOf) -> str:
+        """Whether one of those at the end of the navigations fits: a question of its own, about this entity."""
+        *before, way = expression.navigations
+        source, source_set = self._joins(expression.root).along(before)
+        self._asked += 1
+        if self._asked > MOST_ANY:
+            raise BadInput(f"$filter has more than {MOST_ANY} any(...); split the request", reason="query")
+        name = f"{self.prefix}q{self._asked}"
+        inner = Joins(SETS[source_set.navigations[way].target], self.bindings, f"{name}j", name)
+        table, tie = inner.reached(source, source_set, way)
+        around, self._inner = self._inner, {**self._inner, expression.variable: inner}
+        condition = self.condition(expression.condition)
+        self._inner = around
+        return f"exists (select 1 from {table} {' '.join(inner.tables)} where {tie} and {condition})"
+
+    def _joins(self, root: str) -> Joins:
+        return self._inner[root] if root else self.joins
 
     def _compare(self, op: str, left: Term, right: Term, where: Expression) -> str:
         if Gives.NULL in (left.gives, right.gives):
@@ -210,14 +251,15 @@ class Compiler:
                 return Term(Gives.GEOMETRY, bind(wkt), constant=value)
 
     def _path(self, path: Path) -> Term:
-        alias, entity_set = self.joins.along(path.navigations)
+        joins = self._joins(path.root)
+        alias, entity_set = joins.along(path.navigations)
         if path.name == "id":
             return Term(Gives.NUMBER, f"{alias}.id")
         info = entity_set.properties[path.name]
         if entity_set is OBSERVATIONS:
             return self._observation_property(alias, info.name, path.steps)
         if info.kind is Kind.COMPUTED:
-            return self.joins.period(path, alias)
+            return joins.period(path, alias)
         column = f"{alias}.{info.attribute}"
         if info.kind is Kind.JSON:
             return self._inside(column, path.steps)
@@ -274,7 +316,7 @@ class Compiler:
             return self._text_as(term, gives, expression)
         if term.gives is Gives.DATE and gives is Gives.TIME:
             start = self._instant(term).sql
-            return Term(Gives.TIME, start, end=f"({start} + to_microseconds({DAY_US - 1}))")
+            return Term(Gives.TIME, start, end=f"({start} + to_microseconds({DAY_US}))")
         if term.gives not in (gives, Gives.NULL):
             raise BadInput(
                 f"$filter: {shown(expression)} is a {term.gives.value} where a {gives.value} is needed", reason="query"
@@ -285,7 +327,7 @@ class Compiler:
         return f"cast({self._of(expression, Gives.NUMBER).sql} as double)"
 
     def _arithmetic(self, expression: Arithmetic) -> Term:  # noqa: PLR0911  # one for each pair of sorts
-        folded = self._fold(expression)
+        folded = fold(expression, self.now_us)
         if folded is not None:
             return self.literal(folded)
         op, left, right = expression.op, self.term(expression.left), self.term(expression.right)
@@ -294,9 +336,9 @@ class Compiler:
         sorts = (left.gives, right.gives)
         match op, sorts:
             case (("add" | "sub"), (Gives.TIME, Gives.DURATION)):
-                return Term(Gives.TIME, f"try({left.sql} {SIGNS[op]} to_microseconds({right.sql}))")
+                return moved(left, op, right.sql)
             case "add", (Gives.DURATION, Gives.TIME):
-                return Term(Gives.TIME, f"try({right.sql} + to_microseconds({left.sql}))")
+                return moved(right, op, left.sql)
             case "sub", (Gives.TIME, Gives.TIME):
                 return Term(Gives.DURATION, f"(epoch_us({left.sql}) - epoch_us({right.sql}))")
             case (("add" | "sub"), (Gives.DURATION, Gives.DURATION)):
@@ -312,33 +354,25 @@ class Compiler:
             return Term(Gives.NUMBER, f"({one} / nullif({two}, 0))")
         return Term(Gives.NUMBER, f"({one} % nullif({two}, 0))")
 
-    def _fold(self, expression: Expression) -> Instant | Duration | None:  # noqa: PLR0911  # one for each pair of sorts
-        """The value of time arithmetic on constants and now(), so that it can be compared like a constant."""
-        match expression:
-            case Literal(Instant() | Duration() as value):
-                return value
-            case Call("now", ()):
-                return Instant(self.now_us)
-            case Arithmetic("add" | "sub" as op, left, right):
-                one, two = self._fold(left), self._fold(right)
-                sign = 1 if op == "add" else -1
-                match one, two:
-                    case Instant(us), Duration(length):
-                        return Instant(us + sign * length)
-                    case Duration(length), Instant(us) if op == "add":
-                        return Instant(us + length)
-                    case Duration(first), Duration(second):
-                        return Duration(first + sign * second)
-                    case Instant(first), Instant(second) if op == "sub":
-                        return Duration(first - second)
-        return None
-
     def _call(self, call: Call) -> Term:  # noqa: PLR0911  # one for each form
         forms, gives = FUNCTIONS[call.name]
         if Gives.GEOMETRY in forms[0]:
-            return self.joins.geometry(call, gives)
+            roots = {argument.root for argument in call.arguments if isinstance(argument, Path)}
+            if len(roots) > 1:
+                raise BadInput(
+                    f"$filter: {shown(call)} compares places of two different any(...); compare those on one way, as in "
+                    "st_within(Locations/location,Datastreams/observedArea)",
+                    reason="query",
+                )
+            return self._joins(roots.pop() if roots else "").geometry(call, gives)
         wanted = next(form for form in forms if len(form) == len(call.arguments))
         terms = [self._of(argument, sort) for argument, sort in zip(call.arguments, wanted, strict=True)]
+        if call.name == "during" and terms[1].end is None:
+            raise BadInput(
+                f"$filter: {shown(call)}: nothing is during an instant; name an interval such as "
+                "2026-05-01T00:00:00Z/PT6H, or a day",
+                reason="query",
+            )
         if len(terms) == 2 and terms[0].gives is Gives.TIME:
             return Term(gives, compare_intervals(call.name, *terms))
         match call.name:

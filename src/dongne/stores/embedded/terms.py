@@ -10,8 +10,9 @@ from dongne.model.errors import BadInput
 from dongne.model.times import from_us
 from dongne.standards.sensorthings.functions import Gives
 from dongne.standards.sensorthings.query import Expression
+from dongne.standards.sensorthings.schema import OBSERVATIONS, EntitySet
 from dongne.standards.sensorthings.text import expression_text
-from dongne.stores.embedded.links import HIDES, OBSERVATION_TABLES
+from dongne.stores.embedded.links import HIDES, OBSERVATION_TABLES, TABLES
 from dongne.stores.embedded.shapes import Scene
 
 OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -60,6 +61,10 @@ class Bindings:
     def all_observations(self) -> str:
         """Both tables of Observations as one."""
         return "(" + " union all ".join(f"select * from {self.table(table)}" for table in OBSERVATION_TABLES) + ")"
+
+    def whole(self, entity_set: EntitySet) -> str:
+        """All of a set that may be seen."""
+        return self.all_observations() if entity_set is OBSERVATIONS else self.table(TABLES[entity_set.name])
 
     def bind(self, value: Any) -> str:
         """The placeholder of a value."""
@@ -137,7 +142,7 @@ def clock_of(text: str) -> clock_time:
 
 
 def compare_times(op: str, a: Term, b: Term) -> str:
-    """Instants and intervals: before and after mean wholly so; equal means start and end."""
+    """Instants and intervals, which end before their last instant: one is before another when it ends where that begins."""
     a_end, b_end = a.end or a.sql, b.end or b.sql
     sign = OPERATORS[op]
     if a.end is None and b.end is None:
@@ -147,13 +152,15 @@ def compare_times(op: str, a: Term, b: Term) -> str:
             return f"({a.sql} = {b.sql} and {a_end} = {b_end})"
         case "ne":
             return f"(not ({a.sql} = {b.sql} and {a_end} = {b_end}))"
-        case "lt" | "le":
-            return f"({a.sql} {sign} {b.sql} and {a_end} {sign} {b.sql})"  # the first alone can use the zone maps
-    return f"({a.sql} {sign} {b_end})"
+        case "lt":
+            return f"({a.sql} < {b.sql} and {a_end} <= {b.sql})"  # the first alone can use the zone maps
+        case "gt":
+            return f"({a.sql} > {b.sql} and {a.sql} >= {b_end})"
+    return f"({a.sql} {sign} {b.sql} and {a_end} {sign} {b_end})"
 
 
 def compare_intervals(name: str, a: Term, b: Term) -> str:  # noqa: PLR0911  # one for each function
-    """The functions of two times (18-088, clause 9.3.3.5.2), closed at both ends."""
+    """The functions of two times (18-088, clause 9.3.3.5.2)."""
     a_end, b_end = a.end or a.sql, b.end or b.sql
     match name:
         case "before":
@@ -163,9 +170,9 @@ def compare_intervals(name: str, a: Term, b: Term) -> str:  # noqa: PLR0911  # o
         case "meets":
             return f"({a_end} = {b.sql} or {a.sql} = {b_end})"
         case "during":
-            return f"({a.sql} >= {b.sql} and {a_end} <= {b_end})"
+            return f"({a.sql} >= {b.sql} and {a.sql} < {b_end} and {a_end} <= {b_end})"
         case "overlaps":
-            return f"({a.sql} <= {b_end} and {a_end} >= {b.sql})"
+            return f"(not {compare_times('lt', a, b)} and not {compare_times('gt', a, b)})"
         case "starts":
             return f"({a.sql} = {b.sql})"
     return f"({a_end} = {b_end})"

@@ -181,18 +181,18 @@ class Api:
 
     async def change(self, scope: Scope, send: Send, rest: str, body: bytes) -> None:
         """A request that makes, changes or deletes entities, answered when that is durable."""
-        status, location = await self.changed(scope, rest, body)
+        status, location, answer = await self.changed(scope, rest, body)
         headers = [OPEN] if location is None else [(b"location", location), OPEN]
-        await send_bytes(send, status, b"", headers)
+        await send_bytes(send, status, answer, headers)
 
-    async def changed(self, scope: Scope, rest: str, body: bytes) -> tuple[int, bytes | None]:
-        """The status, and the address of what was made. Raises DongneError."""
+    async def changed(self, scope: Scope, rest: str, body: bytes) -> tuple[int, bytes | None, bytes]:
+        """The status, the address of what was made, and the body of the answer. Raises DongneError."""
         method = scope["method"]
         if TASK_PATH.search(rest):
             who = check_write(self.context, scope, (Right.TASK,))
             status, made = await self._tasks.change(who, method, rest, decoded(body, method))
             self.context.requests[method.lower(), status] += 1
-            return status, f"{self.context.public_url(scope)}{ROOT}/{made}".encode() if made else None
+            return status, f"{self.context.public_url(scope)}{ROOT}/{made}".encode() if made else None, b""
         who = check_write(self.context, scope)
         asked = self._asked(scope, rest, body)
         outcome, receipt = await self.changer.run(
@@ -203,9 +203,9 @@ class Api:
         )
         self.context.requests[method.lower(), outcome.status] += 1
         if not outcome.made_in:
-            return outcome.status, None
+            return outcome.status, None, outcome.body
         first = receipt.numbers[-1] if receipt and outcome.is_row else 0
-        return outcome.status, outcome.address(f"{self.context.public_url(scope)}{ROOT}", first).encode()
+        return outcome.status, outcome.address(f"{self.context.public_url(scope)}{ROOT}", first).encode(), b""
 
     def _asked(self, scope: Scope, rest: str, body: bytes) -> Asked:
         method = scope["method"]

@@ -109,7 +109,7 @@ class Batches:
             location = outcome.address(root, first) if outcome.made_in else ""
             if outcome.is_row:
                 made[part.id] = f"{outcome.made_in}({outcome.made + first})"
-            answers.append(Answer(part.id, outcome.status, b"", location, part.group))
+            answers.append(Answer(part.id, outcome.status, outcome.body, location, part.group))
         return answers
 
 

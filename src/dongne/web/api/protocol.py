@@ -208,7 +208,7 @@ class AppendProtocol(HttpToolsProtocol):
         scope = {"method": "POST", "headers": self.headers, "scheme": self.scheme, "server": self.server,
                  "client": self.client, "query_string": b"", "path": f"/v1.1/{path}"}  # fmt: skip
         try:
-            _, location = await self.api.changed(scope, path, append.body)
+            _, location, _ = await self.api.changed(scope, path, append.body)
             append.finish(b"%blocation: %b\r\ncontent-length: 0\r\n" % (_CREATED, location or b""))
         except DongneError as error:  # its Observation is in the ledger already
             self.api.context.requests["observation", error.status] += 1

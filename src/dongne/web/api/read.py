@@ -155,5 +155,5 @@ def _property(path: ResourcePath, row: Row) -> tuple[bytes, bytes]:
     if value is None and not (set_of(path) is OBSERVATIONS and path.property == _ALWAYS_SAID):
         return b"", _TEXT
     if path.want is Want.PROPERTY:
-        return encode({path.property[-1]: value}), _JSON
+        return encode({path.label or path.property[-1]: value}), _JSON
     return (value.encode() if isinstance(value, str) else encode(value)), _TEXT

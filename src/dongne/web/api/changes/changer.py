@@ -49,12 +49,18 @@ class Asked(msgspec.Struct, frozen=True):
 
 class Outcome(msgspec.Struct, frozen=True):
     """What a change gives: the status, and the set and id of what was made. `is_row`: the id is that of a row of this
-    Work's Observations, which gets its number when it is stored."""
+    Work's Observations, which gets its number when it is stored. `deleted`: how many a filter deleted."""
 
     status: int
     made_in: str = ""
     made: int = 0
     is_row: bool = False
+    deleted: int | None = None
+
+    @property
+    def body(self) -> bytes:
+        """What the answer holds."""
+        return b"" if self.deleted is None else b'{"deleted": %d}' % self.deleted
 
     def address(self, root: str, first: int) -> str:
         """Where the new entity is; `first` is the number of the Work's first Observation."""
@@ -189,10 +195,7 @@ class Changer:
         if any(name != "$filter" for name, _ in asked.options):
             raise BadInput("DELETE takes $filter and no other option; say there what is meant", reason="query")
         if query.filter is None:
-            raise BadInput(
-                f"DELETE of a whole set needs a $filter; `$filter=id gt 0` means all {target.name} of this path",
-                reason="query",
-            )
+            raise BadInput("$filter is required for collection delete", reason="query")
         numbers = self._list_ids(path, query, work.who)
         if target is OBSERVATIONS:
             if work.who.things is not None:
@@ -203,7 +206,7 @@ class Changer:
         else:
             for found in numbers:
                 remove(work, target, found)
-        return Outcome(200)
+        return Outcome(200, deleted=len(numbers))
 
     # --- $ref
 

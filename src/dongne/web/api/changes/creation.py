@@ -83,10 +83,6 @@ def check(entity: Entity, place: str) -> None:
             raise BadInput(f"{place}: a MultiDatastream has as many of each, one or more; found {shown}", reason="json")
         if not entity.observation_type.endswith("/OM_ComplexObservation"):
             raise BadInput(f"{place}.observationType: that of a MultiDatastream is {OM_COMPLEX}", reason="json")
-    if isinstance(entity, HistoricalLocation) and not entity.location_ids:
-        raise BadInput(
-            f'{place}: a HistoricalLocation needs a Location; add "Locations": [{{"@iot.id": n}}]', reason="missing"
-        )
 
 
 def _dated(entity: Entity) -> Entity:
@@ -195,8 +191,9 @@ def _observation(work: Work, draft: Draft) -> int:
 
 def body_of(values: dict[str, Any]) -> ObservationBody:
     """An Observation's values by wire name as the decoder would have read them. Raises BadInput."""
+    said = {name: value for name, value in values.items() if value is not None or name == "result"}
     try:
-        return msgspec.convert({name: value for name, value in values.items() if value is not None}, ObservationBody)
+        return msgspec.convert(said, ObservationBody)
     except msgspec.ValidationError as error:
         raise BadInput(f"the Observation cannot be read: {error}", reason="json") from None
 

@@ -9,7 +9,7 @@ import msgspec
 from dongne.model.entities import Entity, EntityType, HistoricalLocation, Thing
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.records import Correction, decode_batch
-from dongne.standards.sensorthings.decode import changes_of, draft_of
+from dongne.standards.sensorthings.decode import changes_of, check_names, draft_of
 from dongne.standards.sensorthings.observations import observation_values, row_of
 from dongne.standards.sensorthings.schema import OBSERVATIONS, SETS, EntitySet
 from dongne.standards.sensorthings.times import format_us, parse_instant_us
@@ -65,7 +65,10 @@ def patch(work: Work, entity_set: EntitySet, entity_id: int, operations: Any) ->
         raise BadInput(f"the JSON Patch does not fit: {str(error)[:300]}; nothing was changed", reason="json") from None
     if not isinstance(after, dict):
         raise BadInput("the JSON Patch leaves no object; change properties inside it", reason="json")
+    check_names(after, entity_set, "$")
     gone = dict.fromkeys(name for name in before if name not in after)
+    if entity_set is OBSERVATIONS and "result" in gone:
+        raise BadInput("$.result: an Observation needs it; it can be null", reason="missing")
     change(work, entity_set, entity_id, {**gone, **after})
 
 
@@ -136,8 +139,6 @@ def correct(work: Work, number: int, document: Any) -> None:
     before = batch.extras.get(at)
     values, links = changes_of(document, OBSERVATIONS, "$")
     merged = {**observation_values(int(batch.time_us[at]), float(batch.result[at]), before), **values}
-    if merged["result"] is None and "result" in values:
-        raise BadInput("$.result: an Observation needs it; give it a value", reason="missing")
     stream_id = int(batch.datastream[at])
     for name, kind in (("Datastream", EntityType.DATASTREAM), ("MultiDatastream", EntityType.MULTI_DATASTREAM)):
         if name in links:
