@@ -14,6 +14,7 @@ from dongne.model.errors import BadInput
 from dongne.model.times import from_us
 from dongne.standards.sensorthings.query import (
     Among,
+    AnyOf,
     Arithmetic,
     Call,
     Clock,
@@ -29,6 +30,7 @@ from dongne.standards.sensorthings.query import (
     Negative,
     Not,
     Path,
+    Within,
 )
 from dongne.standards.sensorthings.schema import SETS, EntitySet, Kind
 from dongne.standards.sensorthings.times import parse_time_us
@@ -57,6 +59,8 @@ def check_matching(expression: Expression, entity_set: EntitySet) -> None:
                 if here.navigations[name].many:
                     raise _refusal(f"{name} is a set")
                 here = SETS[here.navigations[name].target]
+        case AnyOf(navigations):
+            raise _refusal(f"{navigations[-1]} is a set")
         case Call(name) if name not in _KNOWN:
             raise _refusal(f"{name}() is not worked out here")
         case Literal(value) if isinstance(value, Geometry | Clock):
@@ -71,7 +75,7 @@ def _parts_of(expression: Expression) -> tuple[Expression, ...]:
             return parts
         case Among(operand, choices):
             return operand, *choices
-        case Compare(_, left, right) | Arithmetic(_, left, right):
+        case Compare(_, left, right) | Arithmetic(_, left, right) | Within(left, right):
             return left, right
         case Not(operand) | Negative(operand):
             return (operand,)
@@ -105,6 +109,9 @@ class _Meaning:
                 return None if inner is None else not inner
             case Among(operand, choices):
                 return self.truth(Logic("or", tuple(Compare("eq", operand, choice) for choice in choices)))
+            case Within(operand, holder):
+                one, values = self._value(operand), self._value(holder)
+                return None if one is None or not isinstance(values, list) else one in values
             case Compare(op, left, right):
                 return self._compare(op, left, right)
         value = self._value(expression)
@@ -178,11 +185,16 @@ def _compare_times(op: str, a: tuple[int, int], b: tuple[int, int]) -> bool:
     return {
         "eq": a == b,
         "ne": a != b,
-        "lt": a[1] < b[0],
-        "le": a[1] <= b[0],
-        "gt": a[0] > b[1],
-        "ge": a[0] >= b[1],
+        "lt": _is_before(a, b),
+        "le": a[0] <= b[0] and a[1] <= b[1],
+        "gt": _is_before(b, a),
+        "ge": a[0] >= b[0] and a[1] >= b[1],
     }[op]
+
+
+def _is_before(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    """An interval ends before its last instant."""
+    return a[0] < b[0] and a[1] <= b[0]
 
 
 def _arithmetic(op: str, a: Any, b: Any) -> Any:
@@ -214,11 +226,11 @@ def _of_times(name: str, values: list[Any]) -> Any:
     if name in _RELATIONS:
         b = values[1]
         return {
-            "before": a[1] < b[0],
-            "after": a[0] > b[1],
+            "before": _is_before(a, b),
+            "after": _is_before(b, a),
             "meets": a[1] == b[0] or a[0] == b[1],
-            "during": b[0] <= a[0] and a[1] <= b[1],
-            "overlaps": a[0] <= b[1] and b[0] <= a[1],
+            "during": b[0] <= a[0] < b[1] and a[1] <= b[1],
+            "overlaps": not _is_before(a, b) and not _is_before(b, a),
             "starts": a[0] == b[0],
             "finishes": a[1] == b[1],
         }[name]
