@@ -228,7 +228,7 @@ def test_a_link_brings_nothing_hidden_to_light(client: Client, lamp: int) -> Non
     assert change(client, f"Things({home})", None, "DELETE") == 404
     done = client.request("DELETE", "/v1.1/Things", params={"$filter": "name eq 'Home'"})
     assert done.status_code == 200  # of none
-    assert change(client, "Sensors(3)", {"name": "Seen by all"}) == 200
+    assert change(client, "Sensors(3)", {"name": "Only its Datastreams hang on it"}) == 404
 
 
 def test_an_observation_is_linked_to_another_feature(client: Client, lamp: int) -> None:

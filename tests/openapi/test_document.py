@@ -15,7 +15,19 @@ from dongne.web.api.events import CHOICE
 from dongne.web.app import API_PATHS, create_pages
 
 METHODS = ("get", "post", "patch", "put", "delete")
-PAGES = {"", "things", "map", "answers", "data", "cases", "services", "preferences", "assets"}  # what people read
+PAGES = {
+    "",
+    "things",
+    "map",
+    "answers",
+    "data",
+    "cases",
+    "services",
+    "preferences",
+    "assets",
+    "sign-in",
+    "sign-out",
+}  # what people read
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

@@ -3,6 +3,7 @@ service that fails at every value it reads."""
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import httpx
 import msgspec
 import numpy as np
 
+from dongne.compose.guard import Guard
+from dongne.compose.opened import RunOptions
+from dongne.model.access import Veil
 from dongne.model.cases import CaseEvent
 from dongne.model.city import CityConfig
 from dongne.model.entities import Datastream, Entity, Location, Property, Sensor, Thing, Unit, put
@@ -156,8 +160,15 @@ class LittleCity:
         self.texts = Texts.load(CONFIG.zone_info, strict=True)
         rules.setdefault("basemap", folder.parent / "map" / "city.pmtiles")  # nobody makes it here
         rules.setdefault("select", self.selector)
+        self.guard: Guard | None = None
+        more: dict[str, Any] = {}
+        if host := rules.pop("guarded_at", ""):  # the address it would listen at
+            self.guard = Guard(RunOptions("little", folder, host=host), Veil(self.store.graph))
+            rules["gate"] = self.guard
+            more = {"who_of": self.guard.who_of, "audit": self.guard.audit}
         self.context = WebContext(self.store, self.host, CONFIG, self.texts, **rules)
-        api = create_api(ApiContext(self.store, CONFIG, Intake(self.store), self.selector))
+        self.api = ApiContext(self.store, CONFIG, Intake(self.store), self.selector, **more)
+        api = create_api(self.api)
         self.app = create_app(self.context, api)
 
     def observe(self, *rows: tuple[int, datetime, float]) -> None:
@@ -200,6 +211,8 @@ class LittleCity:
 
     def close(self) -> None:
         self.host.close()
+        if self.guard is not None:
+            self.guard.close()
         self.selector.close()
         self.store.close()
 
@@ -234,7 +247,16 @@ class Browser:
         return self._loop.run_until_complete(self._client.get(path, **more))
 
     def post(self, path: str, **more: Any) -> httpx.Response:
+        """With the mark of a form on a page, as a browser sends it along."""
+        if "data" in more and "form" not in more["data"]:
+            more["data"] = {"form": self.find_mark(), **more["data"]}
         return self._loop.run_until_complete(self._client.post(path, **more))
+
+    def find_mark(self) -> str:
+        """The mark of the forms on the pages this browser sees."""
+        found = re.search(r'name="form" value="([0-9a-f]+)"', self.get("/data").text)
+        assert found is not None
+        return found[1]
 
     def close(self) -> None:
         self._loop.run_until_complete(self._client.aclose())

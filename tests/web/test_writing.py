@@ -3,12 +3,15 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from little_city import BENCH, BIN, FAILING, NOW, Browser, LittleCity, open_little_city, wait_until
 
 from dongne.model.records import RecordKind
+from dongne.model.who import ANYBODY, Who
 from dongne.runtime.ports import CaseFilter
+from dongne.web.context import OpenGate
 
 
 def _any_order(city: LittleCity) -> int:
@@ -112,10 +115,17 @@ def test_a_parked_place_says_why_and_goes_on_by_its_button(city: LittleCity, bro
     city.observe((FAILING, NOW, 0.0))
 
 
+class ClosedGate(OpenGate):
+    """Nobody may do anything."""
+
+    def who_on_page(self, scope: Any) -> Who:
+        return ANYBODY
+
+
 @pytest.fixture
 def strict_browser(tmp_path: Path) -> Iterator[Browser]:
     with (
-        open_little_city(tmp_path / "city", may_write=lambda request: False) as city,
+        open_little_city(tmp_path / "city", gate=ClosedGate()) as city,
         contextlib.closing(Browser(city, **{"accept-language": "en"})) as client,
     ):
         client.order = _any_order(city)  # type: ignore[attr-defined]
@@ -126,6 +136,6 @@ def test_who_may_not_write_sees_no_buttons_and_is_refused(strict_browser: Browse
     order = strict_browser.order  # type: ignore[attr-defined]
     assert 'name="action"' not in strict_browser.get(f"/cases/{order}").text
     assert "you need to be staff" in strict_browser.get("/services/smart_bins").text
-    assert strict_browser.post(f"/cases/{order}/step", data={"action": "accept"}).status_code == 403
-    assert strict_browser.post("/services/smart_bins/settings", data={"full_percent": "70"}).status_code == 403
-    assert strict_browser.post("/services/breaker/resume", data={"thing": str(BENCH)}).status_code == 403
+    assert strict_browser.post(f"/cases/{order}/step", data={"action": "accept"}).status_code == 401
+    assert strict_browser.post("/services/smart_bins/settings", data={"full_percent": "70"}).status_code == 401
+    assert strict_browser.post("/services/breaker/resume", data={"thing": str(BENCH)}).status_code == 401

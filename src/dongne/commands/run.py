@@ -12,6 +12,7 @@ examples:
 """
 
 import argparse
+import re
 import signal
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from dongne.commands.progress import bars
 from dongne.model.errors import BadInput
 
 SPEED_LIMIT = 1000.0
+PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reset", action="store_true", help="forget all of this city's data first")
     parser.add_argument(
         "--open", action="store_true", help="whoever reaches it may write without the token; for a bench you trust"
+    )
+    parser.add_argument(
+        "--public-url",
+        default="",
+        metavar="URL",
+        help="how the outside reaches it (https://dongne.example), where a proxy of this machine passes requests on; then "
+        "writing needs a token here too",
     )
     parser.add_argument(
         "--mqtt",
@@ -60,6 +69,11 @@ def execute(arguments: argparse.Namespace) -> int:
         raise BadInput(f"--port {arguments.port} is no port; 0 to 65535, 0 is any free one")
     if arguments.data is not None and not arguments.data.is_dir():
         raise BadInput(f"--data {arguments.data} is no folder; leave it out to run with what the packages bring")
+    public_url = arguments.public_url.rstrip("/")
+    if public_url and not PUBLIC_URL.fullmatch(public_url):
+        raise BadInput(
+            f"--public-url {public_url} is no address; write scheme and host, such as https://dongne.example"
+        )
     folder = data_folder(arguments)
     from dongne import compose
 
@@ -74,6 +88,7 @@ def execute(arguments: argparse.Namespace) -> int:
         open=arguments.open,
         mqtt=arguments.mqtt,
         mqtt_listen=arguments.mqtt_listen,
+        public_url=public_url,
     )
     with ExitStack() as preparing:
         report = preparing.enter_context(bars())

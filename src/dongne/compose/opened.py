@@ -32,6 +32,7 @@ class RunOptions:
     speed: float = 1.0
     reset: bool = False
     open: bool = False
+    public_url: str = ""  # how the outside reaches it, where a proxy of this machine passes it on
     mqtt: str = "auto"  # an address, "off", or "auto": the broker of this machine if one answers
     mqtt_listen: str = "auto"  # where MQTT clients connect, "off", or "auto": at this machine only, if the port is free
 

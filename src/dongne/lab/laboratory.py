@@ -43,14 +43,15 @@ class Laboratory:
         self._pool: ProcessPoolExecutor | None = None
 
     def ask(
-        self, service: str, values: dict[str, Any], since: datetime, until: datetime, number: int
-    ) -> Future[WhatIf]:
+        self, service: str, values: dict[str, Any], since: datetime, until: datetime, number: int,
+        without: frozenset[int] = frozenset(),
+    ) -> Future[WhatIf]:  # fmt: skip
         """The comparison of the settings as they were with `values` for everything, over facts of [since, until) up to
-        the record `number`; the same Future when the same time is asked for again.
+        the record `number`, of all Things but those in `without`; the same Future when the same is asked for again.
 
         Raises RetryLater when too many wait.
         """
-        key = msgspec.json.encode([service, values, since, until], order="sorted")
+        key = msgspec.json.encode([service, values, since, until, sorted(without)], order="sorted")
         with self._lock:
             found = self._asked.get(key)
             if found is not None and not (found.done() and found.exception()):
@@ -62,7 +63,7 @@ class Laboratory:
                 self._pool = ProcessPoolExecutor(
                     1, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
                 )
-            question = (service, self._config.zone, values, since, until, number)
+            question = (service, self._config.zone, values, since, until, number, without)
             future = self._pool.submit(run, self._open_records, *question)
             self._asked = OrderedDict((k, f) for k, f in self._asked.items() if not _is_broken(f))
             self._asked[key] = future

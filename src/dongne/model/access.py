@@ -1,7 +1,8 @@
 """Who may see what: the access class of Things and Datastreams, and the sight of one who asks.
 
 A Thing or Datastream says its class under `properties["access"]`; a Datastream has at least that of its Thing. What only
-hangs on hidden Things (their Locations, HistoricalLocations, FeaturesOfInterest, Tasks) is hidden with them.
+hangs on hidden Things and Datastreams (Locations, HistoricalLocations, FeaturesOfInterest, Tasks, Sensors, Actuators) is
+hidden with them.
 """
 
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from dongne.model.entities import (
 from dongne.model.graph import ThingGraph
 
 ACCESS = "access"
+MOST_COPIES = 8  # of a graph, for as many sights; few differ but those of devices
 
 
 class Access(IntEnum):
@@ -87,6 +89,7 @@ class Veil:
     def __init__(self, graph: ThingGraph) -> None:
         self._graph = graph
         self._known: tuple[int, dict[Sight, Hidden]] = (-1, {})  # of one revision
+        self._seen: dict[Sight, tuple[int, ThingGraph]] = {}  # with its revision
 
     def hidden(self, sight: Sight) -> Hidden:
         """What this sight does not reach."""
@@ -99,6 +102,37 @@ class Veil:
         if found is None:  # where the graph changes meanwhile, this is kept for a revision that nobody asks for again
             found = known[sight] = find_hidden(self._graph, sight)
         return found
+
+    def graph(self, sight: Sight) -> ThingGraph:
+        """What this sight reaches: the graph itself where nothing is hidden, else a copy without what is, as it is now."""
+        revision, hidden = self._graph.revision, self.hidden(sight)
+        if not hidden:
+            return self._graph
+        found = self._seen.get(sight)
+        if found is None or found[0] != revision:
+            if len(self._seen) >= MOST_COPIES:
+                self._seen = {}
+            found = self._seen[sight] = (revision, seen_graph(self._graph, hidden))
+        return found[1]
+
+    def sees_case_of(self, sight: Sight, thing_id: int | None) -> bool:
+        """Whether a Case at this Thing may be seen. Of a Thing that was deleted nobody knows any more how closed it was:
+        only who sees everything sees its Cases."""
+        return (
+            sight.is_all
+            or thing_id is None
+            or (thing_id in self._graph.things and thing_id not in self.hidden(sight).of(EntityType.THING))
+        )
+
+
+def seen_graph(graph: ThingGraph, hidden: Hidden) -> ThingGraph:
+    """A copy without what is hidden."""
+    return ThingGraph(
+        entity
+        for kind in EntityType
+        for entity_id, entity in list(graph.entities(kind).items())
+        if entity_id not in hidden.of(kind)
+    )
 
 
 def find_hidden(graph: ThingGraph, sight: Sight) -> Hidden:
@@ -131,22 +165,29 @@ def find_hidden(graph: ThingGraph, sight: Sight) -> Hidden:
     }
     if things:
         found |= _hanging_on(graph, things)
+    found[EntityType.SENSOR] = _only_there(
+        (stream.sensor_id, stream.id in streams) for stream in cast("list[Datastream | MultiDatastream]", all_streams)
+    )
+    capabilities = found.get(EntityType.TASKING_CAPABILITY, set())
+    found[EntityType.ACTUATOR] = _only_there(
+        (one.actuator_id, one.id in capabilities) for one in list(graph.capabilities.values())
+    )
     return Hidden({kind: frozenset(ids) for kind, ids in found.items() if ids})
 
 
 def may_see(graph: ThingGraph, sight: Sight, kind: EntityType, entity_id: int) -> bool:
-    """The same for one entity, without looking at all others; only a Location needs a walk over the Things. True for what
+    """The same for one entity, without looking at all others; only Locations, Sensors and Actuators need a walk. True for what
     is not there."""
     entity: Any = graph.entities(kind).get(entity_id)
-    if entity is None or sight.is_all:
+    if entity is None or sight.is_all or isinstance(entity, Property):  # a vocabulary is for all
         return True
     match entity:
         case Thing():
             return not _is_closed(sight, entity.properties, entity.id)
         case Location():
             return _see_location(graph, sight, entity_id)
-        case Sensor() | Property() | Actuator():
-            return True
+        case Sensor() | Actuator():
+            return _see_what_hangs_on(graph, sight, entity)
         case Relation():
             ends = (entity.from_id, entity.to_id)
             return all(may_see(graph, sight, EntityType.THING, end) for end in ends)
@@ -161,6 +202,20 @@ def _see_location(graph: ThingGraph, sight: Sight, location_id: int) -> bool:
         return any(not _is_closed(sight, thing.properties, thing.id) for thing in there)
     were = [past.thing_id for past in list(graph.historical_locations.values()) if location_id in past.location_ids]
     return all(may_see(graph, sight, EntityType.THING, thing_id) for thing_id in were)
+
+
+def _see_what_hangs_on(graph: ThingGraph, sight: Sight, entity: Sensor | Actuator) -> bool:
+    hanging: list[tuple[EntityType, int]]
+    if isinstance(entity, Sensor):
+        streams = [s for s in list(graph.datastreams.values()) if s.sensor_id == entity.id]
+        multi = [s for s in list(graph.multi_datastreams.values()) if s.sensor_id == entity.id]
+        hanging = [(EntityType.DATASTREAM, s.id) for s in streams] + [
+            (EntityType.MULTI_DATASTREAM, s.id) for s in multi
+        ]
+    else:
+        told = [c for c in list(graph.capabilities.values()) if c.actuator_id == entity.id]
+        hanging = [(EntityType.TASKING_CAPABILITY, c.id) for c in told]
+    return not hanging or any(may_see(graph, sight, kind, entity_id) for kind, entity_id in hanging)
 
 
 def _is_closed(sight: Sight, properties: dict[str, Any], thing_id: int | None) -> bool:
@@ -182,6 +237,12 @@ def _hanging_on(graph: ThingGraph, things: set[int]) -> dict[EntityType, set[int
             found.id for found in list(graph.relations.values()) if found.from_id in things or found.to_id in things
         ),
     }
+
+
+def _only_there(hanging: Iterable[tuple[int, bool]]) -> set[int]:
+    """Of (id, whether what hangs on it is hidden): the ids on which nothing hangs that is not."""
+    pairs = list(hanging)
+    return {one for one, is_hidden in pairs if is_hidden} - {one for one, is_hidden in pairs if not is_hidden}
 
 
 def _ids(found: Iterable[int]) -> set[int]:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from dongne.model.geometry import Point
+from dongne.model.limits import Limits
 
 
 class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +15,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     `settings[service][name]` are the city's values over a service's defaults. `lists_tasking`: the root of the
     SensorThings service lists the sets of Part 2. `publisher` answers for the data (its English name where empty), at
     `contact` (an address, or mailto:); `licence` (SPDX) holds for what the city itself measures, simulates and derives.
+    `limits`: how much one client may ask.
     """
 
     id: str
@@ -25,6 +27,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, dict[str, Any]] = {}
     attribution: str = ""
     lists_tasking: bool = False
+    limits: Limits = Limits()
     publisher: str = ""
     contact: str = ""
     licence: str = ""

@@ -38,7 +38,7 @@ ROLES: dict[str, tuple[frozenset[Right], Access]] = {
 
 class Who(msgspec.Struct, frozen=True):
     """See the head of this file. `things`: the rights hold for these only; None means for all. `is_known`: a token said
-    who it is."""
+    who it is. `purpose`: what the token was issued for."""
 
     name: str = ""
     role: str = "public"
@@ -46,6 +46,7 @@ class Who(msgspec.Struct, frozen=True):
     things: frozenset[int] | None = None
     sight: Sight = Sight()
     is_known: bool = False
+    purpose: str = ""
 
     def may(self, right: Right, thing: int | None = None) -> bool:
         """Whether this right holds, for this Thing where one is meant; a right for some Things only never holds for none."""

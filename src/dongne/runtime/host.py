@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from dongne.model.access import EVERYTHING, PUBLIC, Hidden, Sight, Veil
 from dongne.model.cases import OPEN, Case, CaseEvent
 from dongne.model.city import CityConfig
+from dongne.model.entities import EntityType
 from dongne.model.errors import NotFound
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.live import Live
@@ -19,35 +21,42 @@ from dongne.runtime.settings import SettingsBook
 
 log = logging.getLogger("dongne.answers")
 OPEN_CASES = 100_000  # that an answer takes in at the start
+MOST_VIEWS = 4  # of an answer, for as many sights: each is kept up with the sequence
 
 
 class AnswerHost:
-    """One answer with its view, kept up with the sequence. Questions are answered one at a time."""
+    """One answer with its view of what a sight reaches, kept up with the sequence. What is hidden never gets into the view;
+    where more or less is hidden than before, the view begins anew. Questions are answered one at a time."""
 
-    def __init__(self, store: Store, loaded: LoadedAnswer) -> None:
-        self._store = store
+    def __init__(self, store: Store, loaded: LoadedAnswer, veil: Veil | None = None, sight: Sight = EVERYTHING) -> None:
+        self._store, self._veil, self._sight = store, veil or Veil(store.graph), sight
         self.loaded = loaded
         self._answer = loaded.cls()
         self._reads = {p.key for p in loaded.cls.reads}
         self._lock = threading.Lock()
-        self._read = store.head()
-        self._view: Any = self._answer.start(store.graph)
         self.error = ""  # the first record it could not take in, and why
+        self._begin()
+
+    def _begin(self) -> None:
+        self._read = self._store.head()
+        self._hidden = self._veil.hidden(self._sight)
+        self._graph = self._veil.graph(self._sight)
+        self._view: Any = self._answer.start(self._graph)
         self._answer.update(self._view, self._latest())
-        for case in reversed(store.list_cases(CaseFilter(is_open=True, limit=OPEN_CASES))):
-            self._answer.update(self._view, _as_opened(case))
+        for case in reversed(self._store.list_cases(CaseFilter(is_open=True, limit=OPEN_CASES))):
+            if self._veil.sees_case_of(self._sight, case.thing):
+                self._answer.update(self._view, _as_opened(case))
 
     def _latest(self) -> ObservationBatch:
         """The city as it is: the newest value of each Datastream, as one batch."""
-        streams = np.array(sorted(i for i in list(self._store.graph.datastreams) if self._is_read(i)), np.int64)
+        streams = np.array(sorted(i for i in list(self._graph.datastreams) if self._is_read(i)), np.int64)
         numbers, times, results = self._store.latest_of(streams)
         there = numbers > 0
         return ObservationBatch(streams[there].astype(np.int32), times[there], results[there])
 
     def _is_read(self, stream: int) -> bool:
-        graph = self._store.graph
-        found = graph.datastreams.get(stream)
-        return found is not None and (not self._reads or graph.property_key(found) in self._reads)
+        found = self._graph.datastreams.get(stream)
+        return found is not None and (not self._reads or self._graph.property_key(found) in self._reads)
 
     @property
     def lag(self) -> int:
@@ -62,28 +71,51 @@ class AnswerHost:
     def _catch_up(self) -> None:
         while records := self._store.read(self._read, None, 1_000):
             for record in records:
+                self._see()
+                if record.last <= self._read:
+                    continue  # in the view already: it began anew
                 self._read = record.last
                 try:
                     self._take(record)
                 except Exception as error:  # what one record does to a view must not end all answers
                     log.exception("answer %s could not take in record %d", self.loaded.id, record.number)
                     self.error = self.error or f"record {record.number}: {type(error).__name__}: {error}"
+        self._see()
+
+    def _see(self) -> None:
+        """The view has the graph as it is now."""
+        hidden = self._veil.hidden(self._sight)
+        if hidden is not self._hidden and hidden != self._hidden:
+            self._begin()
+        elif (graph := self._veil.graph(self._sight)) is not self._graph:
+            self._graph = graph
+            self._answer.update(self._view, graph)
 
     def _take(self, record: Record) -> None:
         match record.kind:
             case RecordKind.OBSERVATIONS:
                 batch = decode_batch(record.body, record.count)
-                if self._reads:
+                if self._reads or self._hidden:
                     rows = [i for i, d in enumerate(batch.datastream.tolist()) if self._is_read(d)]
-                    batch = ObservationBatch(batch.datastream[rows], batch.time_us[rows], batch.result[rows])
+                    extras = {at: batch.extras[row] for at, row in enumerate(rows) if row in batch.extras}
+                    batch = ObservationBatch(batch.datastream[rows], batch.time_us[rows], batch.result[rows], extras)
                 if len(batch):
                     self._answer.update(self._view, batch)
             case RecordKind.CASE:
-                self._answer.update(self._view, msgspec.msgpack.decode(record.body, type=CaseEvent))
+                event = msgspec.msgpack.decode(record.body, type=CaseEvent)
+                if self._sees(event):
+                    self._answer.update(self._view, event)
             case RecordKind.ENTITIES:
-                self._answer.update(self._view, self._store.graph)
+                self._answer.update(self._view, self._graph)
             case _:
                 pass
+
+    def _sees(self, event: CaseEvent) -> bool:
+        """A later event of a Case may leave its Thing out."""
+        thing = event.thing
+        if thing is None and self._hidden and (case := self._store.find_case(event.key)):
+            thing = case.thing
+        return self._veil.sees_case_of(self._sight, thing)
 
     def ask(self, question: Any) -> Any:
         """The answer, over everything that was committed before the question."""
@@ -112,7 +144,10 @@ class RuntimeHost:
         self.pool = JobPool(store, services, config.zone, self._settings_of)
         self.live = Live(store, services, config.zone_info, self.pool.request)
         self._answers = {a.id: a for a in answers}
-        self._hosts: dict[str, AnswerHost] = {}
+        self._veil = Veil(store.graph)
+        self._hosts: dict[tuple[str, Sight], AnswerHost] = {}
+        self._making = threading.Lock()
+        self._is_open = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -125,7 +160,9 @@ class RuntimeHost:
         self.live.holds_wakes = False
         self.pool.recover()
         self.pool.open()
-        self._hosts = {i: AnswerHost(self.store, a) for i, a in self._answers.items()}
+        for answer in self._answers:
+            self._host(answer, PUBLIC)
+        self._is_open = True
         self._thread = threading.Thread(target=self._keep_up, name="answers", daemon=True)
         self._thread.start()
 
@@ -140,38 +177,60 @@ class RuntimeHost:
     def _keep_up(self) -> None:
         while not self._stopping.is_set():
             before = self.store.head()
-            for name, host in self._hosts.items():
+            for host in list(self._hosts.values()):
                 try:
                     host.catch_up()
                 except Exception:  # the store's; it is asked again
-                    log.exception("answer %s could not read on", name)
+                    log.exception("answer %s could not read on", host.loaded.id)
             self.store.wait_beyond(before, 0.5)
+
+    def _host(self, answer: str, sight: Sight) -> AnswerHost:
+        """The answer with the view of this sight; where nothing is hidden from it, with the one of everything."""
+        key = answer, sight if self._veil.hidden(sight) else EVERYTHING
+        with self._making:
+            found = self._hosts.get(key)
+            if found is None:
+                if len(self._hosts) >= MOST_VIEWS * len(self._answers):
+                    self._hosts = {}
+                found = self._hosts[key] = AnswerHost(self.store, self._answers[answer], self._veil, key[1])
+            return found
 
     # --- runtime.ports.Runtime -----------------------------------------------------------------------------------------
 
-    def statuses(self) -> list[ServiceStatus]:
-        """One for each service that is switched on, by id."""
-        found = [self._service_status(s) for s in self._services.values()]
+    def statuses(self, sight: Sight = PUBLIC) -> list[ServiceStatus]:
+        """One for each service that is switched on, by id; keys and parked ones as far as this sight reaches."""
+        hidden = self._veil.hidden(sight)
+        found = [self._service_status(s, hidden) for s in self._services.values()]
         found += [self._answer_status(a) for a in self._answers.values()]
         return sorted(found, key=lambda s: s.id)
 
-    def _service_status(self, service: LoadedService) -> ServiceStatus:
+    def _service_status(self, service: LoadedService, hidden: Hidden) -> ServiceStatus:
         runner = self.live.engine.runners[service.id]
-        parked = tuple((key, cell.parked) for key, cell in sorted(runner.cells.copy().items()) if cell.parked)
+        gone = hidden.of(EntityType.THING)
+        cells = {key: cell for key, cell in runner.cells.copy().items() if key not in gone}
+        told = self._told(hidden)
+        parked = tuple(
+            (key, cell.parked if key not in told else "") for key, cell in sorted(cells.items()) if cell.parked
+        )
         manifest = service.manifest
         return ServiceStatus(
             id=service.id, shape="service", area=manifest.area, maturity=manifest.maturity,
-            reads=service.declared.reads, emits=service.declared.emits, keys=len(runner.cells), lag=self.live.lag,
+            reads=service.declared.reads, emits=service.declared.emits, keys=len(cells), lag=self.live.lag,
             parked=parked, running=not self.live.error,
         )  # fmt: skip
 
+    def _told(self, hidden: Hidden) -> set[int]:
+        """Things with a hidden Datastream: why one is parked may say its value."""
+        streams = (self.store.graph.find_stream(stream) for stream in hidden.of(EntityType.DATASTREAM))
+        return {stream.thing_id for stream in streams if stream is not None}
+
     def _answer_status(self, answer: LoadedAnswer) -> ServiceStatus:
-        host = self._hosts.get(answer.id)
+        hosts = [host for host in list(self._hosts.values()) if host.loaded is answer]
         manifest = answer.manifest
         return ServiceStatus(
             id=answer.id, shape="answer", area=manifest.area, maturity=manifest.maturity,
-            reads=tuple(p.key for p in answer.cls.reads), emits=(), keys=0, lag=host.lag if host else 0, parked=(),
-            running=host is None or not host.error,
+            reads=tuple(p.key for p in answer.cls.reads), emits=(), keys=0, lag=max((h.lag for h in hosts), default=0),
+            parked=(), running=not any(host.error for host in hosts),
         )  # fmt: skip
 
     def _book(self, service: str) -> SettingsBook:
@@ -206,9 +265,9 @@ class RuntimeHost:
             raise NotFound(f"there is no answer {answer!r}; answers: {', '.join(self._answers) or 'none'}")
         return self._answers[answer].question
 
-    def ask(self, answer: str, question: Any) -> Any:
-        """The answer to a question of its class. Raises BadInput."""
+    def ask(self, answer: str, question: Any, sight: Sight = PUBLIC) -> Any:
+        """The answer to a question of its class, out of what this sight reaches. Raises BadInput."""
         self.question_class(answer)
-        if answer not in self._hosts:
+        if not self._is_open:
             raise NotFound(f"answer {answer!r} is not ready yet; try again in a moment")
-        return self._hosts[answer].ask(question)
+        return self._host(answer, sight).ask(question)

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dongne.model.access import PUBLIC, Sight
 from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import EntityType
 from dongne.model.graph import ThingGraph
@@ -237,8 +238,8 @@ class SettingInForce(msgspec.Struct, frozen=True):
 class Runtime(Protocol):
     """What the pages ask of the running services."""
 
-    def statuses(self) -> list[ServiceStatus]:
-        """One for each service that is switched on, by id."""
+    def statuses(self, sight: Sight = PUBLIC) -> list[ServiceStatus]:
+        """One for each service that is switched on, by id; keys and parked ones as far as this sight reaches."""
 
     def settings_in_force(self, service: str, thing: int | None = None) -> list[SettingInForce]:
         """The settings of a service for the city or for a Thing."""
@@ -255,5 +256,5 @@ class Runtime(Protocol):
     def question_class(self, answer: str) -> type:
         """The question dataclass of an answer. Raises NotFound."""
 
-    def ask(self, answer: str, question: Any) -> Any:
-        """The answer to a question of its class. Raises BadInput."""
+    def ask(self, answer: str, question: Any, sight: Sight = PUBLIC) -> Any:
+        """The answer to a question of its class, out of what this sight reaches. Raises BadInput."""

@@ -42,8 +42,10 @@ def compare(
     since: datetime,
     until: datetime,
     until_number: int | None = None,
+    without: frozenset[int] = frozenset(),
 ) -> WhatIf:
-    """The service's past from the beginning of the sequence, twice: as it is set now and with `values` for everything.
+    """The service's past from the beginning of the sequence, twice: as it is set now and with `values` for everything; facts
+    about the Things in `without` are not counted.
 
     Cases that people closed stay in the replay as they were recorded. Raises BadInput for an answer, which emits nothing.
     """
@@ -54,7 +56,7 @@ def compare(
     for tried in ({}, values):
         by_thing: dict[int, Counter[tuple[str, str]]] = {}
         for fact in replay(source, [service], ZoneInfo(zone), {service_id: tried}, until=until_number):
-            if since <= fact.time < until:
+            if since <= fact.time < until and fact.thing not in without:
                 by_thing.setdefault(fact.thing, Counter())[fact.what, fact.sort] += 1
         runs.append(by_thing)
     present, other = runs

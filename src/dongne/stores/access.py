@@ -140,7 +140,8 @@ class AccessBook:
         rights, most = ROLES[token.role]
         things = None if token.things is None else frozenset(token.things)
         sight = EVERYTHING if most is EVERYTHING.most and things is None else Sight(most, things or frozenset())
-        return Who(token.name, token.role, rights, things, sight, is_known=True), token.expires_us
+        who = Who(token.name, token.role, rights, things, sight, is_known=True, purpose=token.purpose)
+        return who, token.expires_us
 
     # --- the audit log
 

@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from math import ceil
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,17 +13,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dongne.model.errors import DongneError
+from dongne.model.access import Veil
+from dongne.model.errors import DongneError, NotKnown, RetryLater
+from dongne.model.who import ANYBODY
 from dongne.standards.openapi import Operation
-from dongne.web import assets, preferences
+from dongne.web import assets, preferences, signing_in
 from dongne.web.api.app import Api
 from dongne.web.assess import Remembered
 from dongne.web.catalog.contents import Librarian
 from dongne.web.context import WebContext
 from dongne.web.control_room import cases, services, what_if
-from dongne.web.frame import open_page, render
+from dongne.web.frame import page_for, render
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
+from dongne.web.outside import with_headers
 from dongne.web.resident import answers, catalog, data, features, now, things
 from dongne.web.resident import map as map_page
 
@@ -34,9 +38,10 @@ API_PATHS = ("/v1.1", "/api", "/events", "/metrics", "/status", "/openapi.json")
 
 def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
     """The application. `api` answers the paths of API_PATHS and gets their requests untouched."""
+    is_https = context.public_url.startswith("https://")
     pages = create_pages(context)
     if api is None:
-        return pages
+        return with_headers(pages, is_https=is_https)
     if isinstance(api, Api):
         api.description.add(lambda: list_operations(context))
 
@@ -47,7 +52,7 @@ def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
         else:
             await pages(scope, receive, send)
 
-    return app
+    return with_headers(app, is_https=is_https)
 
 
 def list_operations(context: WebContext) -> list[Operation]:
@@ -68,6 +73,7 @@ def create_pages(context: WebContext) -> Starlette:
         Route("/assets/npm/{package}/{path:path}", assets.serve_package),
         Route("/assets/{version}/{path:path}", assets.serve_own),
         *preferences.ROUTES,
+        *signing_in.ROUTES,
         *now.ROUTES,
         *things.ROUTES,
         *map_page.ROUTES,
@@ -85,6 +91,7 @@ def create_pages(context: WebContext) -> Starlette:
         exception_handlers={HTTPException: show_http_error, DongneError: show_error, Exception: show_crash},
     )
     pages.state.context = context
+    pages.state.veil = Veil(context.store.graph)
     pages.state.remembered = Remembered()
     pages.state.collections = collections = Collections(context)
     pages.state.librarian = Librarian(context, collections)
@@ -104,7 +111,10 @@ def show_http_error(request: Request, error: Exception) -> Response:
 def show_error(request: Request, error: Exception) -> Response:
     """What somebody can mend, with the status that says whose turn it is."""
     assert isinstance(error, DongneError)
-    return _error_page(request, error.status, error.message)
+    response = _error_page(request, error.status, error.message)
+    if isinstance(error, RetryLater):
+        response.headers["retry-after"] = str(max(1, ceil(error.after_s)))
+    return response
 
 
 def show_crash(request: Request, error: Exception) -> Response:
@@ -113,7 +123,11 @@ def show_crash(request: Request, error: Exception) -> Response:
 
 
 def _error_page(request: Request, status: int, detail: str) -> Response:
-    page = open_page(request)
+    try:
+        who = request.app.state.context.gate.who_on_page(request.scope)
+    except NotKnown:
+        who = ANYBODY
+    page = page_for(request, who)
     key = f"error.{status}"
     title = page.words.say(key if key in page.words else "error.other")
     return render(page, "error.html", status, title=title, detail=detail, code=status)

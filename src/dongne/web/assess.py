@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dongne.model.entities import Datastream
-from dongne.runtime.ports import Runtime, ServiceStatus, Store
+from dongne.runtime.ports import Runtime, ServiceStatus
 from dongne.runtime.registry import Say, find_say
 from dongne.web.readings import YES_OR_NO, Reading, read_streams
+from dongne.web.seen import SeenCity
 from dongne.web.shapes import STATES
 
 log = logging.getLogger(__name__)
@@ -65,26 +66,26 @@ class Group:
         return max(self.things, key=weight, default=None)
 
 
-def assess_city(store: Store, runtime: Runtime, now_us: int) -> list[Group]:
+def assess_city(city: SeenCity, runtime: Runtime, now_us: int) -> list[Group]:
     """A group for each service that is on, in the order of the services; then one for each property left over."""
-    graph = store.graph
+    graph = city.graph
     by_key: dict[str, list[Datastream]] = {}
     for stream in list(graph.datastreams.values()):
         by_key.setdefault(graph.property_key(stream), []).append(stream)
     groups, taken = [], set()
-    for status in runtime.statuses():
+    for status in runtime.statuses(city.sight):
         if status.shape == "service":
             keys = [k for k in (*status.reads, *status.emits) if k in by_key]
             taken.update(keys)
-            groups.append(_assess_service(store, status, [s for k in keys for s in by_key[k]], now_us))
+            groups.append(_assess_service(city, status, [s for k in keys for s in by_key[k]], now_us))
     left = [key for key in by_key if key not in taken]
-    return groups + [_assess_property(store, key, by_key[key], now_us) for key in sorted(left)]
+    return groups + [_assess_property(city, key, by_key[key], now_us) for key in sorted(left)]
 
 
-def _assess_service(store: Store, status: ServiceStatus, streams: list[Datastream], now_us: int) -> Group:
+def _assess_service(city: SeenCity, status: ServiceStatus, streams: list[Datastream], now_us: int) -> Group:
     group = Group(status.id, status.id, status.area)
     by_thing: dict[int, list[Reading]] = {}
-    for reading in read_streams(store, streams, now_us):
+    for reading in read_streams(city, streams, now_us):
         by_thing.setdefault(reading.stream.thing_id, []).append(reading)
     say = find_say(status.id)
     for thing, readings in by_thing.items():
@@ -92,9 +93,9 @@ def _assess_service(store: Store, status: ServiceStatus, streams: list[Datastrea
     return group
 
 
-def _assess_property(store: Store, key: str, streams: list[Datastream], now_us: int) -> Group:
+def _assess_property(city: SeenCity, key: str, streams: list[Datastream], now_us: int) -> Group:
     group = Group(f"property:{key}", "", key)
-    for reading in read_streams(store, streams, now_us):
+    for reading in read_streams(city, streams, now_us):
         state = "stale" if reading.is_stale or not reading.is_there else "calm"
         group.things.append(Assessment(reading.stream.thing_id, state, "", {}, (reading,)))
     return group

@@ -1,25 +1,54 @@
 """What the web is given by whoever composes it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from starlette.requests import Request
+from typing import Any, Protocol
 
 from dongne.adapters.sources import Source
 from dongne.lab.laboratory import Laboratory
 from dongne.model.city import CityConfig
+from dongne.model.who import BENCH, Who
 from dongne.runtime.ports import Runtime, Store
 from dongne.web.api.context import Select
+from dongne.web.api.rates import Rates
 from dongne.web.texts import Texts
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "testclient"})
 NODE_MODULES = Path(__file__).parents[3] / "node_modules"
+Scope = MutableMapping[str, Any]
 
 
-def is_from_this_machine(request: Request) -> bool:
-    """Whether the request comes over the loopback."""
-    return request.client is not None and request.client.host in LOOPBACK
+class Gate(Protocol):
+    """Who comes in, as the pages ask it. `form_key` is what the marks of forms are made with."""
+
+    form_key: bytes
+
+    def who_on_page(self, scope: Scope) -> Who:
+        """Who asks for a page, by the token of the Authorization header or of the cookie. Raises NotKnown for one in the
+        header that does not hold; one in the cookie that does not hold says nothing."""
+
+    def sign_in(self, token: str, client: str) -> Who | None:
+        """Whose token this is, written down; None where it does not hold."""
+
+    def write_down(self, who: Who, what: str, place: str, detail: str = "") -> None:
+        """One more entry of the audit log."""
+
+
+class OpenGate:
+    """Whoever comes may do everything, and sees open data."""
+
+    form_key = b"open"
+
+    def who_on_page(self, scope: Scope) -> Who:
+        """Anybody."""
+        return BENCH
+
+    def sign_in(self, token: str, client: str) -> Who | None:
+        """Nobody has a token here."""
+        return None
+
+    def write_down(self, who: Who, what: str, place: str, detail: str = "") -> None:
+        """Nobody keeps a log here."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +58,7 @@ class WebContext:
     `public_url` is how the outside reaches it ("https://dongne.example"); empty means as the request says. `mqtt` is
     "host:port" of the broker that takes values in, empty where there is none. `speed` is the city's clock against the
     wall clock. `lab` works what-ifs out; without it there are none. `basemap` is where
-    the PMTiles file of the map is once it is made. `may_write` decides who may change cases and settings.
+    the PMTiles file of the map is once it is made. `gate` knows who asks, `rates` how much they may.
     `select` reads what the API reads; without it the catalogue says nothing of completeness. `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
     map).
     """
@@ -44,6 +73,7 @@ class WebContext:
     sources: tuple[Source, ...] = ()
     lab: Laboratory | None = None
     basemap: Path | None = None
-    may_write: Callable[[Request], bool] = is_from_this_machine
     select: Select | None = None
+    gate: Gate = field(default_factory=OpenGate)
+    rates: Rates = field(default_factory=Rates)
     node_modules: Path = NODE_MODULES

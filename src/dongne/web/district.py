@@ -66,9 +66,8 @@ class District:
 
 def look_at_district(page: Page, remembered: Remembered) -> District:
     """What the front page shows now."""
-    context = page.context
-    groups: list[Group] = remembered.get("groups", lambda: assess_city(context.store, context.runtime, page.now_us))
-    cases = context.store.list_cases(CaseFilter(is_open=True, limit=1000))
+    groups = find_groups(page, remembered)
+    cases = page.seen.list_cases(CaseFilter(is_open=True, limit=1000))
     cards = [_card(page, group) for group in groups if group.things]
     return District(
         headline=page.words.say(f"district.{find_mood(groups, cases)}", city=page.city_name),
@@ -78,6 +77,13 @@ def look_at_district(page: Page, remembered: Remembered) -> District:
         cases=cases[:FEW_CASES],
         open_cases=len(cases),
     )
+
+
+def find_groups(page: Page, remembered: Remembered) -> list[Group]:
+    """How everything is doing, as far as who asks may see it."""
+    key = "groups", page.who.sight, page.seen.revision
+    groups: list[Group] = remembered.get(key, lambda: assess_city(page.seen, page.context.runtime, page.now_us))
+    return groups
 
 
 def _filled(groups: list[Group]) -> list[Group]:
@@ -212,7 +218,7 @@ def _spark(page: Page, one: Assessment, title: str) -> Markup:
     label = page.words.say("spark.label", property=page.names.property(reading.key), thing=page.thing_name(one.thing))
 
     def draw() -> Markup:
-        return draw_spark(get_line(page.context.store, reading.stream, page.now_us, SPARK_H, 240), label)
+        return draw_spark(get_line(page.seen, reading.stream, page.now_us, SPARK_H, 240), label)
 
     found: Markup = _sparks.get((id(page.context.store), reading.stream.id, page.language), draw)
     return found

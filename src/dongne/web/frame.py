@@ -15,11 +15,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from dongne.model.entities import Thing
-from dongne.model.errors import NotAllowed
 from dongne.model.times import parse_instant, to_us
+from dongne.model.who import Right, Who
 from dongne.web import assets, shapes
 from dongne.web.context import WebContext
+from dongne.web.forms import COOKIE, FIELD, check_form, check_origin, mark_of
 from dongne.web.names import Names
+from dongne.web.seen import SeenCity
 from dongne.web.texts import Words
 
 THEMES = ("auto", "day", "dark", "contrast")
@@ -43,8 +45,7 @@ SECURITY = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
         "connect-src 'self'; worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
+    "permissions-policy": "geolocation=(self), camera=(), microphone=(), payment=(), usb=()",
 }
 
 
@@ -68,11 +69,14 @@ TEMPLATES = _environment()
 
 @dataclass
 class Page:
-    """One request for a page: what its template may use. Times are microseconds by the city's clock."""
+    """One request for a page: what its template may use. Times are microseconds by the city's clock. What the page says of
+    the city it reads from `seen`."""
 
     request: Request
     context: WebContext
     now_us: int
+    who: Who
+    seen: SeenCity
 
     @cached_property
     def language(self) -> str:
@@ -91,7 +95,7 @@ class Page:
     @cached_property
     def names(self) -> Names:
         """What things, properties, kinds and cases are called."""
-        return Names(self.context.store.graph, self.words)
+        return Names(self.seen.graph, self.words)
 
     @cached_property
     def theme(self) -> str:
@@ -109,10 +113,19 @@ class Page:
         """Which entry of the menu this page belongs to."""
         return next((path for path, _ in MENU[1:] if self.path == path or self.path.startswith(path + "/")), "")
 
-    @cached_property
-    def may_write(self) -> bool:
-        """Whether who asks may change cases and settings."""
-        return self.context.may_write(self.request)
+    def may(self, right: str, thing: int | None = None) -> bool:
+        """Whether who asks may do this: "case" or "setting", at this Thing where one is meant."""
+        return self.who.may(Right(right), thing)
+
+    @property
+    def form_mark(self) -> Markup:
+        """The hidden field that each form which changes something carries."""
+        return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, mark_of(self.request, self.context))
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the outside reaches this server over https."""
+        return self.base_url.startswith("https://")
 
     @cached_property
     def base_url(self) -> str:
@@ -150,9 +163,19 @@ class Page:
 
 
 def open_page(request: Request) -> Page:
-    """The page that a request asks for."""
+    """The page that a request asks for. Raises NotKnown for a token that does not hold, TooMany for one
+    page too much."""
     context: WebContext = request.app.state.context
-    return Page(request, context, context.store.clock.now_us())
+    who = context.gate.who_on_page(request.scope)
+    context.rates.check("costly_read", who, request.scope)
+    return page_for(request, who)
+
+
+def page_for(request: Request, who: Who) -> Page:
+    """The same as somebody sees it."""
+    context: WebContext = request.app.state.context
+    seen = SeenCity(context.store, request.app.state.veil, who.sight)
+    return Page(request, context, context.store.clock.now_us(), who, seen)
 
 
 def render(page: Page, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -175,20 +198,24 @@ def render(page: Page, template: str, status: int = 200, **values: Any) -> HTMLR
     response.headers["cache-control"] = "no-cache"
     response.headers["vary"] = "Accept, Accept-Language, Cookie"
     if page.request.query_params.get("lang") == page.language:
-        response.set_cookie("lang", page.language, max_age=YEAR_S, samesite="lax")
+        response.set_cookie("lang", page.language, max_age=YEAR_S, samesite="lax", secure=page.is_secure)
+    if COOKIE in page.request.cookies:
+        response.headers["cache-control"] = "no-store"
+        if not page.who.is_known:
+            response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=page.is_secure)
     return response
 
 
-def check_writer(page: Page) -> None:
-    """Raises NotAllowed where who posts may not write, or where the form was not one of ours."""
-    headers = page.request.headers
-    site = headers.get("sec-fetch-site", "")
-    origin = headers.get("origin", "")
-    host = headers.get("host", "")
-    foreign = site not in {"", "same-origin", "none"} or (origin and origin.split("://")[-1] != host)
-    if foreign:
-        raise NotAllowed(
-            f"the form came from {origin or site!r} and not from {host!r}; open the page here and try again"
-        )
-    if not page.may_write:
-        raise NotAllowed("changing things needs a token, or a start with --open on this machine")
+def is_id(text: str) -> bool:
+    """Whether the text is the number of something."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+async def read_form(page: Page, right: Right) -> dict[str, str]:
+    """The fields of a form that was posted. Raises NotAllowed where who posts may not, or the form is not one of ours."""
+    check_origin(page.request)
+    if right not in page.who.rights:
+        page.who.must(right)
+    form = {key: str(value) for key, value in (await page.request.form()).items()}
+    check_form(page.request, page.context, form.pop(FIELD, ""))
+    return form

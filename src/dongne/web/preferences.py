@@ -6,12 +6,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from dongne.web.forms import FIELD, check_form
 from dongne.web.frame import THEMES, YEAR_S
 
 
 async def choose(request: Request) -> Response:
     """POST /preferences: theme, and where to go on."""
     form = await request.form()
+    check_form(request, request.app.state.context, str(form.get(FIELD, "")))
     response = RedirectResponse(safe_path(str(form.get("next", "/"))), 303)
     theme = str(form.get("theme", ""))
     if theme in THEMES:

@@ -7,8 +7,8 @@ from math import isfinite
 import numpy as np
 
 from dongne.model.entities import Datastream
-from dongne.runtime.ports import Store
 from dongne.web.names import unit_of
+from dongne.web.seen import SeenCity
 from dongne.web.texts import Words
 
 LATE_AFTER = 3.0  # intervals without a value, and it is old
@@ -82,12 +82,12 @@ def is_stale(stream: Datastream, time_us: int, now_us: int) -> bool:
     return now_us - time_us > max(LATE_AFTER * due_s * 1e6, LATE_AT_LEAST_US)
 
 
-def read_streams(store: Store, streams: Sequence[Datastream], now_us: int) -> list[Reading]:
+def read_streams(city: SeenCity, streams: Sequence[Datastream], now_us: int) -> list[Reading]:
     """The readings of these Datastreams, in their order."""
     if not streams:
         return []
-    numbers, times, values = store.latest_of(np.array([s.id for s in streams], np.int64))
-    graph = store.graph
+    numbers, times, values = city.latest_of(np.array([s.id for s in streams], np.int64))
+    graph = city.graph
     return [
         Reading(
             stream,
@@ -102,9 +102,9 @@ def read_streams(store: Store, streams: Sequence[Datastream], now_us: int) -> li
     ]
 
 
-def read_thing(store: Store, thing_id: int, now_us: int) -> list[Reading]:
+def read_thing(city: SeenCity, thing_id: int, now_us: int) -> list[Reading]:
     """The readings of a Thing's Datastreams: measured ones first, then what services make of them."""
-    readings = read_streams(store, store.graph.list_datastreams(thing_id), now_us)
+    readings = read_streams(city, city.graph.list_datastreams(thing_id), now_us)
     return sorted(readings, key=lambda r: (r.origin.kind == "derived", r.unit in YES_OR_NO, r.stream.id))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dongne.model.entities import Datastream
 from dongne.model.times import from_us
-from dongne.runtime.ports import Store
+from dongne.web.seen import SeenCity
 
 HOUR_US = 3_600_000_000
 WEEKS_BACK = 5
@@ -41,14 +41,16 @@ class Line:
     is_stepped: bool = False
 
 
-def get_line(store: Store, stream: Datastream, end_us: int, hours: int, most: int = 600, *, usual: bool = True) -> Line:
+def get_line(
+    city: SeenCity, stream: Datastream, end_us: int, hours: int, most: int = 600, *, usual: bool = True
+) -> Line:
     """The last hours before `end_us`, in at most about `most` points."""
     start_us = end_us - hours * HOUR_US
-    times, values = store.series(stream.id, from_us(start_us), from_us(end_us + 1))
+    times, values = city.series(stream.id, from_us(start_us), from_us(end_us + 1))
     times, values = thin(times, values, most)
     interval_s = float(stream.properties.get("interval_s") or 0)
     wanted = usual and interval_s >= 300 and hours <= SPANS["7d"]
-    band = get_usual(store, stream, start_us, end_us) if wanted else None
+    band = get_usual(city, stream, start_us, end_us) if wanted else None
     return Line(start_us, end_us, times, values, band, is_stepped=not interval_s)
 
 
@@ -68,10 +70,10 @@ def thin(
     return times[rows], values[rows]
 
 
-def get_usual(store: Store, stream: Datastream, start_us: int, end_us: int) -> Band | None:
+def get_usual(city: SeenCity, stream: Datastream, start_us: int, end_us: int) -> Band | None:
     """The usual band of each hour of [start, end): percentiles of the same hour of the week, of the weeks before."""
     before = from_us(start_us) - timedelta(weeks=WEEKS_BACK)
-    times, values = store.series(stream.id, before, from_us(start_us))
+    times, values = city.series(stream.id, before, from_us(start_us))
     good = np.isfinite(values)
     if not good.any():
         return None

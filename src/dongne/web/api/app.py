@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from dongne.model.access import PUBLIC, Sight
 from dongne.model.errors import DongneError, NotFound, WrongMethod
 from dongne.model.who import Right
 from dongne.runtime.ledger import DEEP_INSERT, SINGLE
@@ -33,6 +34,7 @@ from dongne.web.api.http import (
 )
 from dongne.web.api.ingest import Ingest, NotPlain
 from dongne.web.api.metrics import send_metrics
+from dongne.web.api.preflight import preflight
 from dongne.web.api.read import Reads, decoded_path, options_of
 from dongne.web.api.status import status_document
 from dongne.web.api.tasks import PATH as TASK_PATH
@@ -40,12 +42,6 @@ from dongne.web.api.tasks import Tasks
 
 log = logging.getLogger(__name__)
 ROOT = "/v1.1"
-_PREFLIGHT = [
-    OPEN,
-    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
-    (b"access-control-allow-headers", b"last-event-id, content-type"),
-    (b"access-control-max-age", b"86400"),
-]
 
 
 def create_api(context: ApiContext) -> "Api":
@@ -83,9 +79,9 @@ class Api:
             document.MOVED_PATH: self._send_moved,
         }
 
-    def status(self) -> dict[str, Any]:
+    def status(self, sight: Sight = PUBLIC) -> dict[str, Any]:
         """How the city is doing."""
-        return status_document(self.context, self._started_us, self.events.listeners)
+        return status_document(self.context, self._started_us, self.events.listeners, sight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -120,7 +116,7 @@ class Api:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], decoded_path(scope)
         if method == "OPTIONS":
-            await send_bytes(send, 204, b"", _PREFLIGHT)
+            await send_bytes(send, 204, b"", preflight(scope, self.context.city.limits.write_origins))
         elif path in self.fixed:
             if method not in READ:
                 raise WrongMethod(method, READ)
@@ -140,7 +136,12 @@ class Api:
         await send_metrics(self.context, send, self.events.listeners, self.events.dropped)
 
     async def _send_status(self, scope: Scope, send: Send) -> None:
-        await send_json(send, 200, self.status(), [OPEN, (b"cache-control", b"no-store"), (b"vary", b"Accept")])
+        await send_json(
+            send,
+            200,
+            self.status(self.context.who_of(scope).sight),
+            [OPEN, (b"cache-control", b"no-store"), (b"vary", b"Accept")],
+        )
 
     async def _send_description(self, scope: Scope, send: Send) -> None:
         await send_bytes(send, 200, self.description.document(), [OPEN, (b"cache-control", b"no-cache")])

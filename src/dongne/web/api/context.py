@@ -14,6 +14,7 @@ from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Lane, Store
 from dongne.standards.sensorthings.query import Page, Query, ResourcePath, Row
+from dongne.web.api.rates import Rates
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -91,7 +92,7 @@ class ApiContext:
     """A city's store and rules for the API.
 
     `public_url(scope)` is scheme and host without a slash at the end; `who_of(scope)` is who asks (raises NotKnown for a
-    token that does not hold); `audit(who, changed)` writes down what was changed, as (put, remove or correct, type, id). `desk`
+    token that does not hold); `rates` says how much they may; `audit(who, changed)` writes down what was changed, as (put, remove or correct, type, id). `desk`
     takes Tasks, the same for all ways in.
     `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the comments that keep an event stream
     open; `mqtt()` is how each way of MQTT is doing, and `mqtt_endpoints` where its clients connect; `event_queue` events wait for a slow listener before it is dropped.
@@ -113,4 +114,5 @@ class ApiContext:
     desk: TaskDesk | None = None
     mqtt: Callable[[], dict[str, Any]] = without_mqtt
     mqtt_endpoints: tuple[str, ...] = ()
+    rates: Rates = field(default_factory=Rates)
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

@@ -120,17 +120,17 @@ class WantedCases:
     """All events of cases, or those of one kind, Thing or service."""
 
     def __init__(
-        self, graph: ThingGraph, kinds: set[str], things: set[int], services: set[str], sight: Sight = PUBLIC
+        self, store: Store, kinds: set[str], things: set[int], services: set[str], sight: Sight = PUBLIC
     ) -> None:
         self._kinds, self._things, self._services = kinds, things, services
-        self._veil, self._sight = Veil(graph), sight
+        self._store, self._veil, self._sight = store, Veil(store.graph), sight
 
     def events(self, record: Record, batch: ObservationBatch | None, after: int) -> list[Event]:
         """The event of a record beyond `after`, where it is one."""
         if record.kind is not RecordKind.CASE or record.number <= after:
             return []
         event = _case_decoder.decode(record.body)
-        if event.thing in self._veil.hidden(self._sight).of(EntityType.THING):
+        if not self._is_seen(event):
             return []
         if (
             (self._kinds and event.kind not in self._kinds)
@@ -140,6 +140,13 @@ class WantedCases:
             return []
         document = {"number": record.number, **msgspec.to_builtins(event)}
         return [(record.number, wire_event("case", record.number, encode(document)))]
+
+    def _is_seen(self, event: CaseEvent) -> bool:
+        """A later event of a Case may leave its Thing out."""
+        thing = event.thing
+        if thing is None and not self._sight.is_all and (case := self._store.find_case(event.key)):
+            thing = case.thing
+        return self._veil.sees_case_of(self._sight, thing)
 
 
 def wire_event(name: str, number: int, data: bytes) -> bytes:
@@ -231,7 +238,7 @@ class Events:
         if what == "observations":
             streams = _ids(chosen["datastream"], "datastream")
             return Wanted(self._store.graph, streams, things, chosen["property"], sight)
-        return WantedCases(self._store.graph, chosen["kind"], things, chosen["service"], sight)
+        return WantedCases(self._store, chosen["kind"], things, chosen["service"], sight)
 
     # --- the writer's side
 

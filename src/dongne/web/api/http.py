@@ -129,10 +129,12 @@ def check_content_type(value: bytes, more: Sequence[str] = ()) -> None:
 
 
 def check_write(context: ApiContext, scope: Scope, needed: Sequence[Right] = (Right.OBSERVE, Right.MODEL)) -> Who:
-    """Who asks. Raises NotKnown or NotAllowed where they have none of the rights needed, for any Thing."""
+    """Who asks. Raises NotKnown or NotAllowed where they have none of the rights needed, for any Thing, TooMany
+    where they write too often."""
     who = context.who_of(scope)
     if who.rights.isdisjoint(needed):
         who.must(needed[0])
+    context.rates.check("write", who, scope)
     return who
 
 

@@ -61,12 +61,14 @@ def metrics_text(context: ApiContext, listeners: int, dropped: int) -> str:
     """All metrics: the ledger of Observations, queues, requests by answer, event streams, what the store counts, MQTT,
     and the process."""
     requests = [({"what": what, "code": str(code)}, n) for (what, code), n in sorted(context.requests.items())]
+    limited = [({"what": what}, n) for what, n in sorted(context.rates.refused.items())]
     store = context.store.counts()
     return "".join(
         [
             *_ledger(context),
             *_queues(store),
             metric("dongne_requests_total", "counter", "Answers of the API.", requests),
+            metric("dongne_limited_total", "counter", "Requests beyond what one client may, by what.", limited),
             metric("dongne_event_streams", "gauge", "Open event streams.", [({}, listeners)]),
             metric(
                 "dongne_event_streams_dropped_total", "counter", "Event streams closed as too slow.", [({}, dropped)]

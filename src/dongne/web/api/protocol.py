@@ -25,6 +25,7 @@ from dongne.web.api.app import Api
 from dongne.web.api.context import Door
 from dongne.web.api.http import check_form, check_write, too_large
 from dongne.web.api.ingest import NotPlain
+from dongne.web.api.patience import PatientProtocol
 
 log = logging.getLogger(__name__)
 _PATH = re.compile(rb"/v1\.1/(?:Observations|Datastreams\((\d{1,9})\)/Observations)")
@@ -82,7 +83,7 @@ class Append:
         self.finish(head.encode(), body)
 
 
-class AppendProtocol(HttpToolsProtocol):
+class AppendProtocol(PatientProtocol):
     """uvicorn's protocol with the short way; `api` is set by append_protocol."""
 
     api: Api
@@ -124,6 +125,11 @@ class AppendProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self.is_reading = True
+
+    def count_slow(self) -> None:
+        """One more was ended."""
+        self.api.context.rates.refused["slow"] += 1
 
     def on_headers_complete(self) -> None:
         """Whose request is this?"""
@@ -131,7 +137,9 @@ class AppendProtocol(HttpToolsProtocol):
         if found is None or self.expect_100_continue or self.root_path or self._is_busy():
             self._go_the_long_way()
             return
-        scope: dict[str, Any] = {"headers": self.headers, "scheme": self.scheme, "server": self.server}
+        scope: dict[str, Any] = {
+            "headers": self.headers, "scheme": self.scheme, "server": self.server, "client": self.client
+        }  # fmt: skip
         stream = found[1]
         root = self.api.ingest.observations_at(scope)
         self.cycle = Append(  # type: ignore[assignment]  # it has what uvicorn asks of a cycle
@@ -171,6 +179,7 @@ class AppendProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of it."""
         append = self.cycle
+        self.body_bytes += len(body)
         if not isinstance(append, Append):
             super().on_body(body)
         elif not append.response_complete:
@@ -180,6 +189,7 @@ class AppendProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The whole request is here."""
+        self.is_reading = False
         append = self.cycle
         if not isinstance(append, Append):
             super().on_message_complete()

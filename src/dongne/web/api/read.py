@@ -64,11 +64,13 @@ class Reads:
         root = f"{self._context.public_url(scope)}/v1.1"
         if not text.strip("/"):
             return encode(self._root(root)), _JSON
-        sight = self._context.who_of(scope).sight
+        who = self._context.who_of(scope)
+        sight = who.sight
         path = parse_path(text)
         query = parse_query(options_of(scope), set_of(path))
         if self._context.select.is_quick(path, query):
             return self._encoded(path, query, root, sight)
+        self._context.rates.check("costly_read", who, scope)
         if self._waiting >= self._context.max_waiting_reads:
             raise TooMany(f"{self._waiting} questions wait for an answer; ask again in a second", reason="busy")
         self._waiting += 1

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dongne.model.access import PUBLIC, find_hidden
+from dongne.model.access import PUBLIC, Sight, find_hidden
 from dongne.model.entities import EntityType
 from dongne.model.times import format_instant, from_us
 from dongne.runtime.ledger import Account, total_of
@@ -49,14 +49,14 @@ OPERATIONS = (
     Operation(
         "GET", "/status", "getStatus", "status", "The ledger of Observations, queues, how far history is behind",
         {200: Answer("As JSON.", {JSON: {"type": "object", "required": list(_PROPERTIES), "properties": _PROPERTIES}})},
-        errors=(), takes_token=False,
+        errors=(),
     ),
 )  # fmt: skip
 
 
-def status_document(context: ApiContext, started_us: int, listeners: int) -> dict[str, Any]:
-    """How the city is doing; only entities that are open data are counted."""
-    store, hidden = context.store, find_hidden(context.store.graph, PUBLIC)
+def status_document(context: ApiContext, started_us: int, listeners: int, sight: Sight = PUBLIC) -> dict[str, Any]:
+    """How the city is doing; only entities that this sight reaches are counted."""
+    store, hidden = context.store, find_hidden(context.store.graph, sight)
     counts = store.counts()
     return {
         "city": context.city.id,

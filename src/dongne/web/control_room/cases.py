@@ -12,8 +12,9 @@ from dongne.model.cases import CASE_KINDS, Case, CaseEvent, chain_hash
 from dongne.model.errors import BadInput, Conflict
 from dongne.model.records import RecordKind
 from dongne.model.times import from_us, to_us
+from dongne.model.who import Right
 from dongne.runtime.ports import CaseFilter, Entry, Transaction
-from dongne.web.frame import Page, check_writer, open_page, render
+from dongne.web.frame import Page, is_id, open_page, read_form, render
 
 PER_PAGE = 50
 NOTE_LENGTH = 500
@@ -30,10 +31,10 @@ def list_cases(request: Request) -> Response:
     service = params.get("service", "")
     shown = params.get("show", "open") if params.get("show") in {"open", "closed", "all"} else "open"
     before = params.get("before", "")
-    found = page.context.store.list_cases(
+    found = page.seen.list_cases(
         CaseFilter(
             kind=kind or None, service=service or None, is_open={"open": True, "closed": False}.get(shown),
-            limit=PER_PAGE + 1, before_id=int(before) if before.isdigit() else None,
+            limit=PER_PAGE + 1, before_id=int(before) if is_id(before) else None,
         )
     )  # fmt: skip
     cases, more = found[:PER_PAGE], found[PER_PAGE:]
@@ -70,9 +71,8 @@ def show_case(request: Request) -> Response:
 
 
 def _case_page(page: Page, case_id: int, status: int = 200, error: str = "") -> Response:
-    store = page.context.store
-    case = store.get_case(case_id)
-    events = store.list_case_events(case_id)
+    case = page.seen.get_case(case_id)
+    events = page.seen.list_case_events(case_id)
     before, unbroken = "", True
     for _, event, digest in events:
         unbroken = unbroken and chain_hash(before, event) == digest
@@ -96,24 +96,30 @@ def say_who(page: Page, event: CaseEvent) -> str:
 async def take_step(request: Request) -> Response:
     """POST /cases/<id>/step: action, who, note. 409 with the present state where somebody was quicker."""
     page = open_page(request)
-    check_writer(page)
-    form = await request.form()
-    action = str(form.get("action", ""))
+    form = await read_form(page, Right.CASE)
+    action = form.get("action", "")
     store = page.context.store
-    case = await asyncio.to_thread(store.get_case, request.path_params["id"])
+    case = await asyncio.to_thread(page.seen.get_case, request.path_params["id"])
+    page.who.must(Right.CASE, case.thing)
     if action not in CASE_KINDS[case.kind].steps.get(case.state, {}):
         return _case_page(page, case.id, 409, page.words.say("case.conflict", step=_step(page, action)))
     event = CaseEvent(
         key=case.key, kind=case.kind, action=action, name=case.name, time=from_us(page.now_us), thing=case.thing,
-        service=case.service, by=str(form.get("who", "")).strip()[:WHO_LENGTH],
-        note=str(form.get("note", "")).strip()[:NOTE_LENGTH],
+        service=case.service, by=say_by(page, form)[:WHO_LENGTH],
+        note=form.get("note", "").strip()[:NOTE_LENGTH],
     )  # fmt: skip
     entry = Entry(RecordKind.CASE, msgspec.msgpack.encode(event))
     try:
         await asyncio.wrap_future(store.submit(Transaction([entry])))
     except Conflict:
         return _case_page(page, case.id, 409, page.words.say("case.conflict", step=_step(page, action)))
+    await asyncio.to_thread(page.context.gate.write_down, page.who, f"Case {action}", str(case.id))
     return RedirectResponse(f"/cases/{case.id}?saved={action}", 303)
+
+
+def say_by(page: Page, form: dict[str, str]) -> str:
+    """Who takes the step: the name of the token, and where there is none the name in the form."""
+    return page.who.name if page.who.is_known else form.get("who", "").strip()
 
 
 def _step(page: Page, action: str) -> str:

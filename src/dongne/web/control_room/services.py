@@ -10,12 +10,14 @@ from starlette.routing import Route
 
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.records import RecordKind, Resume, SettingChange
+from dongne.model.who import Right
 from dongne.runtime.manifest import SERVICES, read_manifest
 from dongne.runtime.ports import CaseFilter, Entry, ServiceStatus, SettingInForce, Transaction
 from dongne.runtime.settings import CITY, thing_level
 from dongne.standards.openapi import JSON, Answer, Operation, schema_of
+from dongne.web.control_room.cases import say_by
 from dongne.web.control_room.feeding import draw_feeding
-from dongne.web.frame import Page, check_writer, open_page, render
+from dongne.web.frame import Page, is_id, open_page, read_form, render
 
 APPLY_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.02
@@ -25,7 +27,7 @@ LAG_FINE = 5_000  # numbers behind the sequence; more is shown as behind
 def list_services(request: Request) -> Response:
     """GET /services."""
     page = open_page(request)
-    statuses = page.context.runtime.statuses()
+    statuses = page.context.runtime.statuses(page.who.sight)
     return render(
         page, "services.html", statuses=statuses, drawing=draw_feeding(page, statuses), state=state_of,
         names=lambda keys: [name_of(page, key) for key in keys],
@@ -34,7 +36,8 @@ def list_services(request: Request) -> Response:
 
 def get_statuses(request: Request) -> Response:
     """GET /services.json: the statuses for `dongne services` and other programs."""
-    statuses = open_page(request).context.runtime.statuses()
+    page = open_page(request)
+    statuses = page.context.runtime.statuses(page.who.sight)
     return Response(msgspec.json.encode(statuses), media_type="application/json")
 
 
@@ -56,7 +59,7 @@ def name_of(page: Page, key: str) -> str:
 
 
 def _get_status(page: Page, service: str) -> ServiceStatus:
-    statuses = page.context.runtime.statuses()
+    statuses = page.context.runtime.statuses(page.who.sight)
     for status in statuses:
         if status.id == service:
             return status
@@ -72,7 +75,7 @@ def show_service(request: Request) -> Response:
 def _thing(page: Page, text: str) -> int | None:
     if not text:
         return None
-    return page.context.store.graph.get_thing(int(text) if text.isdigit() else -1).id
+    return page.seen.graph.get_thing(int(text) if is_id(text) else -1).id
 
 
 def _service_page(
@@ -87,7 +90,7 @@ def _service_page(
         typed=typed or {}, errors=errors or {}, state=state_of(found), names=lambda keys: [name_of(page, k) for k in keys],
         saved=page.request.query_params.get("saved", ""), here=f"thing:{thing}" if thing is not None else CITY,
         plain=plain_value, say_range=lambda s: say_range(page, s),
-        cases=page.context.store.list_cases(CaseFilter(service=service, is_open=True, limit=5)),
+        cases=page.seen.list_cases(CaseFilter(service=service, is_open=True, limit=5)),
     )  # fmt: skip
 
 
@@ -109,10 +112,10 @@ def say_range(page: Page, setting: SettingInForce) -> str:
 async def change_settings(request: Request) -> Response:
     """POST /services/<id>/settings: the fields that differ become a record; `back` takes one setting back to its level above."""
     page = open_page(request)
-    check_writer(page)
+    form = await read_form(page, Right.SETTING)
     service = request.path_params["id"]
-    form = {key: str(value) for key, value in (await request.form()).items()}
     thing = _thing(page, form.get("thing", ""))
+    page.who.must(Right.SETTING, thing)
     level = thing_level(thing) if thing is not None else CITY
     in_force = page.context.runtime.settings_in_force(service, thing)
     if form.get("back"):
@@ -124,10 +127,12 @@ async def change_settings(request: Request) -> Response:
         return _service_page(page, service, thing, 400, form, errors)
     if values:
         change = SettingChange(
-            service, level, page.context.runtime.check_settings(service, values), form.get("who", "")[:80]
+            service, level, page.context.runtime.check_settings(service, values), say_by(page, form)[:80]
         )
         entry = Entry(RecordKind.SETTING, msgspec.msgpack.encode(change))
         await asyncio.wrap_future(page.context.store.submit(Transaction([entry])))
+        said = ", ".join(f"{name} = {value}" for name, value in values.items())
+        await asyncio.to_thread(page.context.gate.write_down, page.who, "setting", f"{service} {level}", said[:500])
         await _applied(page, service, thing, values)
     query = f"saved={len(values)}" + (f"&thing={thing}" if thing is not None else "")
     return RedirectResponse(f"/services/{service}?{query}#settings", 303)
@@ -170,17 +175,18 @@ async def _applied(page: Page, service: str, thing: int | None, values: dict[str
 async def resume(request: Request) -> Response:
     """POST /services/<id>/resume: thing, reset, who."""
     page = open_page(request)
-    check_writer(page)
+    form = await read_form(page, Right.SETTING)
     service = request.path_params["id"]
-    form = await request.form()
-    text = str(form.get("thing", ""))
+    text = form.get("thing", "")
     parked = {key for key, _ in _get_status(page, service).parked}
-    if not text.isdigit() or int(text) not in parked:
+    if not is_id(text) or int(text) not in parked:
         raise BadInput(f"Thing {text[:40]!r} is not parked by {service}")
-    body = Resume(service, int(text), reset=form.get("reset") == "1", by=str(form.get("who", ""))[:80])
+    page.who.must(Right.SETTING, int(text))
+    body = Resume(service, int(text), reset=form.get("reset") == "1", by=say_by(page, form)[:80])
     await asyncio.wrap_future(
         page.context.store.submit(Transaction([Entry(RecordKind.RESUME, msgspec.msgpack.encode(body))]))
     )
+    await asyncio.to_thread(page.context.gate.write_down, page.who, "resume", f"{service} thing:{text}")
     for _ in range(int(APPLY_WITHIN_S / LOOK_EVERY_S)):
         if int(text) not in {key for key, _ in _get_status(page, service).parked}:
             break
@@ -193,7 +199,7 @@ OPERATIONS = (
     Operation(
         "GET", "/services.json", "listServices", "status", "The services that are switched on, and how they are doing",
         {200: Answer("By id; `lag` counts records behind the head of the sequence.", {JSON: {"type": "array", "items": _STATUS}})},
-        errors=(), takes_token=False, schemas=_SCHEMAS,
+        errors=(), schemas=_SCHEMAS,
     ),
 )  # fmt: skip
 ROUTES = [

@@ -1,5 +1,6 @@
 """/services/<id>/what-if: the recorded past replayed with other settings, beside the present ones."""
 
+import logging
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from dongne.runtime.what_if import Compared, WhatIf
 from dongne.web.control_room.services import plain_value, read_values, say_range
 from dongne.web.frame import Page, open_page, render
 
+log = logging.getLogger(__name__)
 DAYS = (1, 7, 28)
 HOUR_US = 3_600_000_000
 
@@ -60,7 +62,9 @@ def _ask(page: Page, service: str, values: dict[str, Any], days: int) -> Future[
     context = page.context
     assert context.lab is not None
     until = from_us(page.now_us // HOUR_US * HOUR_US)
-    return context.lab.ask(service, values, until - timedelta(days=days), until, context.store.head())
+    return context.lab.ask(
+        service, values, until - timedelta(days=days), until, context.store.head(), page.seen.hidden_things
+    )
 
 
 def _outcome(future: Future[WhatIf] | None) -> tuple[WhatIf | None, str]:
@@ -69,7 +73,10 @@ def _outcome(future: Future[WhatIf] | None) -> tuple[WhatIf | None, str]:
     error = future.exception()
     if error is None:
         return future.result(), ""
-    return None, error.message if isinstance(error, DongneError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, DongneError):
+        return None, error.message
+    log.error("a what-if failed", exc_info=error)
+    return None, type(error).__name__  # what else it says may tell of hidden values
 
 
 def _tried(page: Page, in_force: list[SettingInForce], values: dict[str, Any]) -> list[tuple[SettingInForce, str, str]]:

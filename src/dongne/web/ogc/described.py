@@ -62,6 +62,6 @@ def _operation(
         contents[HTML] = _TEXT
     return Operation(
         "GET", path, f"getFeatures{name}", "OGC API - Features", summary, {200: Answer(f"{summary}.", contents)},
-        parameters=(*given, _FORM), errors=(400, 404, 503) if given else (400,), takes_token=False,
+        parameters=(*given, _FORM), errors=(400, 404, 503) if given else (400,),
         refusal={JSON: _EXCEPTION, HTML: _TEXT},
     )  # fmt: skip

@@ -43,7 +43,7 @@ def show(request: Request) -> Response:
     said, error, status, found = [], "", 200, None
     if given:
         try:
-            found = page.context.runtime.ask(answer, make_question(question_class, given))
+            found = page.context.runtime.ask(answer, make_question(question_class, given), page.who.sight)
             said = say_answer(page, found)
         except DongneError as caught:
             error, status = caught.message, caught.status
@@ -63,7 +63,7 @@ def wants_json(request: Request) -> bool:
 
 def _json_answer(page: Page, answer: str, question_class: type, given: Mapping[str, str]) -> Response:
     try:
-        found = page.context.runtime.ask(answer, make_question(question_class, given))
+        found = page.context.runtime.ask(answer, make_question(question_class, given), page.who.sight)
         body, status = found, 200
     except DongneError as error:
         body, status = {"code": error.status, "type": "error", "message": error.message}, error.status
@@ -156,7 +156,7 @@ def _operation(answer: str, question: type, reply: type, middle: Mapping[str, fl
         "GET", f"/answers/{answer}", f"ask{name}", "answers", doc.partition("? ")[0] + "?",
         {200: Answer("As JSON.", {JSON: said})}, doc.partition("? ")[2],
         parameters=(Parameter("format", {"const": "json"}, "JSON and no page.", required=True, examples=("json",)), *given),
-        errors=(400, 404, 503), takes_token=False, schemas=schemas,
+        errors=(400, 404, 503), schemas=schemas,
     )  # fmt: skip
 
 

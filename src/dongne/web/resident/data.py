@@ -24,18 +24,17 @@ LINKS = (
 def show(request: Request) -> Response:
     """GET /data."""
     page = open_page(request)
-    counts = page.context.store.counts()
-    graph = page.context.store.graph
+    graph = page.seen.graph
     return render(
         page, "data.html", links=LINKS, origins=list_origins(page), sources=page.context.sources,
-        things=len(graph.things), streams=len(graph.datastreams), head=page.context.store.head(), counts=counts,
+        things=len(graph.things), streams=len(graph.datastreams), head=page.context.store.head(),
         say=lambda origin: say_origin(origin, page.words, page.names.service(origin.service)),
     )  # fmt: skip
 
 
 def list_origins(page: Page) -> list[tuple[Origin, Rights, str, int]]:
     """(origin without what is particular to one series, rights, property, number of Datastreams)."""
-    graph = page.context.store.graph
+    graph = page.seen.graph
     found: dict[tuple[Origin, Rights, str], int] = {}
     for stream in list(graph.datastreams.values()):
         origin, rights = origin_of(stream), rights_of(stream.properties, page.context.config)

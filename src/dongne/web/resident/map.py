@@ -11,10 +11,10 @@ from starlette.routing import Route
 from dongne.adapters.layers import map_layers
 from dongne.model.errors import NotFound
 from dongne.standards.openapi import AS_PAGE, Answer, Operation, Parameter, Schema, reference
-from dongne.web.assess import WORST_FIRST, assess_city
-from dongne.web.district import state_word
+from dongne.web.assess import WORST_FIRST
+from dongne.web.district import find_groups, state_word
 from dongne.web.drawing import Projection, draw_base, draw_marker
-from dongne.web.frame import Page, open_page, render
+from dongne.web.frame import Page, is_id, open_page, render
 
 BASE = ("building", "footway", "steps", "pedestrian_street", "street", "park", "water")
 GEOJSON, PMTILES = "application/geo+json", "application/vnd.pmtiles"
@@ -24,19 +24,16 @@ _encode = msgspec.json.Encoder().encode
 
 def find_markers(request: Request, page: Page) -> list[dict[str, Any]]:
     """The Things somebody says something of, each with its worst state and its place, worst last so that it lies on top."""
-    context = page.context
-    groups = request.app.state.remembered.get(
-        "groups", lambda: assess_city(context.store, context.runtime, page.now_us)
-    )
+    graph = page.seen.graph
     found: dict[int, dict[str, Any]] = {}
-    for group in groups:
+    for group in find_groups(page, request.app.state.remembered):
         for one in group.things:
-            point = context.store.graph.find_point(one.thing)
+            point = graph.find_point(one.thing)
             if point is None:
                 continue
             marker = {
                 "id": one.thing, "name": page.thing_name(one.thing), "state": one.state, "point": point,
-                "word": state_word(page, group.service, one.state), "kind": context.store.graph.things[one.thing].kind,
+                "word": state_word(page, group.service, one.state), "kind": graph.things[one.thing].kind,
             }  # fmt: skip
             before = found.get(one.thing)
             if before is None or WORST_FIRST.index(one.state) < WORST_FIRST.index(before["state"]):
@@ -55,7 +52,7 @@ def show(request: Request) -> Response:
     others = [m for m in inside if m not in notable][: max(0, MOST_MARKERS - len(notable))]
     drawn = Markup("").join(draw_marker(projection, m, str(m["id"]) == chosen) for m in [*others, *notable])
     counts = {state: sum(m["state"] == state for m in inside) for state in WORST_FIRST}
-    focus = page.context.store.graph.find_point(int(chosen)) if chosen.isdigit() else None
+    focus = page.seen.graph.find_point(int(chosen)) if is_id(chosen) else None
     return render(
         page, "map.html", projection=projection, markers=drawn, notable=notable[::-1][:20], counts=counts, focus=focus,
         chosen=int(chosen) if focus else None, total=len(inside), drawn=len(others) + len(notable),
@@ -65,9 +62,9 @@ def show(request: Request) -> Response:
 def get_base(request: Request) -> Response:
     """GET /map/base.svg: buildings and ways."""
     page = open_page(request)
-    graph = page.context.store.graph
+    graph = page.seen.graph
     svg = request.app.state.layers.get(
-        ("svg", graph.revision),
+        ("svg", page.who.sight, page.seen.revision),
         lambda: draw_base(Projection(page.context.config.bounds), map_layers(graph, frozenset(BASE))),
     )
     return Response(svg, media_type="image/svg+xml", headers={"cache-control": "no-cache"})
@@ -77,7 +74,7 @@ def get_layers(request: Request) -> Response:
     """GET /map/layers.json: what the map is made of."""
     page = open_page(request)
     context = page.context
-    kinds = {t.kind for t in list(context.store.graph.things.values())}
+    kinds = {t.kind for t in list(page.seen.graph.things.values())}
     west, south, east, north = context.config.bounds
     content = {
         "bounds": [[west, south], [east, north]],
@@ -103,8 +100,10 @@ def get_layer(request: Request) -> Response:
             for m in find_markers(request, page)
         ]  # fmt: skip
         return _json(_encode({"type": "FeatureCollection", "features": features}))
-    graph = page.context.store.graph
-    layers = request.app.state.layers.get((name, graph.revision), lambda: map_layers(graph, frozenset({name})))
+    graph, revision = page.seen.graph, page.seen.revision
+    layers = request.app.state.layers.get(
+        (name, page.who.sight, revision), lambda: map_layers(graph, frozenset({name}))
+    )
     if name not in layers:
         raise NotFound(f"there is no layer {name!r}; /map/layers.json lists them")
     return _json(_encode(layers[name]))
@@ -141,9 +140,7 @@ _RANGE = Parameter(
 
 def _operation(path: str, name: str, summary: str, kind: str, schema: Schema, **more: Any) -> Operation:
     answers = more.pop("answers", {200: Answer(f"{summary}.", {kind: schema})})
-    return Operation(
-        "GET", path, name, "map", summary, answers, takes_token=False, refusal=AS_PAGE, **{"errors": (), **more}
-    )
+    return Operation("GET", path, name, "map", summary, answers, refusal=AS_PAGE, **{"errors": (), **more})
 
 
 OPERATIONS = (

@@ -17,10 +17,10 @@ from dongne.model.rights import Rights, rights_of
 from dongne.model.times import format_instant, from_us
 from dongne.runtime.ports import CaseFilter
 from dongne.standards.openapi import AS_PAGE, JSON, Answer, Operation, Parameter
-from dongne.web.assess import WORST_FIRST, Assessment, Group, assess_city
+from dongne.web.assess import WORST_FIRST, Assessment, Group
 from dongne.web.charts import draw_chart
-from dongne.web.district import sentence_of, state_word
-from dongne.web.frame import Page, open_page, render
+from dongne.web.district import find_groups, sentence_of, state_word
+from dongne.web.frame import Page, is_id, open_page, render
 from dongne.web.names import unit_of
 from dongne.web.readings import Reading, read_thing, say_origin
 from dongne.web.sending import how_to_send
@@ -89,7 +89,7 @@ def read_point(text: str) -> Point:
 
 def find_rows(page: Page, groups: list[Group], search: Search) -> list[Row]:
     """The Things that match: nearest first where a place was given, else worst state first, then by name."""
-    graph = page.context.store.graph
+    graph = page.seen.graph
     known: dict[int, tuple[str, Assessment | None]] = {}
     for group in groups:
         wanted = group.service == search.service if search.service else True
@@ -134,15 +134,12 @@ def _matches(thing: Thing, text: str) -> bool:
 def list_things(request: Request) -> Response:
     """GET /things."""
     page = open_page(request)
-    context = page.context
-    groups = request.app.state.remembered.get(
-        "groups", lambda: assess_city(context.store, context.runtime, page.now_us)
-    )
+    groups = find_groups(page, request.app.state.remembered)
     search = read_search(request)
     rows = find_rows(page, groups, search)
     last = max(1, ceil(len(rows) / PER_PAGE))
     number = min(max(_whole(request.query_params.get("page", "1")), 1), last)
-    kinds = sorted({t.kind for t in list(context.store.graph.things.values()) if t.kind}, key=page.names.kind)
+    kinds = sorted({t.kind for t in list(page.seen.graph.things.values()) if t.kind}, key=page.names.kind)
     return render(
         page,
         "things.html",
@@ -178,22 +175,22 @@ def _filters(page: Page, search: Search) -> list[tuple[str, str]]:
 
 
 def _whole(text: str) -> int:
-    return int(text) if text.isdigit() and len(text) < 9 else 1
+    return int(text) if is_id(text) else 1
 
 
 def show_thing(request: Request) -> Response:
     """GET /things/<id>."""
     page = open_page(request)
-    store = page.context.store
-    thing = store.graph.get_thing(request.path_params["id"])
-    readings = read_thing(store, thing.id, page.now_us)
+    seen = page.seen
+    thing = seen.graph.get_thing(request.path_params["id"])
+    readings = read_thing(seen, thing.id, page.now_us)
     chosen = _choose(readings, request.query_params.get("stream", ""))
     span = request.query_params.get("span", "24h")
     span = span if span in SPANS else "24h"
-    line = get_line(store, chosen.stream, page.now_us, SPANS[span]) if chosen else None
+    line = get_line(seen, chosen.stream, page.now_us, SPANS[span]) if chosen else None
     label = page.words.say("thing.chart", property=page.names.property(chosen.key), hours=SPANS[span]) if chosen else ""
     services = page.context.runtime.services_of(thing.id)
-    point = store.graph.find_point(thing.id)
+    point = seen.graph.find_point(thing.id)
     return render(
         page,
         "thing.html",
@@ -207,8 +204,8 @@ def show_thing(request: Request) -> Response:
         chart=draw_chart(line, page.words, label) if line else "",
         table=_table(page, line, chosen) if line and chosen else [],
         origin=lambda r: say_origin(r.origin, page.words, page.names.service(r.origin.service)),
-        cases=store.list_cases(CaseFilter(thing=thing.id, limit=20)),
-        tasks=store.list_tasks(thing=thing.id, limit=10),
+        cases=seen.list_cases(CaseFilter(thing=thing.id, limit=20)),
+        tasks=seen.list_tasks(thing=thing.id, limit=10),
         settings=[(s, page.context.runtime.settings_in_force(s, thing.id)) for s in services],
         sending=how_to_send(page, chosen) if chosen else None,
         sources=_sources(page, readings),
@@ -221,7 +218,7 @@ def show_thing(request: Request) -> Response:
 
 
 def _choose(readings: list[Reading], wanted: str) -> Reading | None:
-    if wanted.isdigit():
+    if is_id(wanted):
         found = next((r for r in readings if r.stream.id == int(wanted)), None)
         if found:
             return found
@@ -244,7 +241,7 @@ def _sources(page: Page, readings: list[Reading]) -> list[tuple[Reading, Rights]
 
 
 def _nearby(page: Page, thing: Thing, point: Point | None) -> list[tuple[Thing, float]]:
-    graph = page.context.store.graph
+    graph = page.seen.graph
     if point is None:
         return []
     near = [(graph.things[i], d) for i, d in graph.within(point, 150.0) if i != thing.id and graph.list_datastreams(i)]
@@ -289,7 +286,7 @@ def _facts(page: Page, thing: Thing) -> list[tuple[str, str]]:
 def get_series(request: Request) -> Response:
     """GET /things/<id>/series/<stream>.json: columns for the chart, in seconds, values, usual low and high."""
     page = open_page(request)
-    stream = page.context.store.graph.datastreams.get(request.path_params["stream"])
+    stream = page.seen.graph.datastreams.get(request.path_params["stream"])
     if stream is None or stream.thing_id != request.path_params["id"]:
         raise NotFound(f"Thing {request.path_params['id']} has no Datastream {request.path_params['stream']}")
     hours = SPANS.get(request.query_params.get("span", "24h"), 24)
@@ -297,7 +294,7 @@ def get_series(request: Request) -> Response:
 
 
 def _columns(page: Page, stream: Datastream, hours: int) -> dict[str, Any]:
-    line = get_line(page.context.store, stream, page.now_us, hours, 1500)
+    line = get_line(page.seen, stream, page.now_us, hours, 1500)
     band = line.band
     return {
         "stepped": line.is_stepped,
@@ -313,7 +310,7 @@ def _columns(page: Page, stream: Datastream, hours: int) -> dict[str, Any]:
 
 def find_place(page: Page, thing: Thing) -> dict[str, Any] | None:
     """A Thing's geometry."""
-    return find_geometry(page.context.store.graph, thing)
+    return find_geometry(page.seen.graph, thing)
 
 
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
@@ -334,7 +331,7 @@ OPERATIONS = (
             Parameter("stream", {"type": "integer", "minimum": 0}, "Of a Datastream of it.", "path", True, (1,)),
             Parameter("span", {"enum": list(SPANS)}, "How long back; 24h where nothing is said."),
         ),
-        errors=(404,), takes_token=False, refusal=AS_PAGE,
+        errors=(404,), refusal=AS_PAGE,
     ),
 )  # fmt: skip
 ROUTES = [

@@ -60,7 +60,10 @@ class Data:
         self._context.requests[name, status] += 1
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, name: str) -> int:
-        hidden = observations.HiddenNow(self._veil, self._context.who_of(scope).sight)
+        who = self._context.who_of(scope)
+        if name != "latest":
+            self._context.rates.check("costly_read", who, scope)
+        hidden = observations.HiddenNow(self._veil, who.sight)
         options = read_options(options_of(scope), OPTIONS_OF[name])
         form = read_form(options, FORMS_OF[name], "csv" if name == "observations" else "json")
         asked = Asked(choose(self._context.store.graph, options, hidden(), self._context.city), form, options)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -78,7 +79,7 @@ class Writer:
         elif self._form == "csv":
             self._file.write_table(_with_texts(table).cast(self._schema))
         else:
-            self._file.write_table(table.cast(self._schema))
+            self._file.write_table(_without_leftovers(table.cast(self._schema)))
         return self._sink.take()
 
     def end(self) -> bytes:
@@ -106,6 +107,22 @@ def written_schema(schema: pa.Schema, form: str) -> pa.Schema:
 
 def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _without_leftovers(table: pa.Table) -> pa.Table:
+    """The same with nothing under a null: Arrow writes what is there too, and that may be of a row which was left out."""
+    for place, field in enumerate(table.schema):
+        column = table[field.name]
+        if column.null_count and not pa.types.is_dictionary(field.type):
+            plain = column.combine_chunks()
+            if pa.types.is_string(field.type):
+                blank = plain.take(pa.array(np.arange(len(plain))))
+            else:
+                numbers = plain.cast(pa.int64()) if pa.types.is_timestamp(field.type) else plain
+                missing = numbers.is_null().to_numpy(zero_copy_only=False)
+                blank = pa.array(numbers.fill_null(0).to_numpy(), mask=missing).cast(field.type)
+            table = table.set_column(place, field, blank)
+    return table
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,82 @@
+"""The city as one who asks may see it: what is hidden is as if it were not there. Pages read nothing else."""
+
+from datetime import datetime
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dongne.model.access import Sight, Veil
+from dongne.model.cases import Case, CaseEvent
+from dongne.model.entities import EntityType
+from dongne.model.errors import NotFound
+from dongne.model.tasks import Task
+from dongne.runtime.ports import CaseFilter, Clock, Store
+
+SLICE = 500  # Cases read at once, where some of them may be hidden
+
+
+class SeenCity:
+    """What a sight reaches of a store; its `graph` is of the moment in which it was made."""
+
+    def __init__(self, store: Store, veil: Veil, sight: Sight) -> None:
+        self._store, self._veil, self.sight = store, veil, sight
+        self.revision = store.graph.revision
+        self.graph = veil.graph(sight)
+
+    @property
+    def hidden_things(self) -> frozenset[int]:
+        """The ids of what is not in `graph`."""
+        return self._veil.hidden(self.sight).of(EntityType.THING)
+
+    @property
+    def clock(self) -> Clock:
+        """The city's clock."""
+        return self._store.clock
+
+    def latest_of(
+        self, datastreams: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """See Store; number 0 and NaN for what is hidden."""
+        numbers, times, results = self._store.latest_of(datastreams)
+        seen = np.array([self.graph.find_stream(i) is not None for i in datastreams.tolist()], bool)
+        return np.where(seen, numbers, 0), np.where(seen, times, 0), np.where(seen, results, np.nan)
+
+    def series(self, datastream: int, start: datetime, end: datetime) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """See Store; empty for what is hidden."""
+        if self.graph.find_stream(datastream) is None:
+            return np.empty(0, np.int64), np.empty(0, np.float64)
+        return self._store.series(datastream, start, end)
+
+    def list_cases(self, which: CaseFilter) -> list[Case]:
+        """Newest first."""
+        if self.sight.is_all:
+            return self._store.list_cases(which)
+        found: list[Case] = []
+        part = msgspec.structs.replace(which, limit=max(SLICE, which.limit))
+        while len(found) < which.limit:
+            cases = self._store.list_cases(part)
+            found += [case for case in cases if self._sees(case)]
+            if len(cases) < part.limit:
+                break
+            part = msgspec.structs.replace(part, before_id=cases[-1].id)
+        return found[: which.limit]
+
+    def get_case(self, case_id: int) -> Case:
+        """Raises NotFound."""
+        case = self._store.get_case(case_id)
+        if not self._sees(case):
+            raise NotFound(f"there is no case {case_id}")
+        return case
+
+    def list_case_events(self, case_id: int) -> list[tuple[int, CaseEvent, str]]:
+        """Number, event and chained hash, oldest first. Raises NotFound."""
+        self.get_case(case_id)
+        return self._store.list_case_events(case_id)
+
+    def list_tasks(self, thing: int, limit: int) -> list[Task]:
+        """Those of a Thing, newest first."""
+        return self._store.list_tasks(thing=thing, limit=limit) if thing in self.graph.things else []
+
+    def _sees(self, case: Case) -> bool:
+        return self._veil.sees_case_of(self.sight, case.thing)
