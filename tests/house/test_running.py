@@ -166,6 +166,15 @@ def test_history_can_be_replayed_while_the_city_runs(running: Running) -> None:
     assert code == 0, said
 
 
+def test_the_containers_health_check_is_content_with_a_running_city_and_with_nothing_else(running: Running) -> None:
+    file = (ROOT / "deploy/Containerfile").read_text("utf-8")
+    (code,) = re.findall(r'^HEALTHCHECK .*"-c", "(.+)"\]$', file, re.MULTILINE)
+    for address, healthy in ((running.url, True), ("http://127.0.0.1:9", False)):
+        asked = code.replace("http://127.0.0.1:8000", address)
+        done = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=False, timeout=30)
+        assert (done.returncode == 0) is healthy, done.stderr
+
+
 def test_a_second_city_in_the_same_folder_is_refused(running: Running) -> None:
     code, said = running.dongne("run", "--port", "0")
     assert code == 2, said
