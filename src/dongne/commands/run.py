@@ -54,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the broker whose messages are taken in, as mqtt://host:1883; off; or auto: this machine's, if it answers",
     )
     parser.add_argument(
+        "--mqtt-quiet", action="store_true", help="say nothing at the broker of what happens in the city"
+    )
+    parser.add_argument(
         "--mqtt-listen",
         default="auto",
         metavar="HOST:PORT",
@@ -87,6 +90,7 @@ def execute(arguments: argparse.Namespace) -> int:
         reset=arguments.reset,
         open=arguments.open,
         mqtt=arguments.mqtt,
+        mqtt_quiet=arguments.mqtt_quiet,
         mqtt_listen=arguments.mqtt_listen,
         public_url=public_url,
     )

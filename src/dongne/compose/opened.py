@@ -34,6 +34,7 @@ class RunOptions:
     open: bool = False
     public_url: str = ""  # how the outside reaches it, where a proxy of this machine passes it on
     mqtt: str = "auto"  # an address, "off", or "auto": the broker of this machine if one answers
+    mqtt_quiet: bool = False  # say nothing at the broker of what happens in the city
     mqtt_listen: str = "auto"  # where MQTT clients connect, "off", or "auto": at this machine only, if the port is free
 
 

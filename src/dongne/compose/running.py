@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -168,10 +169,11 @@ def find_broker(options: RunOptions, city: str) -> MqttConfig | None:
         return None
     client_id = f"dongne-{city}-{sha256(str(options.folder.absolute()).encode()).hexdigest()[:8]}"
     if options.mqtt != "auto":
-        return parse_address(options.mqtt, client_id)
-    config = MqttConfig(client_id=client_id)
-    try:
-        socket.create_connection((config.host, config.port), timeout=0.3).close()
-    except OSError:
-        return None
-    return config
+        config = parse_address(options.mqtt, client_id)
+    else:
+        config = MqttConfig(client_id=client_id)
+        try:
+            socket.create_connection((config.host, config.port), timeout=0.3).close()
+        except OSError:
+            return None
+    return replace(config, publish_per_s=0) if options.mqtt_quiet else config

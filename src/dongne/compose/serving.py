@@ -71,6 +71,8 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     rates = Rates(limits, is_proxied=bool(options.public_url))
     city.audit = guard.audit
     selector = Selector(city.store, city.store.history)
+    if city.mqtt is not None:
+        city.mqtt.tell_changes(selector.select, f"{url}/v1.1")
     mqtt = None
     if mqtt_socket is not None:
         mqtt = make_listener(city, mqtt_socket, selector, guard.mqtt_who_of(mqtt_socket.getsockname()[0]), url)

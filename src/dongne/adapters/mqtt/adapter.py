@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dongne.adapters.mqtt.bell import Bell
+from dongne.adapters.mqtt.broadcast import Broadcast
 from dongne.adapters.mqtt.checks import BrokerChecks
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.connection import Connection
@@ -15,11 +16,14 @@ from dongne.adapters.mqtt.reception import DoorStore, Reception
 from dongne.adapters.mqtt.status import MqttStatus
 from dongne.adapters.mqtt.task_reception import Audit, unwritten
 from dongne.adapters.mqtt.tasks import TaskSender
+from dongne.adapters.mqtt.views import Select
 from dongne.adapters.mqtt.wire import V5, Message
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 
 TURN_S = 0.5
+BROADCAST_TURN_S = 0.05
+OF_A_CITY = b'{"@iot.id":'  # how what a city says begins; no device knows the id of what it sends
 CLOSING_S = 1.5
 MOST_ANSWERS_OUT = 2_000
 
@@ -45,13 +49,15 @@ class MqttAdapter:
         self._bell = Bell()
         self._reception = Reception(store, intake, config, self._bell.ring, self._tell, desk, audit)
         self._tasks = TaskSender(store, config.root, config.task_age_s, self._bell.ring)
+        self._broadcast: Broadcast | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._unsubscribe_broadcast: Callable[[], None] = lambda: None
         self._line: Connection | None = None
         self._checks = BrokerChecks(config.client_id, config.short, measure=config.measure)
         self._granted: dict[int, Any] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._connections = self._answers = self._answers_dropped = 0
+        self._connections = self._answers = self._answers_dropped = self._ignored = 0
         self._answers_out: set[int] = set()
         self._trouble = "it is not connected yet"
         self._session_kept = False
@@ -62,6 +68,17 @@ class MqttAdapter:
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._thread.start()
 
+    def tell_changes(self, select: Select, service_root: str) -> None:
+        """From here on what happens in the city is said at the broker too; `service_root` is in the links. Call it once."""
+        if self.config.publish_per_s:
+            said = Broadcast(
+                self._store, select, service_root, self.config.root, self.config.publish_per_s, self._bell.ring
+            )
+            said.begin()
+            self._unsubscribe_broadcast = self._store.subscribe(said.heard)
+            self._broadcast = said
+            self._bell.ring()
+
     def close(self) -> None:
         """What is with the store is acknowledged, then the connection ends; the session at the broker stays. Close it
         before the store."""
@@ -71,11 +88,12 @@ class MqttAdapter:
             self._thread.join()
             self._thread = None
             self._unsubscribe()
+            self._unsubscribe_broadcast()
             self._bell.close()
 
     def status(self) -> MqttStatus:
         """How it is doing."""
-        line, took, tasks = self._line, self._reception, self._tasks
+        line, took, tasks, said = self._line, self._reception, self._tasks, self._broadcast
         return MqttStatus(
             broker=self.config.broker,
             protocol="5.0" if self.config.protocol == V5 else "3.1.1",
@@ -96,6 +114,9 @@ class MqttAdapter:
             answers_dropped=self._answers_dropped,
             tasks_sent=tasks.sent,
             tasks_skipped=tasks.skipped,
+            published=said.published if said else 0,
+            left_out=said.left_out if said else 0,
+            ignored=self._ignored,
             checks=tuple(
                 self._checks.found(
                     self.config.protocol,
@@ -155,7 +176,8 @@ class MqttAdapter:
                 if self._stopping.is_set():
                     self._finish(line)
                     return was_up
-                pause_s = self._reception.pause_s(0.005 if self._checks.is_measuring else TURN_S)
+                longest_s = BROADCAST_TURN_S if self._broadcast and self._broadcast.waits else TURN_S
+                pause_s = self._reception.pause_s(0.005 if self._checks.is_measuring else longest_s)
                 line.turn(self._bell.fileno(), pause_s, reads=not line.is_up or self._reception.may_read)
         finally:
             line.close()
@@ -179,6 +201,8 @@ class MqttAdapter:
         )
         self._reception.begin(line, session_kept=line.session_kept)
         self._tasks.begin()
+        if self._broadcast:
+            self._broadcast.begin()
         line.subscribe(self._reception.topics.filters, 1)
         line.subscribe(self._checks.filters, 0, own_too=True)
         log.info("MQTT: connected to %s (session %s)", config.broker, "kept" if line.session_kept else "new")
@@ -187,6 +211,8 @@ class MqttAdapter:
         if self._checks.turn(line.publish):
             line.unsubscribe(self._checks.probe_topic)
         self._tasks.send(line.publish)
+        if self._broadcast:
+            self._broadcast.turn(line)
         if line.refused_filters:
             self._trouble = f"the broker refuses to give {', '.join(line.refused_filters)}; see its access rules"
 
@@ -203,6 +229,12 @@ class MqttAdapter:
 
     def _came(self, line: Connection, message: Message) -> None:
         if self._checks.takes(message.topic, message.payload):
+            return
+        is_end = not message.payload and message.topic.endswith("/Observations")  # of what was retained
+        if is_end or message.payload.startswith(OF_A_CITY):
+            self._ignored += 1
+            if message.mid:
+                line.acknowledge(message.mid)
             return
         self._reception.take(line, message)
 

@@ -231,6 +231,15 @@ class Connection:
                 self._out.add(mid)
         return mid
 
+    @property
+    def leaving_bytes(self) -> int:
+        """What waits for the network."""
+        return len(self._leaving)
+
+    def retain(self, topic: str, body: bytes, *, retained: bool) -> None:
+        """Publishes with QoS 0, and has the broker keep it as the last value where `retained`."""
+        self._leaving += wire.publish_packet(topic, body, 0, self._version, retain=retained)
+
     def _new_mid(self) -> int:
         while True:
             self._next_mid = self._next_mid % 65_535 + 1

@@ -18,6 +18,8 @@ class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Counts are since the start, in messages unless the name says otherwise.
 
     received = acknowledged + waiting + left with lost connections (`let_go`: the broker sends them again) + those of QoS 0.
+    `published` counts what was said of the city, and `left_out` the Observations which were not, as more came than
+    are said; `ignored` messages were what the city itself, or another, had said.
     `connected`: and subscribed, so that nothing which is published from now on can pass by. `held_back` are those whose acknowledgement is held back because the store asked to come again later.
     """
 
@@ -39,6 +41,9 @@ class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
     answers: int = 0
     answers_dropped: int = 0
     tasks_sent: int = 0
+    published: int = 0
+    left_out: int = 0
+    ignored: int = 0
     tasks_skipped: int = 0
     checks: tuple[Check, ...] = ()
 
@@ -47,6 +52,7 @@ class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
         names = (
             "connected", "connections", "received", "acknowledged", "waiting", "held_back", "let_go", "most_waiting",
             "observations_stored", "duplicates", "answers", "answers_dropped", "tasks_sent", "tasks_skipped",
+            "published", "left_out", "ignored",
         )  # fmt: skip
         found = {name: float(getattr(self, name)) for name in names}
         return found | {f"rejected.{reason}": float(count) for reason, count in sorted(self.rejected.items())}

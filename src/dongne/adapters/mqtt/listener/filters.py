@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from dongne.adapters.mqtt.listener.packets import BAD_FILTER, NO_SHARED
-from dongne.adapters.mqtt.listener.views import LATEST_FIRST
+from dongne.adapters.mqtt.views import LATEST_FIRST
 from dongne.model.errors import BadInput, DongneError
 from dongne.standards.sensorthings.matching import check_matching
 from dongne.standards.sensorthings.options import is_single, parse_path, parse_query, set_of

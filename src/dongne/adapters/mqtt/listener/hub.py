@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dongne.adapters.mqtt.listener.filters import About
 from dongne.adapters.mqtt.listener.session import Session, Subscription
 from dongne.adapters.mqtt.listener.telling import Teller, value_at
-from dongne.adapters.mqtt.listener.views import Views
+from dongne.adapters.mqtt.views import Views
 from dongne.model.errors import NotFound
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store

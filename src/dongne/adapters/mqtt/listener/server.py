@@ -25,10 +25,10 @@ from dongne.adapters.mqtt.listener.packets import Connect, Refusal, Wish
 from dongne.adapters.mqtt.listener.session import Outgoing, Session, Subscription
 from dongne.adapters.mqtt.listener.sessions import Sessions
 from dongne.adapters.mqtt.listener.status import ListenStatus
-from dongne.adapters.mqtt.listener.views import Select, Views
 from dongne.adapters.mqtt.parcels import refusal_of
 from dongne.adapters.mqtt.reception import DoorStore, Reception
 from dongne.adapters.mqtt.task_reception import Audit, unwritten
+from dongne.adapters.mqtt.views import Select, Views
 from dongne.adapters.mqtt.wire import V5, Message
 from dongne.model.errors import DongneError, NotKnown
 from dongne.model.records import Record

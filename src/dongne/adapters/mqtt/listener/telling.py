@@ -6,7 +6,7 @@ import msgspec
 
 from dongne.adapters.mqtt.listener.filters import About
 from dongne.adapters.mqtt.listener.session import Outgoing, Session, Subscription
-from dongne.adapters.mqtt.listener.views import Views
+from dongne.adapters.mqtt.views import Views
 from dongne.model.access import Sight
 from dongne.model.entities import EntityChange, EntityType, Put
 from dongne.model.errors import NotFound
