@@ -654,7 +654,7 @@ def exchange(listener: MqttListener, *parts: bytes) -> bytes:
             sock.shutdown(socket.SHUT_WR)
             while found := sock.recv(65_536):
                 said += found
-        except (ConnectionResetError, BrokenPipeError):
+        except OSError:  # it has closed already
             pass
         return said
 
