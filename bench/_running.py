@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class Running:
         days: float = 30.0,
         seed: int = 1,
         core: int = SERVER_CORE,
+        broker_port: int = 0,
+        log: Path | None = None,
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -33,12 +36,15 @@ class Running:
         self._arguments = [
             sys.executable, "-m", "bench._server", "--folder", str(folder), "--port", str(self.port),
             "--core", str(core), "--datastreams", str(datastreams), "--rows", str(rows), "--days", str(days),
-            "--seed", str(seed),
+            "--seed", str(seed), "--broker-port", str(broker_port),
         ]  # fmt: skip
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Running":
-        self._process = subprocess.Popen(self._arguments, cwd=Path(__file__).parent.parent)
+        with ExitStack() as opened:
+            said = None if self._log is None else opened.enter_context(self._log.open("wb"))
+            self._process = subprocess.Popen(self._arguments, cwd=Path(__file__).parent.parent, stderr=said)
         until_s = time.monotonic() + 600
         while True:
             try:

@@ -10,6 +10,7 @@ import numpy as np
 import uvicorn
 
 from dongne.adapters.clock import CityClock
+from dongne.adapters.mqtt import MqttAdapter, MqttConfig
 from dongne.model.city import CityConfig
 from dongne.model.entities import Datastream, Entity, Location, Property, Sensor, Thing, Unit, put
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
@@ -83,6 +84,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--days", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--broker-port", type=int, default=0)
     given = parser.parse_args()
     if given.core >= 0:
         os.sched_setaffinity(0, {given.core})
@@ -92,15 +94,25 @@ def main() -> None:
     if given.rows and not store.read(0, None, 1, (RecordKind.OBSERVATIONS,)):
         load(store, given.rows, given.datastreams, given.days, given.seed)
     selector = Selector(store, store.history)
-    app = create_api(ApiContext(store, CITY, Intake(store), selector))
+    intake = Intake(store)
+    mqtt = (
+        MqttAdapter(store, intake, MqttConfig(port=given.broker_port, retry_max_s=1.0)) if given.broker_port else None
+    )
+    ways = {} if mqtt is None else {"broker": mqtt}
+    context = ApiContext(store, CITY, intake, selector, mqtt=lambda: {name: way.status() for name, way in ways.items()})
+    app = create_api(context)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=given.port, log_level="warning", access_log=False, proxy_headers=False,
         http=append_protocol(app), server_header=False, date_header=False, lifespan="off",
     )  # fmt: skip
     quieten_collector()
     try:
+        if mqtt is not None:
+            mqtt.start()
         uvicorn.Server(config).run()
     finally:
+        if mqtt is not None:
+            mqtt.close()
         selector.close()
         store.close()
 

@@ -278,10 +278,10 @@ def say(adapter: MqttAdapter) -> None:
 # --- the sender ----------------------------------------------------------------------------------------------------
 
 
-def send(port: int, first: int, count: int, streams: int) -> dict[str, Any]:
-    """Publishes `count` numbers from `first` on with QoS 1 (MQTT 3.1.1) and counts the PUBACKs; after a lost connection what was
+def send(port: int, first: int, count: int, streams: int, per_s: float | None = None) -> dict[str, Any]:
+    """Publishes `count` numbers from `first` on (at most `per_s` a second) with QoS 1 (MQTT 3.1.1) and counts the PUBACKs; after a lost connection what was
     not confirmed is sent again."""
-    sender = Sender(port, first, count, streams)
+    sender = Sender(port, first, count, streams, per_s)
     began_s = time.monotonic()
     while len(sender.confirmed) < count:
         try:
@@ -294,8 +294,9 @@ def send(port: int, first: int, count: int, streams: int) -> dict[str, Any]:
 class Sender:
     """A client of its own, so that the adapter's library is not tested with itself."""
 
-    def __init__(self, port: int, first: int, count: int, streams: int) -> None:
-        self.port, self.end, self.streams = port, first + count, streams
+    def __init__(self, port: int, first: int, count: int, streams: int, per_s: float | None = None) -> None:
+        self.port, self.first, self.end, self.streams, self.per_s = port, first, first + count, streams, per_s
+        self._began_s = time.monotonic()
         self.confirmed: set[int] = set()
         self.again = 0
         self._next = first
@@ -312,13 +313,22 @@ class Sender:
             sock.sendall(b"".join([self._packet(mid, number, 0x3A) for mid, number in self._out.items()]))
             rest = b""
             while self._out or self._next < self.end:
-                if room := min(WINDOW - len(self._out), self.end - self._next):
+                if room := self._room():
                     sock.sendall(b"".join([self._new() for _ in range(room)]))
+                elif not self._out:
+                    time.sleep(0.002)  # its pace
+                    continue
                 heard = sock.recv(65_536)
                 if not heard:
                     raise OSError("closed")
                 rest = self._hear(rest + heard)
             sock.sendall(b"\xe0\x00")
+
+    def _room(self) -> int:
+        room = min(WINDOW - len(self._out), self.end - self._next)
+        if self.per_s is None:
+            return room
+        return max(0, min(room, int((time.monotonic() - self._began_s) * self.per_s) - (self._next - self.first)))
 
     def _new(self) -> bytes:
         number = self._next
