@@ -252,6 +252,10 @@ class Browser:
             more["data"] = {"form": self.find_mark(), **more["data"]}
         return self._loop.run_until_complete(self._client.post(path, **more))
 
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """As a program asks."""
+        return self._loop.run_until_complete(self._client.request(method, path, **more))
+
     def find_mark(self) -> str:
         """The mark of the forms on the pages this browser sees."""
         found = re.search(r'name="form" value="([0-9a-f]+)"', self.get("/data").text)

@@ -1,6 +1,8 @@
 """The city as a drawing: ways, buildings and marked things as SVG."""
 
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha256
 from math import cos, radians
 from typing import Any
 
@@ -15,6 +17,7 @@ _STYLE = (
     "@media (prefers-color-scheme: dark){.b{fill:#2a3531}.w{stroke:#46544e}}"
     ".b{fill:#e2dfd3}.w{fill:none;stroke:#cfcabb;stroke-width:2}"
 )
+BASE_POLICY = f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; frame-ancestors 'none'"
 
 
 class Projection:

@@ -13,7 +13,7 @@ from dongne.model.errors import NotFound
 from dongne.standards.openapi import AS_PAGE, Answer, Operation, Parameter, Schema, reference
 from dongne.web.assess import WORST_FIRST
 from dongne.web.district import find_groups, state_word
-from dongne.web.drawing import Projection, draw_base, draw_marker
+from dongne.web.drawing import BASE_POLICY, Projection, draw_base, draw_marker
 from dongne.web.frame import Page, is_id, open_page, render
 
 BASE = ("building", "footway", "steps", "pedestrian_street", "street", "park", "water")
@@ -67,7 +67,8 @@ def get_base(request: Request) -> Response:
         ("svg", page.who.sight, page.seen.revision),
         lambda: draw_base(Projection(page.context.config.bounds), map_layers(graph, frozenset(BASE))),
     )
-    return Response(svg, media_type="image/svg+xml", headers={"cache-control": "no-cache"})
+    headers = {"cache-control": "no-cache", "content-security-policy": BASE_POLICY}
+    return Response(svg, media_type="image/svg+xml", headers=headers)
 
 
 def get_layers(request: Request) -> Response:
