@@ -27,7 +27,7 @@ from dongne.web.frame import page_for, render
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
 from dongne.web.outside import with_headers
-from dongne.web.resident import answers, catalog, data, features, now, things
+from dongne.web.resident import answers, catalog, data, described_page, download, features, now, things
 from dongne.web.resident import map as map_page
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
         return with_headers(pages, is_https=is_https)
     if isinstance(api, Api):
         api.description.add(lambda: list_operations(context))
+        pages.state.description = api.description
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
@@ -80,6 +81,8 @@ def create_pages(context: WebContext) -> Starlette:
         *answers.ROUTES,
         *data.ROUTES,
         *catalog.ROUTES,
+        *download.ROUTES,
+        *described_page.ROUTES,
         *features.ROUTES,
         *cases.ROUTES,
         *services.ROUTES,
@@ -92,6 +95,7 @@ def create_pages(context: WebContext) -> Starlette:
     )
     pages.state.context = context
     pages.state.veil = Veil(context.store.graph)
+    pages.state.description = None  # the API sets its own
     pages.state.remembered = Remembered()
     pages.state.collections = collections = Collections(context)
     pages.state.librarian = Librarian(context, collections)

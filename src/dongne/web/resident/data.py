@@ -5,8 +5,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dongne.model.rights import Rights, rights_of
+from dongne.web.api.read import DESCRIBED
 from dongne.web.frame import Page, open_page, render
 from dongne.web.readings import Origin, origin_of, say_origin
+from dongne.web.resident import download
 
 LINKS = (
     ("catalog", "/catalog"),
@@ -17,6 +19,8 @@ LINKS = (
     ("cases", "/events/cases"),
     ("layers", "/map/layers.json"),
     ("features", "/ogc"),
+    ("described", "/data/api"),
+    ("openapi", "/openapi.json"),
     ("metrics", "/metrics"),
 )
 
@@ -25,11 +29,14 @@ def show(request: Request) -> Response:
     """GET /data."""
     page = open_page(request)
     graph = page.seen.graph
-    return render(
+    found = render(
         page, "data.html", links=LINKS, origins=list_origins(page), sources=page.context.sources,
         things=len(graph.things), streams=len(graph.datastreams), head=page.context.store.head(),
+        wish=download.read_wish(page), wrong=None, **download.choices(page),
         say=lambda origin: say_origin(origin, page.words, page.names.service(origin.service)),
     )  # fmt: skip
+    found.headers["link"] = DESCRIBED.decode()
+    return found
 
 
 def list_origins(page: Page) -> list[tuple[Origin, Rights, str, int]]:

@@ -289,8 +289,10 @@ def get_series(request: Request) -> Response:
     stream = page.seen.graph.datastreams.get(request.path_params["stream"])
     if stream is None or stream.thing_id != request.path_params["id"]:
         raise NotFound(f"Thing {request.path_params['id']} has no Datastream {request.path_params['stream']}")
-    hours = SPANS.get(request.query_params.get("span", "24h"), 24)
-    return JSONResponse(_columns(page, stream, hours), headers={"cache-control": "no-store"})
+    span = request.query_params.get("span", "24h")
+    if span not in SPANS:
+        raise BadInput(f"span={span[:40]!r} is not there; there are {', '.join(SPANS)}", reason="query")
+    return JSONResponse(_columns(page, stream, SPANS[span]), headers={"cache-control": "no-store"})
 
 
 def _columns(page: Page, stream: Datastream, hours: int) -> dict[str, Any]:
@@ -331,7 +333,7 @@ OPERATIONS = (
             Parameter("stream", {"type": "integer", "minimum": 0}, "Of a Datastream of it.", "path", True, (1,)),
             Parameter("span", {"enum": list(SPANS)}, "How long back; 24h where nothing is said."),
         ),
-        errors=(404,), refusal=AS_PAGE,
+        errors=(400, 404), refusal=AS_PAGE,
     ),
 )  # fmt: skip
 ROUTES = [
