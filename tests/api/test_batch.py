@@ -147,7 +147,7 @@ def test_a_batch_out_of_order_is_refused(client: Client) -> None:
         ([{**get, "id": "1"}, {**get, "id": "1"}], "given twice"),
         ([{**get, "id": "1", "dependsOn": ["2"]}, {**get, "id": "2"}], "before it"),
         ([{**get, "id": n, "atomicityGroup": g} for n, g in (("1", "a"), ("2", "b"), ("3", "a"))], "follow each other"),
-        ([{**get, "id": "1", "dependsOn": "2"}], "a list of ids"),
+        ([{**get, "id": "1", "dependsOn": "2"}], "dependsOn"),
     ):
         answer = client.post("/v1.1/$batch", json={"requests": requests})
         assert (answer.status_code, says in answer.json()["message"]) == (400, True), answer.text

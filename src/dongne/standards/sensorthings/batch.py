@@ -33,6 +33,19 @@ class Part(msgspec.Struct, frozen=True):
     is_json: bool = False  # of a batch in the JSON form
 
 
+class JsonRequest(msgspec.Struct, frozen=True):
+    """A request of the JSON form as it is sent. `url` is below the service root, and `$id` in it what request `id` made; of a
+    group all is stored or nothing; `depends_on` has ids of requests and groups before it."""
+
+    url: str
+    method: str
+    id: str | int | None = None
+    headers: dict[str, str] | None = None
+    body: Any = None
+    group: str | int | None = msgspec.field(name="atomicityGroup", default=None)
+    depends_on: list[str | int] | None = msgspec.field(name="dependsOn", default=None)
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What became of a part, or of a whole group that failed."""
 
@@ -87,26 +100,21 @@ def _json(body: bytes) -> list[Part]:
             '$: expected {"requests": [{"id": "1", "method": "post", "url": "Things", "body": {}}]}', reason="batch"
         )
     parts = []
-    for place, request in enumerate(requests):
-        if not isinstance(request, dict) or not isinstance(request.get("url"), str):
-            raise BadInput(f"$.requests[{place}]: expected an object with id, method and url", reason="batch")
-        headers = (
-            {str(k).lower(): str(v) for k, v in (request.get("headers") or {}).items()}
-            if isinstance(request.get("headers"), dict | None)
-            else {}
-        )
-        inner, depends = request.get("body"), request.get("dependsOn") or []
-        if not isinstance(depends, list):
-            raise BadInput(f"$.requests[{place}].dependsOn: expected a list of ids", reason="batch")
+    for place, sent in enumerate(requests):
+        try:
+            request = msgspec.convert(sent, JsonRequest)
+        except msgspec.ValidationError as error:
+            raise BadInput(f"$.requests[{place}]: {error}", reason="batch") from None
+        headers = {name.lower(): value for name, value in (request.headers or {}).items()}
         parts.append(
             Part(
-                str(request.get("id", place + 1)),
-                str(request.get("method", "")).upper(),
-                _relative(request["url"]),
-                b"" if inner is None else msgspec.json.encode(inner),
+                str(place + 1 if request.id is None else request.id),
+                request.method.upper(),
+                _relative(request.url),
+                b"" if request.body is None else msgspec.json.encode(request.body),
                 headers.get("content-type", "application/json").lower(),
-                str(request.get("atomicityGroup") or ""),
-                tuple(str(other) for other in depends),
+                "" if request.group is None else str(request.group),
+                tuple(str(other) for other in request.depends_on or ()),
                 is_json=True,
             )
         )

@@ -1,8 +1,18 @@
 """The operations that take many at once: data arrays and batches."""
 
 from dongne.model.who import Right
-from dongne.standards.openapi import JSON, WRITE_ERRORS, Answer, Body, Operation, Parameter, Schema, reference
-from dongne.standards.sensorthings.batch import METHODS, MOST_REQUESTS
+from dongne.standards.openapi import (
+    JSON,
+    WRITE_ERRORS,
+    Answer,
+    Body,
+    Operation,
+    Parameter,
+    Schema,
+    reference,
+    schema_of,
+)
+from dongne.standards.sensorthings.batch import MOST_REQUESTS, JsonRequest
 from dongne.standards.sensorthings.observations import COMPONENTS
 from dongne.standards.sensorthings.schema import SETS
 from dongne.web.api.description.examples import Examples
@@ -23,7 +33,7 @@ def data_arrays(examples: Examples) -> Operation:
                 "type": "array", "items": {"enum": ["id", *COMPONENTS]}, "contains": {"const": "result"}, "uniqueItems": True,
             },
             "dataArray@iot.count": {"type": "integer"},
-            "dataArray": {"type": "array", "items": {"type": "array"}, "description": "A list of values in the order of components."},
+            "dataArray": {"type": "array",  "description": "Lists of values in the order of components; a row that is none is an error in its place."},
         },
     }  # fmt: skip
     example = [{
@@ -41,19 +51,7 @@ def data_arrays(examples: Examples) -> Operation:
 
 def batch(examples: Examples) -> Operation:
     """POST /v1.1/$batch."""
-    request = {
-        "type": "object",
-        "required": ["url", "method"],
-        "properties": {
-            "id": _TEXT,
-            "method": {"enum": [*METHODS, *(name.lower() for name in METHODS)]},
-            "url": {"type": "string", "description": "Below the service root; `$id` is what request `id` made."},
-            "headers": {"type": "object", "additionalProperties": _TEXT},
-            "body": {},
-            "atomicityGroup": {"type": "string", "description": "All of a group is stored or nothing."},
-            "dependsOn": {"type": "array", "items": _TEXT},
-        },
-    }
+    request, schemas = schema_of(JsonRequest, "batch")
     sent = {
         "type": "object",
         "required": ["requests"],
@@ -77,7 +75,7 @@ def batch(examples: Examples) -> Operation:
         f"At most {MOST_REQUESTS}, as JSON (OData JSON 4.01, 19) or multipart/mixed (18-088, clause 11); answered in the same form.",
         parameters=(Parameter("Prefer", _TEXT, "`odata.continue-on-error=false` ends it at the first that fails.", "header"),),
         body=Body({JSON: sent, "multipart/mixed": _TEXT}, {"requests": example, "multipart/mixed": _MULTIPART}),
-        errors=(400, 401, 413, 415, 429, 503),
+        errors=(400, 401, 413, 415, 429, 503), schemas=schemas,
     )  # fmt: skip
 
 

@@ -53,6 +53,18 @@ _PATCH_BODY: Schema = {
     },
 }
 MADE = {201: Answer("It is there, and durable.", headers=("Location",))}
+DELETED = {
+    200: Answer(
+        "They are gone, and that is durable.",
+        {
+            JSON: {
+                "type": "object",
+                "required": ["deleted"],
+                "properties": {"deleted": {"type": "integer", "minimum": 0}},
+            }
+        },
+    )
+}
 DONE = {200: Answer("Done, and durable.")}
 
 
@@ -202,7 +214,7 @@ class _Set:
             examples=("name eq 'nothing is called so'" if "name" in target.properties else "id eq 0",),
         )  # fmt: skip
         return Operation(
-            "DELETE", path, f"delete{name}", self.tag, f"Delete those {target.name}{whose} that fit", DONE,
+            "DELETE", path, f"delete{name}", self.tag, f"Delete those {target.name}{whose} that fit", DELETED,
             f"At most {MOST_DELETED} at once.", **{**common, "parameters": (*given, which)},
         )  # fmt: skip
 
