@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -21,12 +22,13 @@ from paho.mqtt.properties import Properties
 
 from dongne.adapters.clock import CityClock
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig, MqttStatus, parse_address
-from dongne.adapters.mqtt.mosquitto import Mosquitto
+from dongne.adapters.mqtt.mosquitto import Mosquitto, mosquitto_conf
 from dongne.model.entities import Datastream, Property, Sensor, Thing, Unit, put
 from dongne.model.errors import BadSetup, RetryLater
 from dongne.model.records import RecordKind
 from dongne.model.tasks import TaskEvent
 from dongne.model.times import from_us
+from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Transaction
 from dongne.stores.embedded.store import EmbeddedStore
@@ -379,6 +381,31 @@ def task(key: str, ago: timedelta = timedelta(0), state: str = "created", **para
     return Entry(RecordKind.TASK, msgspec.msgpack.encode(event))
 
 
+def test_a_device_says_over_the_broker_what_became_of_its_task_and_nobody_makes_one_there(
+    store: EmbeddedStore, broker: Mosquitto, device: Device
+) -> None:
+    written: list[Any] = []
+    desk = TaskDesk(store, ZoneInfo("UTC"))
+    config = MqttConfig(port=broker.port, measure=False)
+    adapter = MqttAdapter(store, Intake(store), config, desk, lambda who, changed: written.append((who.name, changed)))
+    adapter.start()
+    try:
+        until(lambda: adapter.status().connected, "connected")
+        device.subscribe("v1.1/Tasks/1")
+        device.subscribe("answers")
+        store.submit(Transaction([task("a")])).result()
+        number = json.loads(until(lambda: device.heard, "the Task")[0].payload)["@iot.id"]
+        device.say(f"v1.1/Tasks({number})/status", '{"state": "failed", "message": "no power"}', answer_to="answers")
+        device.say(f"v1.1/Tasks({number})/status", '{"state": "executing"}', answer_to="answers")
+        until(lambda: len(device.heard) == 3, "both answered")
+        (found,) = store.list_tasks_by_id([number])
+        assert (found.state, found.reason, found.changed_by) == ("failed", "no power", "broker")
+        assert json.loads(device.heard[2].payload)["code"] == 409
+        assert written == [("broker", [("put", "Task", number)])]
+    finally:
+        adapter.close()
+
+
 def test_a_new_task_goes_out_once_and_after_a_restart_what_had_not_gone_out(
     store: EmbeddedStore, broker: Mosquitto, device: Device
 ) -> None:
@@ -408,7 +435,12 @@ def checks_of(adapter: MqttAdapter) -> dict[str, str]:
 
 @pytest.mark.parametrize(("setting", "found"), [("true", "ok"), ("false", "wrong")])
 def test_a_broker_that_delays_small_packets_is_found_out(
-    mosquitto: str, tmp_path: Path, store: EmbeddedStore, setting: str, found: str
+    mosquitto: str,
+    tmp_path: Path,
+    store: EmbeddedStore,
+    setting: str,
+    found: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     broker = Mosquitto(tmp_path / "broker")
     conf = tmp_path / "broker" / "mosquitto.conf"
@@ -418,6 +450,10 @@ def test_a_broker_that_delays_small_packets_is_found_out(
         with running(store, broker, measure=True) as adapter:
             until(lambda: checks_of(adapter)["tcp_nodelay_ms"] != "unknown", "measured")
             assert checks_of(adapter)["tcp_nodelay_ms"] == found
+            remedies = [check.remedy for check in adapter.status().checks if check.state == "wrong"]
+            assert ["set_tcp_nodelay true" in remedy for remedy in remedies] == [True] * (found == "wrong")
+            if found == "wrong":
+                until(lambda: "set_tcp_nodelay true" in caplog.text, "said in the log, with the remedy")
     finally:
         broker.stop()
 
@@ -464,3 +500,9 @@ def test_addresses_are_read_and_wrong_ones_refused() -> None:
     for wrong in ("http://x", "mqtt://", "mqtt://x:port"):
         with pytest.raises(BadSetup):
             parse_address(wrong)
+
+
+def test_the_settings_that_are_shipped_are_those_which_are_tested_here() -> None:
+    shipped = (Path(__file__).parents[2] / "deploy" / "mosquitto.conf").read_text("utf-8")
+    settings = "".join(line for line in shipped.splitlines(keepends=True) if not line.startswith("#"))
+    assert settings == mosquitto_conf(Path("/var/lib/mosquitto/dongne"))

@@ -13,7 +13,7 @@ from dongne.adapters.mqtt.checks import BrokerChecks
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.connection import Connection
 from dongne.adapters.mqtt.reception import DoorStore, Reception
-from dongne.adapters.mqtt.status import MqttStatus
+from dongne.adapters.mqtt.status import WRONG, Check, MqttStatus
 from dongne.adapters.mqtt.task_reception import Audit, unwritten
 from dongne.adapters.mqtt.tasks import TaskSender
 from dongne.adapters.mqtt.views import Select
@@ -22,6 +22,7 @@ from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 
 TURN_S = 0.5
+SAY_EVERY_S = 1.0
 BROADCAST_TURN_S = 0.05
 OF_A_CITY = b'{"@iot.id":'  # how what a city says begins; no device knows the id of what it sends
 CLOSING_S = 1.5
@@ -60,6 +61,8 @@ class MqttAdapter:
         self._connections = self._answers = self._answers_dropped = self._ignored = 0
         self._answers_out: set[int] = set()
         self._trouble = "it is not connected yet"
+        self._said_wrong: set[str] = set()
+        self._say_at_s = 0.0
         self._session_kept = False
 
     def start(self) -> None:
@@ -117,15 +120,16 @@ class MqttAdapter:
             published=said.published if said else 0,
             left_out=said.left_out if said else 0,
             ignored=self._ignored,
-            checks=tuple(
-                self._checks.found(
-                    self.config.protocol,
-                    self._granted,
-                    took.most_waiting,
-                    self.config.receive_maximum,
-                    self._session_kept if self._connections > 1 else None,
-                )
-            ),
+            checks=tuple(self._found()),
+        )
+
+    def _found(self) -> list[Check]:
+        return self._checks.found(
+            self.config.protocol,
+            self._granted,
+            self._reception.most_waiting,
+            self.config.receive_maximum,
+            self._session_kept if self._connections > 1 else None,
         )
 
     # --- the thread
@@ -213,8 +217,19 @@ class MqttAdapter:
         self._tasks.send(line.publish)
         if self._broadcast:
             self._broadcast.turn(line)
+        now_s = time.monotonic()
+        if now_s >= self._say_at_s:
+            self._say_at_s = now_s + SAY_EVERY_S
+            self._say_what_is_wrong()
         if line.refused_filters:
             self._trouble = f"the broker refuses to give {', '.join(line.refused_filters)}; see its access rules"
+
+    def _say_what_is_wrong(self) -> None:
+        """Once for each: what the broker should be set up otherwise."""
+        for check in self._found():
+            if check.state == WRONG and check.name not in self._said_wrong:
+                self._said_wrong.add(check.name)
+                log.warning("MQTT broker %s: %s %s: %s", self.config.broker, check.name, check.value, check.remedy)
 
     def _finish(self, line: Connection) -> None:
         """Before good-bye: what the store has is acknowledged, so that it need not come again."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+from msgspec.structs import replace
+
 from dongne.adapters.mqtt import wire
 from dongne.adapters.mqtt.status import OK, UNKNOWN, WRONG, Check
 
@@ -18,6 +20,17 @@ BURST = 4
 SLOW_MS = 25.0  # of a burst beyond a single message: Linux delays an acknowledgement by 40 ms
 PAUSE_S = 0.02
 GIVE_UP_S = 5.0
+
+REMEDIES = {
+    "tcp_nodelay_ms": "small packets wait for each other; write `set_tcp_nodelay true` into mosquitto.conf",
+    "dropped_messages": "the broker throws messages away which it has confirmed; write `max_queued_messages 0` and a larger "
+    "`max_queued_bytes` into mosquitto.conf",
+    "max_inflight_messages": "no more than 20 messages are on their way at once; write `max_inflight_messages 1000` into "
+    "mosquitto.conf",
+    "session_kept": "the broker forgets sessions, and what waits in them; write `persistence true` and a "
+    "`persistence_location` which it may write into mosquitto.conf",
+    "maximum_qos": "the broker takes QoS 0 only, which promises nothing; write `max_qos 2` into mosquitto.conf",
+}  # deploy/mosquitto.conf has them all
 
 Publish = Callable[[str, bytes, int], Any]
 
@@ -95,7 +108,7 @@ class BrokerChecks:
     ) -> list[Check]:
         """What is known so far. `session_kept`: whether the session outlived the last loss of the connection; None
         where none was lost yet."""
-        return [
+        found = [
             Check("broker_version", OK if self._version else UNKNOWN, self._version),
             self._nodelay(),
             self._dropping(),
@@ -104,6 +117,7 @@ class BrokerChecks:
             Check("session_kept", UNKNOWN if session_kept is None else OK if session_kept else WRONG),
             *(self._told(granted) if protocol == wire.V5 else []),
         ]
+        return [replace(one, remedy=REMEDIES.get(one.name, "")) if one.state == WRONG else one for one in found]
 
     def _nodelay(self) -> Check:
         if len(self._bursts_ms) < ROUNDS // 2:

@@ -33,12 +33,11 @@ _AS_ROOT = "user root\n"
 
 def mosquitto_conf(folder: Path, port: int = 1883, host: str = "127.0.0.1") -> str:
     """The settings for a broker that devices on the same machine or a closed network reach. Beyond that it needs
-    `allow_anonymous false`, a `password_file`, TLS and an `acl_file`: docs/mqtt.md."""
-    conf = _CONF.format(
+    `allow_anonymous false`, a `password_file`, TLS and an `acl_file`: docs/mqtt.md. deploy/mosquitto.conf is this."""
+    return _CONF.format(
         port=port, host=host, folder=folder, inflight=MAX_INFLIGHT, queued_bytes=MAX_QUEUED_BYTES,
         packet_bytes=MAX_PACKET_BYTES,
     )  # fmt: skip
-    return conf + (_AS_ROOT if os.geteuid() == 0 else "")
 
 
 def find_mosquitto() -> str | None:
@@ -65,7 +64,8 @@ class Mosquitto:
         self.port = port or free_port(host)
         folder.mkdir(parents=True, exist_ok=True)
         self._conf = folder / "mosquitto.conf"
-        self._conf.write_text(mosquitto_conf(folder, self.port, host) + extra, encoding="utf-8")
+        as_root = _AS_ROOT if os.geteuid() == 0 else ""
+        self._conf.write_text(mosquitto_conf(folder, self.port, host) + as_root + extra, encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

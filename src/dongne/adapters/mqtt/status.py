@@ -7,11 +7,13 @@ OK, WRONG, UNKNOWN = "ok", "wrong", "unknown"
 
 class Check(msgspec.Struct, frozen=True):
     """What was found about a setting of the broker: `state` is ok, wrong or unknown (cannot be seen from here);
-    docs/mqtt.md has a line on each name. `value` is what was measured or told, in the unit the name ends with."""
+    docs/mqtt.md has a line on each name. `value` is what was measured or told, in the unit the name ends with, `remedy` what
+    to change where it is wrong."""
 
     name: str
     state: str
     value: str = ""
+    remedy: str = ""
 
 
 class MqttStatus(msgspec.Struct, frozen=True, kw_only=True):
