@@ -21,9 +21,11 @@ from dongne.model.cases import CaseEvent
 from dongne.model.entities import (
     Actuator,
     Datastream,
+    EntityType,
     FeatureOfInterest,
     Location,
     Relation,
+    Remove,
     TaskingCapability,
     Thing,
     Unit,
@@ -339,9 +341,6 @@ def test_who_reached_personal_data_and_what_for_is_written_down(walked: Walked) 
 
 
 def test_cases_of_a_thing_that_was_deleted_stay_with_who_sees_everything(tmp_path: Path) -> None:
-    from dongne.model.entities import EntityType, Remove
-    from dongne.model.records import RecordKind
-
     with little_city.open_little_city(tmp_path / "store", guarded_at="0.0.0.0") as city:
         case = plant(city)
         gone = [Remove(EntityType.DATASTREAM, HOME_LEVEL), Remove(EntityType.THING, HOME)]
