@@ -33,13 +33,14 @@ from dongne.web.resident import map as map_page
 log = logging.getLogger(__name__)
 LAYERS_FRESH_S = 3600.0  # they are remembered by the revision of the graph
 CATALOG_FRESH_S = 30.0
+LONGEST_PATH = 1_000
 API_PATHS = ("/v1.1", "/api", "/events", "/metrics", "/status", "/openapi.json")
 
 
 def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
     """The application. `api` answers the paths of API_PATHS and gets their requests untouched."""
     is_https = context.public_url.startswith("https://")
-    pages = create_pages(context)
+    pages = with_sane_paths(create_pages(context))
     if api is None:
         return with_headers(pages, is_https=is_https)
     if isinstance(api, Api):
@@ -54,6 +55,17 @@ def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
             await pages(scope, receive, send)
 
     return with_headers(app, is_https=is_https)
+
+
+def with_sane_paths(pages: ASGIApp) -> ASGIApp:
+    """The same; a path longer than any of ours leads to nothing, before somebody tries to read a number out of it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and len(scope["path"]) > LONGEST_PATH:
+            scope = {**scope, "path": "/-", "raw_path": b"/-"}
+        await pages(scope, receive, send)
+
+    return app
 
 
 def list_operations(context: WebContext) -> list[Operation]:

@@ -56,8 +56,7 @@ def packages(node_modules: Path) -> dict[str, str]:
 
 def find_own(path: str) -> Path | None:
     """One of our files."""
-    file = (OWN / path).resolve()
-    return file if file.is_file() and file.is_relative_to(OWN.resolve()) else None
+    return _find(OWN.resolve(), path)
 
 
 def find_package_file(node_modules: Path, package: str, path: str) -> Path | None:
@@ -65,10 +64,16 @@ def find_package_file(node_modules: Path, package: str, path: str) -> Path | Non
     if package not in PACKAGES:
         return None
     folder, endings = PACKAGES[package]
-    root = (node_modules / folder).resolve()
-    file = (root / path).resolve()
-    allowed = path.endswith(endings) and file.is_relative_to(root)
-    return file if allowed and file.is_file() else None
+    return _find((node_modules / folder).resolve(), path) if path.endswith(endings) else None
+
+
+def _find(root: Path, path: str) -> Path | None:
+    """The file below this folder."""
+    try:
+        file = (root / path).resolve()
+        return file if file.is_relative_to(root) and file.is_file() else None
+    except (OSError, ValueError):  # a name too long for a file, or with a NUL in it
+        return None
 
 
 def serve_own(request: Request) -> Response:

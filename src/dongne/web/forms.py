@@ -7,15 +7,35 @@ site's page can't make a browser send that.
 
 import hmac
 import secrets
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from dongne.model.errors import NotAllowed
+from dongne.model.errors import BadInput, NotAllowed, TooLarge
 from dongne.web.context import WebContext
 
 FIELD = "form"  # the hidden field with the mark
 COOKIE = "dongne_token"
+LONGEST, MOST_FIELDS = 256 << 10, 500
 _SALT = 16
+
+
+async def read_fields(request: Request) -> dict[str, str]:
+    """The fields of a form that was posted, the last where one comes twice. Raises BadInput where it is none, TooLarge."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise BadInput(f"forms are sent as application/x-www-form-urlencoded, not as {kind[:60]!r}", reason="form")
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST:
+            raise TooLarge(f"the form is longer than {LONGEST >> 10} KiB; make it shorter", reason="form")
+    try:
+        return dict(
+            parse_qsl(body.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS)
+        )
+    except ValueError as error:
+        raise BadInput(f"the form can't be read: {error}", reason="form") from None
 
 
 def mark_of(request: Request, context: WebContext, salt: str = "") -> str:

@@ -19,7 +19,7 @@ from dongne.model.times import parse_instant, to_us
 from dongne.model.who import Right, Who
 from dongne.web import assets, shapes
 from dongne.web.context import WebContext
-from dongne.web.forms import COOKIE, FIELD, check_form, check_origin, mark_of
+from dongne.web.forms import COOKIE, FIELD, check_form, check_origin, mark_of, read_fields
 from dongne.web.names import Names
 from dongne.web.seen import SeenCity
 from dongne.web.texts import Words
@@ -216,6 +216,6 @@ async def read_form(page: Page, right: Right) -> dict[str, str]:
     check_origin(page.request)
     if right not in page.who.rights:
         page.who.must(right)
-    form = {key: str(value) for key, value in (await page.request.form()).items()}
+    form = await read_fields(page.request)
     check_form(page.request, page.context, form.pop(FIELD, ""))
     return form

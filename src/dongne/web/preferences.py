@@ -6,16 +6,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from dongne.web.forms import FIELD, check_form
+from dongne.web.forms import FIELD, check_form, read_fields
 from dongne.web.frame import THEMES, YEAR_S
 
 
 async def choose(request: Request) -> Response:
     """POST /preferences: theme, and where to go on."""
-    form = await request.form()
-    check_form(request, request.app.state.context, str(form.get(FIELD, "")))
-    response = RedirectResponse(safe_path(str(form.get("next", "/"))), 303)
-    theme = str(form.get("theme", ""))
+    form = await read_fields(request)
+    check_form(request, request.app.state.context, form.get(FIELD, ""))
+    response = RedirectResponse(safe_path(form.get("next", "/")), 303)
+    theme = form.get("theme", "")
     if theme in THEMES:
         response.set_cookie("theme", theme, max_age=YEAR_S, samesite="lax")
     return response

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from dongne.model.who import ANYBODY
-from dongne.web.forms import COOKIE, FIELD, check_form
+from dongne.web.forms import COOKIE, FIELD, check_form, read_fields
 from dongne.web.frame import Page, open_page, render
 from dongne.web.preferences import safe_path
 
@@ -29,10 +29,10 @@ def _form(page: Page, onward: str, status: int = 200, *, is_wrong: bool = False)
 async def sign_in(request: Request) -> Response:
     """POST /sign-in: token, next."""
     page = open_page(request)
-    form = await request.form()
-    check_form(request, page.context, str(form.get(FIELD, "")))
+    form = await read_fields(request)
+    check_form(request, page.context, form.get(FIELD, ""))
     page.context.rates.check("sign_in", ANYBODY, request.scope)
-    token, onward = str(form.get("token", "")).strip(), safe_path(str(form.get("next", "/")))
+    token, onward = form.get("token", "").strip(), safe_path(form.get("next", "/"))
     who = await asyncio.to_thread(page.context.gate.sign_in, token, client_of(request))
     if who is None:
         return _form(page, onward, 401, is_wrong=True)
@@ -44,7 +44,7 @@ async def sign_in(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """POST /sign-out."""
     page = open_page(request)
-    check_form(request, page.context, str((await request.form()).get(FIELD, "")))
+    check_form(request, page.context, (await read_fields(request)).get(FIELD, ""))
     if page.who.is_known:
         await asyncio.to_thread(page.context.gate.write_down, page.who, "signed out", client_of(request))
     response = RedirectResponse("/", 303)
