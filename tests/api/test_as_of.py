@@ -1,6 +1,7 @@
 """A city as it was: what was answered then is answered again, whatever came, changed or went since."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -31,7 +32,7 @@ QUESTIONS = [
 
 
 def _without_as_of(text: str) -> str:
-    return text.replace("&$asOf=2026-05-01T12:00:00Z", "")
+    return re.sub(r"&\$upTo=\d+", "", text.replace("&$asOf=2026-05-01T12:00:00Z", ""))
 
 
 @pytest.fixture

@@ -35,6 +35,11 @@ def ids(client: Client, path: str, **options: str) -> list[int]:
     return [one["@iot.id"] for one in client.json(path, **options)["value"]]
 
 
+def without_links(entity: dict[str, Any]) -> dict[str, Any]:
+    """As it stands in an expansion."""
+    return {name: value for name, value in entity.items() if not name.endswith("@iot.navigationLink")}
+
+
 @settings(max_examples=10, deadline=None)
 @given(sent=st.lists(SENT, max_size=8), gone=st.integers(0, 3), top=st.integers(1, 4), skip=st.integers(0, 2))
 def test_memory_and_history_say_the_same_of_the_newest(
@@ -61,5 +66,7 @@ def test_memory_and_history_say_the_same_of_the_newest(
         for stream in expanded:
             path = f"Datastreams({stream['@iot.id']})/Observations"
             slow = city.json(path, top="1", orderby=order, filter="id gt 0")
-            assert stream["Observations"] == slow["value"] == city.json(path, top="1", orderby=order)["value"]
+            quick = city.json(path, top="1", orderby=order)
+            assert quick["value"] == slow["value"]
+            assert stream["Observations"] == [without_links(one) for one in slow["value"]]
             assert ("@iot.nextLink" in slow) == ("Observations@iot.nextLink" in stream)

@@ -26,7 +26,7 @@ DEEPEST_EXPAND = 6
 MOST_EXPANDS = 20
 LARGEST_NUMBER = 2**31 - 1
 LARGEST_ID = 2**63 - 1
-OPTIONS = ("$filter", "$orderby", "$top", "$skip", "$count", "$select", "$expand", "$resultFormat", "$asOf")
+OPTIONS = ("$filter", "$orderby", "$top", "$skip", "$count", "$select", "$expand", "$resultFormat", "$asOf", "$upTo")
 _SPELLINGS = {name.lower(): name for name in OPTIONS}
 _PLACES = re.compile(r"([^\[\]]*)((?:\[\d{1,9}\])+)")  # list[0][1]
 _STEP = re.compile(r"([A-Za-z]+)(?:\(([^()]*)\))?")
@@ -73,6 +73,8 @@ def _with_option(query: Query, name: str, value: str, entity_set: EntitySet) -> 
             expand = _read_expands(words, entity_set, 1)
             words.end()
             return msgspec.structs.replace(query, expand=expand)
+        case "$upTo":
+            return msgspec.structs.replace(query, up_to=_whole(name, value, LARGEST_ID))
         case "$asOf":
             return msgspec.structs.replace(query, as_of_us=_instant_us(name, value))
         case "$resultFormat":
@@ -98,9 +100,9 @@ def _instant_us(name: str, value: str) -> int:
         raise BadInput(f"{name}: {error.message}", reason="query") from None
 
 
-def _whole(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit()) or int(value[:20]) > LARGEST_NUMBER or len(value) > 20:
-        raise BadInput(f"{name}={value[:40]} is not a whole number from 0 to {LARGEST_NUMBER}", reason="query")
+def _whole(name: str, value: str, largest: int = LARGEST_NUMBER) -> int:
+    if not (value.isascii() and value.isdigit()) or int(value[:20]) > largest or len(value) > 20:
+        raise BadInput(f"{name}={value[:40]} is not a whole number from 0 to {largest}", reason="query")
     return int(value)
 
 
@@ -184,7 +186,7 @@ def _read_option(words: Words, query: Query, name: Token, target: EntitySet, dep
             return replace(query, select=_read_select(words, target))
         case "$expand":
             return replace(query, expand=_read_expands(words, target, depth + 1))
-    raise words.refuse(name, f"there is no option {name.text[:40]!r} in $expand; options: {', '.join(OPTIONS[:-2])}")
+    raise words.refuse(name, f"there is no option {name.text[:40]!r} in $expand; options: {', '.join(OPTIONS[:-3])}")
 
 
 def _merge(expands: list[Expand], new: Expand, words: Words) -> None:

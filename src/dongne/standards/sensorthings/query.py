@@ -153,6 +153,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     expand: tuple["Expand", ...] = ()
     as_of_us: int | None = None  # the city as it was at this instant
     result_format: str = ""  # dataArray, CSV or GeoJSON; entities as JSON where it is empty
+    up_to: int | None = None  # nothing with a higher id: what comes while somebody reads page by page
+    after: tuple[Any, ...] | None = None  # only what follows the row with this `Page.last_key`; for a store's own use
 
 
 def selected(query: Query) -> list[str] | None:
@@ -205,9 +207,11 @@ class Row(msgspec.Struct, gc=False):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """The entities of one set, in order. `more`: there are further ones; `count` where it was asked for."""
+    """The entities of one set, in order. `more`: there are further ones; `count` where it was asked for; `last_key`: by
+    what the last one is sorted, for `Query.after`."""
 
     set_name: str
     rows: list[Row]
     more: bool = False
     count: int | None = None
+    last_key: tuple[Any, ...] = ()

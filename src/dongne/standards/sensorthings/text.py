@@ -112,6 +112,8 @@ def query_options(query: Query) -> list[tuple[str, str]]:
         options.append(("$skip", str(query.skip)))
     if query.as_of_us is not None:
         options.append(("$asOf", format_us(query.as_of_us)))
+    if query.up_to is not None:
+        options.append(("$upTo", str(query.up_to)))
     if query.result_format:
         options.append(("$resultFormat", query.result_format))
     return options

@@ -44,7 +44,8 @@ class Limits(msgspec.Struct, frozen=True):
     default_top: int = 100
     max_top: int = 10_000
     max_rows: int = 100_000
-    max_rows_plain: int = 1_000_000  # of a data array or CSV, in one answer; a nextLink leads on
+    slice_rows: int = 10_000  # of an answer without end, at once
+    slice_rows_expanded: int = 500
     slowest_s: float = 20.0
 
 
@@ -91,6 +92,23 @@ class Selector:
             if self._veil.hidden(sight) == now:  # else something came or went that must not be seen
                 return found
         raise RetryLater("what may be seen changes all the time; ask again in a second", reason="access_changes")
+
+    def slices(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Iterator[Page]:
+        """All of a set, a page at a time: what is held never depends on how much that is. What comes meanwhile is left
+        out, and nothing comes twice. The last page says `more` where `$top` ends it. Any thread may take the next."""
+        size = self.limits.slice_rows_expanded if query.expand else self.limits.slice_rows
+        left = query.top
+        if set_of(path) is OBSERVATIONS and query.up_to is None:
+            query = msgspec.structs.replace(query, up_to=self._store.head())
+        while True:
+            top = size if left is None else min(size, left)
+            page = self.select(path, msgspec.structs.replace(query, top=top, result_format=""), sight)
+            assert isinstance(page, Page)
+            left = None if left is None else left - top
+            yield page
+            if not page.more or left == 0:
+                return
+            query = msgspec.structs.replace(query, skip=0, count=False, after=page.last_key)
 
     def by_interval(
         self, datastreams: Sequence[int], start_us: int, end_us: int, grouping: Grouping, most: int
@@ -192,8 +210,6 @@ class Question:
     # --- sets
 
     def _top(self, query: Query) -> int:
-        if query.result_format in ("dataArray", "CSV") and not query.expand:
-            return self._limits.max_rows_plain if query.top is None else min(query.top, self._limits.max_rows_plain)
         return min(self._limits.default_top if query.top is None else query.top, self._limits.max_top)
 
     def _page(self, target: EntitySet, query: Query, parent: tuple[EntitySet, int, str] | None) -> Page:
@@ -203,6 +219,7 @@ class Question:
         parents = None if parent is None else Parents(LINKS[parent[0].name, parent[2]], [parent[1]])
         top = self._top(query)
         rows: list[Row] = []
+        found: list[tuple[Any, ...]] = []
         if target is OBSERVATIONS and query.orderby[:1] == (BY_RESULT,) and not self._rows.have_result_times():
             query = msgspec.structs.replace(query, orderby=query.orderby[1:])  # nothing to sort by
         if top:
@@ -210,20 +227,21 @@ class Question:
             statement, values = page_statement(
                 target, query, parents, top + 1, self._now_us, bound=bound, scene=self._scene
             )
-            rows = self._rows_of(target, self._run(statement, values), query)
-        more = len(rows) > top
+            found = self._run(statement, values)
+            rows = self._rows_of(target, found[:top], query)
+        more = len(found) > top
         count = None
         if query.count:
             ((_, count),) = self._run(*count_statement(target, query, parents, self._now_us, self._scene)) or (
                 (None, 0),
             )
-        return Page(target.name, rows[:top], more, count)
+        return Page(target.name, rows, more, count, _key_of(found[:top], target))
 
     def _bound(self, target: EntitySet, query: Query, top: int) -> Bound | None:
         """For the newest of all: what none of them lies before, from the last numbers that arrived. Where those are late
         data it reaches too far back, and costs time but no row."""
         by = NEWEST_FIRST.get(query.orderby[0]) if query.orderby and target is OBSERVATIONS else None
-        if by is None or query.filter is not None or self._past:
+        if by is None or query.filter is not None or query.up_to is not None or self._past:
             return None
         wanted = query.skip + top + 1
         after = self._store.head() - 2 * wanted
@@ -343,9 +361,16 @@ class Question:
             raise BadInput(f"$filter cannot be computed: {str(error)[:200]}", reason="query") from None
 
 
+def _key_of(found: Sequence[tuple[Any, ...]], target: EntitySet) -> tuple[Any, ...]:
+    """What the last of these rows is sorted by: its values behind its columns, then its id."""
+    columns = 9 if target is OBSERVATIONS else 2
+    return (*found[-1][columns:], found[-1][1]) if found else ()
+
+
 def _asks_newest(query: Query, target: EntitySet) -> str:
     """Whether the one newest Observation is asked for, and by what; else empty."""
-    is_one = query.top == 1 and not query.skip and not query.count and query.filter is None
+    is_whole = query.filter is None and query.up_to is None and query.after is None
+    is_one = query.top == 1 and not query.skip and not query.count and is_whole
     if target is not OBSERVATIONS or not is_one or query.orderby[1:] not in ((), (BY_NUMBER,)):
         return ""
     by = NEWEST_FIRST.get(query.orderby[0], "") if query.orderby else ""

@@ -56,12 +56,15 @@ def page_statement(
     bound: Bound | None = None,
     scene: Scene = ANYWHERE,
 ) -> Statement:
-    """Rows (parent, id, for Observations also their columns) in order: at most `limit` of each parent after `$skip`,
-    and `most` in all."""
+    """Rows (parent, id, for Observations also their columns; not of several parents at once: what they are sorted by) in
+    order: at most `limit` of each parent after `$skip`, and `most` in all."""
     bindings = Bindings(scene)
     parts = _compile(target, query, parents, bindings, now_us)
     if bound is not None:
         condition = f"b.{bound.column} >= {bindings.bind(bound.least)}"
+        parts = replace(parts, where=f"{parts.where} and {condition}" if parts.where else f" where {condition}")
+    if query.after is not None:
+        condition = _following(parts.keys, query.after, bindings)
         parts = replace(parts, where=f"{parts.where} and {condition}" if parts.where else f" where {condition}")
     tables = _tables(target, bindings, parents)
     each = parents is not None and len(parents.ids) > 1 and not isinstance(parents.link, ToOne)
@@ -73,6 +76,7 @@ def page_statement(
     columns = ", ".join(("parent", "id", *(_OBSERVATION_NAMES if target is OBSERVATIONS else ())))
     order = _ordered([(f"k{place}", down) for place, (_, down) in enumerate(parts.keys)], "id")
     if not each:
+        columns = ", ".join((columns, *(f"k{place}" for place in range(len(parts.keys)))))
         return bindings.statement(f"select {columns} from ({union}) order by {order} limit {limit} offset {query.skip}")
     ranked = f"select *, row_number() over (partition by parent order by {order}) as place from ({union})"
     text = (
@@ -106,7 +110,7 @@ def count_statement(
 ) -> Statement:
     """Rows (parent, how many)."""
     bindings = Bindings(scene)
-    parts = _compile(target, Query(filter=query.filter), parents, bindings, now_us)
+    parts = _compile(target, Query(filter=query.filter, up_to=query.up_to), parents, bindings, now_us)
     tables = _tables(target, bindings, parents)
     group = "" if parts.parent == "null" else " group by all"
     branches = [
@@ -151,6 +155,23 @@ def _ordered(keys: list[tuple[str, bool]], number: str) -> str:
     return ", ".join((*(_direction(key, down) for key, down in keys), number))
 
 
+def _following(keys: list[tuple[str, bool]], after: tuple[Any, ...], bindings: Bindings) -> str:
+    """The condition for what comes later in this order than the row with these values and this id; what is missing is
+    below all else."""
+    same: list[str] = []
+    ways = []
+    for (key, down), value in zip(keys, after[:-1], strict=True):
+        if value is None:
+            ways.append([*same, "false" if down else f"{key} is not null"])
+            same.append(f"{key} is null")
+            continue
+        place = bindings.bind(value)
+        ways.append([*same, f"({key} < {place} or {key} is null)" if down else f"{key} > {place}"])
+        same.append(f"{key} = {place}")
+    ways.append([*same, f"b.id > {bindings.bind(after[-1])}"])
+    return "(" + " or ".join(f"({' and '.join(way)})" for way in ways) + ")"
+
+
 def _direction(key: str, descending: bool) -> str:
     return f"{key} {'desc nulls last' if descending else 'asc nulls first'}"  # 18-088, 9.3.3.1
 
@@ -170,6 +191,8 @@ def _compile(target: EntitySet, query: Query, parents: Parents | None, bindings:
         else:
             joins += compiler.joins.tables
             where.append(condition)
+    if query.up_to is not None:
+        where.append(f"b.id <= {bindings.bind(query.up_to)}")
     sorter = Compiler(target, bindings, now_us, prefix="o")
     keys = [(key, order.descending) for order in query.orderby for key in sorter.sort_key(order.expression)]
     if not keys and parents is not None and isinstance(parents.link, Pairs) and parents.link.place:

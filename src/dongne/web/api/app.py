@@ -153,7 +153,7 @@ class Api:
     async def _sensorthings(self, scope: Scope, receive: Receive, send: Send, rest: str) -> None:
         method = scope["method"]
         if method in READ and rest not in POSTED:
-            await self._reads.get(scope, send, rest)
+            await self._reads.get(scope, receive, send, rest)
             return
         check_method(method, rest)
         if rest == "$batch":

@@ -45,6 +45,9 @@ class Select(Protocol):
     def select(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Page | Row:
         """A Page for a set, a Row for one entity, of what this sight reaches. Raises NotFound, BadInput, RetryLater."""
 
+    def slices(self, path: ResourcePath, query: Query, sight: Sight = PUBLIC) -> Iterator[Page]:
+        """All of a set, a page at a time, whatever comes meanwhile."""
+
     def by_interval(self, datastreams: Sequence[int], start_us: int, end_us: int, grouping: Grouping, most: int) -> Any:
         """An Arrow table: datastream, start, end and the values of each interval of [start, end). Raises BadInput beyond
         `most` rows, RetryLater where it takes too long."""
