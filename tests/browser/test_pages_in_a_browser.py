@@ -16,9 +16,10 @@ from dongne.model.errors import BadSetup
 ROUTES = [
     "/", "/things", "/things?q=kaivo&state=busy", f"/things/{FOOTWAY}", f"/things/{FULL_BIN}", "/things/8", "/map", "/cases",
     "/case", "/services", "/services/smart_bins", "/services/breaker", "/answers/whats_near",
-    "/answers/whats_near?lon=24.9395&lat=60.17", "/data", "/no/such/page",
+    "/answers/whats_near?lon=24.9395&lat=60.17", "/data", "/no/such/page", "/catalog", "/ogc?f=html",
+    "/ogc/collections/waste_basket/items?f=html", f"/ogc/collections/waste_basket/items/{FULL_BIN}?f=html",
 ]  # fmt: skip
-LIST_PAGES = ["/", "/things", "/cases", "/services", "/data"]
+LIST_PAGES = ["/", "/things", "/cases", "/services", "/data", "/catalog", "/ogc/collections/waste_basket/items"]
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RUN_AXE = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}}).then(r => r.violations)"
 JS_BUDGET_BYTES = 60_000

@@ -89,24 +89,25 @@ class Collections:
     def __init__(self, context: WebContext) -> None:
         self._context, self._store, self._graph = context, context.store, context.store.graph
         self._veil = Veil(self._graph)
-        self._known: tuple[int, dict[str, Collection]] = (-1, {})
-        self._shapes: dict[int, tuple[Any, Any]] = {}  # id of a Location -> its GeoJSON, and that as a shape
+        self._things: tuple[int, dict[str, Collection]] = (-1, {})  # of one revision of the graph
+        self._places: tuple[int, Collection] = (-1, Collection(LOCATIONS, (), {}))
+        self._shapes: dict[
+            int, tuple[Any, Any]
+        ] = {}  # id of a Location, or of a Datastream below 0 -> GeoJSON and shape
         self._areas = Remembered(AREAS_FRESH_S, 1)
 
     def list_all(self) -> dict[str, Collection]:
         """All of them by id: kinds of Things in the order of their names, then Locations and Datastreams."""
-        revision, known = self._known
-        if revision != self._graph.revision:
-            revision = self._graph.revision
-            hidden = self._veil.hidden(PUBLIC)
-            known = self._make_things(hidden)
-            known[LOCATIONS] = self._make_locations(hidden)
-            self._known = revision, known
-        return {**known, DATASTREAMS: self._make_datastreams(self._veil.hidden(PUBLIC))}
+        return {**self._list_things(), LOCATIONS: self._get_locations(), DATASTREAMS: self._get_datastreams()}
 
     def get(self, collection_id: str) -> Collection:
         """Raises NotFound."""
-        found = self.list_all().get(collection_id)
+        match collection_id:
+            case "locations":
+                return self._get_locations()
+            case "datastreams":
+                return self._get_datastreams()
+        found = self._list_things().get(collection_id)
         if found is None:
             raise NotFound(f"there is no collection {collection_id[:60]!r}; they are listed at /ogc/collections")
         return found
@@ -117,6 +118,25 @@ class Collections:
         columns = self._store.latest_of(np.array([one.stream for one in wanted], np.int64))
         newest = zip(*(column.tolist() for column in columns), strict=True)
         return [Feature(item, _with_newest(item, [next(newest) for _ in item.latest])) for item in items]
+
+    def _list_things(self) -> dict[str, Collection]:
+        revision, known = self._things
+        if revision != (now := self._graph.revision):
+            known = self._make_things(self._veil.hidden(PUBLIC))
+            self._things = now, known
+        return known
+
+    def _get_locations(self) -> Collection:
+        revision, known = self._places
+        if revision != (now := self._graph.revision):
+            known = self._make_locations(self._veil.hidden(PUBLIC))
+            self._places = now, known
+        return known
+
+    def _get_datastreams(self) -> Collection:
+        hidden = self._veil.hidden(PUBLIC)
+        found: Collection = self._areas.get(self._graph.revision, lambda: self._list_datastreams(hidden))
+        return found
 
     # --- Things
 
@@ -167,10 +187,6 @@ class Collections:
             items.append(Item(place.id, own, geometry if shape is not None else None, shape))
         return _collect(LOCATIONS, items, {})
 
-    def _make_datastreams(self, hidden: Hidden) -> Collection:
-        found: Collection = self._areas.get(self._graph.revision, lambda: self._list_datastreams(hidden))
-        return found
-
     def _list_datastreams(self, hidden: Hidden) -> Collection:
         gone, areas = hidden.of(EntityType.DATASTREAM), self._observed()
         items = []
@@ -181,7 +197,7 @@ class Collections:
             area, period = areas.get(stream.id, (None, None))
             geometry = area or find_geometry(self._graph, thing)  # where nothing was observed yet: where the Thing is
             begin, _, end = period.partition("/") if period else ("", "", "")
-            shape = make_shape(geometry) if geometry else None
+            shape = self._shape(-stream.id, geometry) if geometry else None
             own = self._of_datastream(stream, thing) | ({"begin": begin, "end": end or begin} if begin else {})
             span = (begin, end or begin) if begin else None
             latest = (Latest(stream.id, "result"),)
