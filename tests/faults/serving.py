@@ -16,14 +16,19 @@ import uvicorn
 
 from dongne.adapters.clock import CityClock
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig
+from dongne.adapters.webhooks import Rules, Webhooks
+from dongne.compose.hooks import TokenOwners
 from dongne.model.city import CityConfig
 from dongne.model.entities import Datastream, Entity, Location, Property, Sensor, Thing, Unit, put
 from dongne.model.records import RecordKind
+from dongne.model.who import BENCH
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Transaction
+from dongne.stores.access import AccessBook
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.lanes import MAX_WAITING_ROWS
 from dongne.stores.embedded.select import Selector
+from dongne.stores.webhooks import WebhookFile
 from dongne.web.api import ApiContext, append_protocol, create_api
 from dongne.web.server import Server
 
@@ -52,6 +57,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=MAX_WAITING_ROWS)
     parser.add_argument("--broker", type=int, default=0)
+    parser.add_argument("--pace", type=float, default=0.0, help="webhooks too, with waits so much shorter")
     parser.add_argument("--streams", type=int, default=40)
     given = parser.parse_args()
     store = EmbeddedStore.open(given.folder, CityClock(), max_waiting_rows=given.rows)
@@ -64,7 +70,13 @@ def main() -> None:
         mqtt.start()
     selector = Selector(store, store.history)
     status = (lambda: {"broker": mqtt.status()}) if mqtt else dict
-    api = create_api(ApiContext(store, CITY, intake, selector, mqtt=status))
+    webhooks = None
+    if given.pace:
+        owners = TokenOwners(AccessBook(given.folder), BENCH, lambda: True)
+        rules = Rules(inside=True, pace=given.pace, gather_s=0.01)
+        webhooks = Webhooks(store, WebhookFile(given.folder), owners, rules, CITY.id)
+        webhooks.start()
+    api = create_api(ApiContext(store, CITY, intake, selector, mqtt=status, webhooks=webhooks))
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         api, http=append_protocol(api), log_level="error", lifespan="off", timeout_graceful_shutdown=2
@@ -75,6 +87,8 @@ def main() -> None:
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     finally:
+        if webhooks:
+            webhooks.close()
         if mqtt:
             mqtt.close()
         selector.close()

@@ -21,6 +21,8 @@ from dongne.model.records import RecordKind, decode_batch
 from dongne.stores.embedded import EmbeddedStore
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "adapters"))
+from receiver import Receiver, is_signed
 from senders import City, HttpSenders, MqttSender
 
 QUEUE_ROWS = 8
@@ -209,3 +211,46 @@ def test_what_senders_were_told_is_stored_after_kills(tmp_path: Path, broker: Mo
 @pytest.mark.full
 def test_what_senders_were_told_is_stored_after_many_kills(tmp_path: Path, broker: Mosquitto) -> None:
     kill_meanwhile(tmp_path / "city", broker, 20, 6_000, random.randrange(10**6))
+
+
+def hooked(folder: Path, kills: int, count: int, seed: int) -> None:
+    """Observations go in, the city is killed again and again, the receiver fails now and then: what is at the receiver."""
+    chance = random.Random(seed)
+    receiver = Receiver(lambda n, path: (500, {}) if chance.random() < 0.2 else (200, {}))
+    city = City(folder, "--pace", "0.002")
+    try:
+        made = httpx.post(f"{city.url}/api/webhooks", json={"url": f"{receiver.url}/a", "datastreams": [1, 2]})
+        assert made.status_code == 201, made.text
+        http = HttpSenders(city)
+        thread = threading.Thread(
+            target=asyncio.run, args=(http.run(range(1, 4), range(0), range(0), count),), daemon=True
+        )
+        thread.start()
+        for _ in range(kills):
+            came = len(receiver.came)
+            until(lambda came=came: len(receiver.came) > came + 3, "deliveries go on")
+            city.kill()
+            city.start()
+        thread.join(60)
+        until(lambda: len(receiver.results("/a")) >= 2 * count, "all is there", 60)
+        assert city.stop() == 0
+    finally:
+        if city.process.poll() is None:
+            city.kill()
+        receiver.close()
+    assert Counter(receiver.results("/a")) == Counter([float(n) for n in range(count)] * 2)
+    first = {}
+    for headers, document in receiver.at("/a"):
+        assert first.setdefault(headers["webhook-id"], document) == document, "the same id with other content"
+    assert all(is_signed(headers, body, made.json()["secret"]) for _, headers, body, _ in receiver.came)
+    numbers = [event["number"] for document in first.values() for event in document["data"]["events"]]
+    assert numbers == sorted(set(numbers)), "out of order, or one under two ids"
+
+
+def test_a_webhook_loses_nothing_by_kills_and_its_ids_show_what_came_twice(tmp_path: Path) -> None:
+    hooked(tmp_path / "city", 2, 40, 5)
+
+
+@pytest.mark.full
+def test_a_webhook_loses_nothing_by_many_kills(tmp_path: Path) -> None:
+    hooked(tmp_path / "city", 20, 600, random.randrange(10**6))

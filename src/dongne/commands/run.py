@@ -62,6 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="where MQTT clients may connect to the city itself; off; or auto: 127.0.0.1:1884, if that is free",
     )
+    parser.add_argument(
+        "--webhooks",
+        choices=("outside", "anywhere", "off"),
+        default="outside",
+        help="where webhooks may go: outside is the internet over https; anywhere also this machine and its network, and "
+        "http (%(default)s)",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -91,6 +98,7 @@ def execute(arguments: argparse.Namespace) -> int:
         open=arguments.open,
         mqtt=arguments.mqtt,
         mqtt_quiet=arguments.mqtt_quiet,
+        webhooks=arguments.webhooks,
         mqtt_listen=arguments.mqtt_listen,
         public_url=public_url,
     )

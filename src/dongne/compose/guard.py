@@ -55,9 +55,13 @@ class Guard:
         self.token = file.read_text(encoding="utf-8").strip().strip('"')
         self.form_key = sha256(b"forms " + self.token.encode()).digest()
         rights, _ = ROLES["admin"]
-        self._admin = Who("folder", "admin", rights, None, EVERYTHING, is_known=True)
+        self.admin = Who("folder", "admin", rights, None, EVERYTHING, is_known=True)
         self._reaches: dict[Sight, tuple[Hidden, Hidden, bool]] = {}
         self._notes = Notes(self.book)
+
+    def is_open(self) -> bool:
+        """Whether whoever brings no token may write."""
+        return self._is_open
 
     def close(self) -> None:
         """All is written down."""
@@ -101,7 +105,7 @@ class Guard:
     def find_who(self, token: str) -> Who | None:
         """Whose token this is; None where it does not hold."""
         if secrets.compare_digest(token.encode("utf-8", "replace"), self.token.encode()):
-            return self._admin
+            return self.admin
         return self.book.find_who(token, _now_us())
 
     def _holder(self, token: str, scope: Scope) -> Who:

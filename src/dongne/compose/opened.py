@@ -35,6 +35,7 @@ class RunOptions:
     public_url: str = ""  # how the outside reaches it, where a proxy of this machine passes it on
     mqtt: str = "auto"  # an address, "off", or "auto": the broker of this machine if one answers
     mqtt_quiet: bool = False  # say nothing at the broker of what happens in the city
+    webhooks: str = "outside"  # where webhooks may go: outside (https on the internet), anywhere, off
     mqtt_listen: str = "auto"  # where MQTT clients connect, "off", or "auto": at this machine only, if the port is free
 
 

@@ -12,6 +12,7 @@ from dongne import __version__
 from dongne.adapters.mqtt.task_reception import unwritten
 from dongne.adapters.sources import load_sources
 from dongne.compose.guard import Guard, write_note
+from dongne.compose.hooks import TokenOwners, make_webhooks
 from dongne.compose.messaging import address_of, bind_listener, make_listener, mqtt_endpoints, mqtt_status
 from dongne.compose.opened import Report, RunOptions
 from dongne.compose.running import RunningCity
@@ -76,32 +77,23 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     mqtt = None
     if mqtt_socket is not None:
         mqtt = make_listener(city, mqtt_socket, selector, guard.mqtt_who_of(mqtt_socket.getsockname()[0]), url)
+    webhooks = make_webhooks(city, TokenOwners(guard.book, guard.admin, guard.is_open))
     api = create_api(
         ApiContext(
             city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, rates=rates, desk=city.desk,
             public_url=(lambda scope: options.public_url) if options.public_url else asked_address_of, version=__version__,
             max_body_bytes=int(limits.body_mib * (1 << 20)), mqtt=partial(mqtt_status, city.mqtt, mqtt),
-            mqtt_endpoints=mqtt_endpoints(city.mqtt, mqtt),
+            webhooks=webhooks, mqtt_endpoints=mqtt_endpoints(city.mqtt, mqtt),
         )
     )  # fmt: skip
     laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
     sources = tuple(load_sources(city.opened.city_folder).values())
     texts = Texts.load(city.config.zone_info, city.config.languages)
     pages = WebContext(
-        city.store,
-        city.runtime,
-        city.config,
-        texts,
-        public_url=options.public_url,
-        speed=options.speed,
-        mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""),
-        lab=laboratory,
-        sources=sources,
-        basemap=city.basemap,
-        select=selector,
-        gate=guard,
-        rates=rates,
-    )
+        city.store, city.runtime, city.config, texts, public_url=options.public_url, speed=options.speed,
+        mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory, sources=sources,
+        basemap=city.basemap, select=selector, gate=guard, rates=rates, webhooks=webhooks, status=api.status,
+    )  # fmt: skip
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
         server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=2,
@@ -116,6 +108,8 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     try:
         server.run(sockets=[listener])
     finally:
+        if webhooks is not None:
+            webhooks.close()
         if mqtt is not None:
             mqtt.close()
         note.unlink(missing_ok=True)

@@ -21,14 +21,18 @@ class Right(StrEnum):
     CASE = "case"  # move Cases on
     SETTING = "setting"  # change settings of services
     AUDIT = "audit"  # read the audit log
-    TOKEN = "token"  # issue and revoke tokens; register webhooks
+    TOKEN = "token"  # issue and revoke tokens; see all webhooks
+    WEBHOOK = "webhook"  # register webhooks
 
 
 ROLES: dict[str, tuple[frozenset[Right], Access]] = {
     "public": (frozenset(), Access.PUBLIC),
     "device": (frozenset({Right.OBSERVE, Right.TASK}), Access.PUBLIC),
     "operator": (frozenset({Right.CASE, Right.TASK}), Access.INTERNAL),
-    "steward": (frozenset({Right.OBSERVE, Right.MODEL, Right.TASK, Right.CASE, Right.SETTING}), Access.INTERNAL),
+    "steward": (
+        frozenset({Right.OBSERVE, Right.MODEL, Right.TASK, Right.CASE, Right.SETTING, Right.WEBHOOK}),
+        Access.INTERNAL,
+    ),
     "planner": (frozenset({Right.CASE}), Access.INTERNAL),
     "auditor": (frozenset({Right.AUDIT}), Access.PERSONAL),
     "carer": (frozenset({Right.CASE, Right.TASK}), Access.PERSONAL),

@@ -137,11 +137,22 @@ class AccessBook:
         if row is None:
             return None
         token = _token(row)
-        rights, most = ROLES[token.role]
-        things = None if token.things is None else frozenset(token.things)
-        sight = EVERYTHING if most is EVERYTHING.most and things is None else Sight(most, things or frozenset())
-        who = Who(token.name, token.role, rights, things, sight, is_known=True, purpose=token.purpose)
-        return who, token.expires_us
+        return _who(token), token.expires_us
+
+    def find_token_id(self, name: str) -> int | None:
+        """The id of the token of this name that holds; ids are never used again, names may be."""
+        return next((token.id for token in self.list_tokens() if token.name == name and token.revoked_us is None), None)
+
+    def find_who_of(self, token_id: int, now_us: int) -> Who | None:
+        """Whose token has this id; None where it does not hold."""
+        found = next((token for token in self.list_tokens() if token.id == token_id), None)
+        if (
+            found is None
+            or found.revoked_us is not None
+            or (found.expires_us is not None and now_us >= found.expires_us)
+        ):
+            return None
+        return _who(found)
 
     # --- the audit log
 
@@ -192,6 +203,13 @@ def _token(row: tuple[Any, ...]) -> Token:
     number, name, role, things, *rest = row
     found = msgspec.json.decode(things, type=tuple[int, ...] | None)
     return Token(number, name, role, found, *rest)
+
+
+def _who(token: Token) -> Who:
+    rights, most = ROLES[token.role]
+    things = None if token.things is None else frozenset(token.things)
+    sight = EVERYTHING if most is EVERYTHING.most and things is None else Sight(most, things or frozenset())
+    return Who(token.name, token.role, rights, things, sight, is_known=True, purpose=token.purpose)
 
 
 def _parts(entry: AuditEntry) -> tuple[int, int, str, str, str, str]:

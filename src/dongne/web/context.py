@@ -59,6 +59,7 @@ class WebContext:
     "host:port" of the broker that takes values in, empty where there is none. `speed` is the city's clock against the
     wall clock. `lab` works what-ifs out; without it there are none. `basemap` is where
     the PMTiles file of the map is once it is made. `gate` knows who asks, `rates` how much they may.
+    `webhooks` are the city's; `status(sight)` is what the API says at /status.
     `select` reads what the API reads; without it the catalogue says nothing of completeness. `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
     map).
     """
@@ -76,4 +77,6 @@ class WebContext:
     select: Select | None = None
     gate: Gate = field(default_factory=OpenGate)
     rates: Rates = field(default_factory=Rates)
+    webhooks: Webhooks | None = None
+    status: Callable[[Sight], dict[str, Any]] | None = None
     node_modules: Path = NODE_MODULES

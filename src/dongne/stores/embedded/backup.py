@@ -19,7 +19,7 @@ from dongne.stores.embedded.archive import Manifest
 
 FORMAT = 1
 NOTE = "backup.json"
-DATABASES = ("truth.db", "access.db")  # copied as of one moment each; the second where there is one
+DATABASES = ("truth.db", "access.db", "webhooks.db")  # copied as of one moment each; the others where there are any
 DAYS = "days"
 _PAGES = 4_096  # copied at once; writers go between
 Progress = Callable[[int, int], None]

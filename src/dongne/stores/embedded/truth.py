@@ -241,12 +241,6 @@ class Truth:
             return 1, 0, 0
         return self.rows("select min(number) from sequence")[0][0], rows[0][0], rows[0][1]
 
-    def count_observations(self) -> int:
-        """How many Observations were ever stored: every number up to the last, but those of records of other kinds."""
-        first, last, _ = self.ends()
-        ((others,),) = self.rows("select count(*) from sequence where kind <> 1")  # from the partial index alone
-        return last - first + 1 - int(others)
-
     def read(
         self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
     ) -> list[Record]:

@@ -39,9 +39,11 @@ from dongne.web.api.read import Reads, decoded_path, options_of
 from dongne.web.api.status import status_document
 from dongne.web.api.tasks import PATH as TASK_PATH
 from dongne.web.api.tasks import Tasks
+from dongne.web.api.webhooks import WebhookApi
 
 log = logging.getLogger(__name__)
 ROOT = "/v1.1"
+HOOKS = "/api/webhooks"
 
 
 def create_api(context: ApiContext) -> "Api":
@@ -61,6 +63,7 @@ class Api:
         self._data = Data(context)
         self._batches = Batches(context, self.changer, self._reads.answer)
         self.events = Events(context)
+        self._webhooks = WebhookApi(context, context.webhooks) if context.webhooks else None
         self._started_us = context.store.clock.now_us()
         self.description = Description(
             context,
@@ -123,6 +126,8 @@ class Api:
             await self.fixed[path](scope, send)
         elif path == ROOT or path.startswith(ROOT + "/"):
             await self._sensorthings(scope, receive, send, path[len(ROOT) :].strip("/"))
+        elif self._webhooks is not None and (path == HOOKS or path.startswith(HOOKS + "/")):
+            await self._webhooks.answer(scope, receive, send, path.removeprefix(HOOKS))
         elif method not in READ:
             raise WrongMethod(method, READ)
         elif path.startswith("/api/"):

@@ -6,22 +6,14 @@ waits for a slow listener: its queue is bounded, and when it is full the listene
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import msgspec
-import numpy as np
-
-from dongne.model.access import PUBLIC, Sight, Veil
-from dongne.model.cases import CaseEvent
-from dongne.model.entities import EntityType
-from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater, TooMany
-from dongne.model.graph import ThingGraph
-from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
+from dongne.model.errors import BadInput, DongneError, RetryLater, TooMany
+from dongne.model.records import Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
+from dongne.runtime.wanted import Told, Wanted, WantedCases, WantedObservations, records_after
 from dongne.standards.openapi import Answer, Operation, Parameter
 from dongne.standards.sensorthings.encode import encode
-from dongne.standards.sensorthings.observations import observation_values
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
 from dongne.web.api.http import OPEN, send_error
 from dongne.web.api.read import options_of
@@ -30,7 +22,6 @@ Event = tuple[int, bytes]  # number, the event as it goes over the wire
 SEND_WITHIN_S = 30.0
 READ_RECORDS = 200
 CLOSING = "the server stops; connect again with Last-Event-ID"
-_case_decoder = msgspec.msgpack.Decoder(CaseEvent)
 
 
 def _operation(what: str, summary: str, choice: tuple[str, ...], example: str) -> Operation:
@@ -60,104 +51,18 @@ OPERATIONS = (
 )  # fmt: skip
 
 
-class Wanted:
-    """Which Observations a listener wants; turns records into its events. Without any choice it wants all."""
-
-    def __init__(
-        self, graph: ThingGraph, datastreams: set[int], things: set[int], properties: set[str], sight: Sight = PUBLIC
-    ) -> None:
-        self._graph, self._veil, self._sight = graph, Veil(graph), sight
-        self._datastreams, self._things, self._properties = datastreams, things, properties
-        self._revision = -1
-        self._chosen: np.ndarray[Any, np.dtype[np.int64]] | None = None
-
-    def events(self, record: Record, batch: ObservationBatch | None, after: int) -> list[Event]:
-        """The events of a record whose numbers lie beyond `after`."""
-        if record.kind is not RecordKind.OBSERVATIONS:
-            return []
-        batch = batch or decode_batch(record.body, record.count)
-        wanted = np.ones(len(batch), bool) if (chosen := self._choose()) is None else np.isin(batch.datastream, chosen)
-        if gone := self._veil.hidden(self._sight).of(EntityType.DATASTREAM):
-            wanted &= ~np.isin(batch.datastream, np.fromiter(gone, np.int64))
-        rows = np.flatnonzero(wanted)
-        return [
-            (record.number + row, self._event(record.number + row, batch, row))
-            for row in rows.tolist()
-            if record.number + row > after
-        ]
-
-    def _choose(self) -> "np.ndarray[Any, np.dtype[np.int64]] | None":
-        if not (self._datastreams or self._things or self._properties):
-            return None
-        if self._revision != self._graph.revision:
-            self._revision = self._graph.revision
-            self._chosen = np.array(
-                [
-                    stream.id
-                    for stream in list(self._graph.datastreams.values())
-                    if (not self._datastreams or stream.id in self._datastreams)
-                    and (not self._things or stream.thing_id in self._things)
-                    and (not self._properties or self._graph.property_key(stream) in self._properties)
-                ],
-                np.int64,
-            )
-        return self._chosen
-
-    def _event(self, number: int, batch: ObservationBatch, row: int) -> bytes:
-        datastream = int(batch.datastream[row])
-        stream = self._graph.datastreams.get(datastream)
-        values = observation_values(int(batch.time_us[row]), float(batch.result[row]), batch.extras.get(row))
-        document = {
-            "@iot.id": number,
-            **{name: value for name, value in values.items() if value is not None or name == "result"},
-            "Datastream": {"@iot.id": datastream},
-            "Thing": None if stream is None else {"@iot.id": stream.thing_id},
-        }
-        return wire_event("observation", number, encode(document))
-
-
-class WantedCases:
-    """All events of cases, or those of one kind, Thing or service."""
-
-    def __init__(
-        self, store: Store, kinds: set[str], things: set[int], services: set[str], sight: Sight = PUBLIC
-    ) -> None:
-        self._kinds, self._things, self._services = kinds, things, services
-        self._store, self._veil, self._sight = store, Veil(store.graph), sight
-
-    def events(self, record: Record, batch: ObservationBatch | None, after: int) -> list[Event]:
-        """The event of a record beyond `after`, where it is one."""
-        if record.kind is not RecordKind.CASE or record.number <= after:
-            return []
-        event = _case_decoder.decode(record.body)
-        if not self._is_seen(event):
-            return []
-        if (
-            (self._kinds and event.kind not in self._kinds)
-            or (self._things and event.thing not in self._things)
-            or (self._services and event.service not in self._services)
-        ):
-            return []
-        document = {"number": record.number, **msgspec.to_builtins(event)}
-        return [(record.number, wire_event("case", record.number, encode(document)))]
-
-    def _is_seen(self, event: CaseEvent) -> bool:
-        """A later event of a Case may leave its Thing out."""
-        thing = event.thing
-        if thing is None and not self._sight.is_all and (case := self._store.find_case(event.key)):
-            thing = case.thing
-        return self._veil.sees_case_of(self._sight, thing)
-
-
-def wire_event(name: str, number: int, data: bytes) -> bytes:
-    """An event as it goes over the wire; `data` is JSON and so has no line breaks."""
-    return b"event: %b\nid: %d\ndata: %b\n\n" % (name.encode(), number, data)
+def wire_events(told: list[Told]) -> list[Event]:
+    """Events as they go over the wire; what is encoded as JSON has no line breaks."""
+    return [
+        (number, b"event: %b\nid: %d\ndata: %b\n\n" % (name.encode(), number, encode(document)))
+        for number, name, document in told
+    ]
 
 
 class Listener:
     """One open stream: what it wants, and what waits for it."""
 
-    def __init__(self, wanted: Wanted | WantedCases, most: int) -> None:
+    def __init__(self, wanted: Wanted, most: int) -> None:
         self.wanted, self._most = wanted, most
         self.waiting: deque[Event] = deque()
         self.overflowed = self.closing = False
@@ -225,7 +130,7 @@ class Events:
                 task.cancel()
             await asyncio.gather(gone, feed, return_exceptions=True)
 
-    def _wanted(self, what: str, scope: Scope) -> Wanted | WantedCases:
+    def _wanted(self, what: str, scope: Scope) -> Wanted:
         names = CHOICE[what]
         chosen: dict[str, set[str]] = {name: set() for name in names}
         for name, value in options_of(scope):
@@ -237,7 +142,7 @@ class Events:
         sight = self._context.who_of(scope).sight
         if what == "observations":
             streams = _ids(chosen["datastream"], "datastream")
-            return Wanted(self._store.graph, streams, things, chosen["property"], sight)
+            return WantedObservations(self._store.graph, streams, things, chosen["property"], sight)
         return WantedCases(self._store, chosen["kind"], things, chosen["service"], sight)
 
     # --- the writer's side
@@ -268,7 +173,7 @@ class Events:
                 continue
             for listener in self._listeners:
                 if not listener.overflowed:
-                    listener.take(listener.wanted.events(record, batch, 0))
+                    listener.take(wire_events(listener.wanted.told(record, batch, 0)))
 
     # --- the listener's side
 
@@ -316,25 +221,14 @@ class Events:
                 return after
 
 
-def read_events(store: Store, wanted: Wanted | WantedCases, after: int) -> tuple[list[bytes], int]:
+def read_events(store: Store, wanted: Wanted, after: int) -> tuple[list[bytes], int]:
     """The next stored events after a number, and how far was read."""
     events: list[bytes] = []
     last = after
-    for record in _records_after(store, after):
-        events.extend(event for _, event in wanted.events(record, None, after))
+    for record in records_after(store, after, READ_RECORDS):
+        events.extend(event for _, event in wire_events(wanted.told(record, None, after)))
         last = max(last, record.last)
     return events, max(last, after + 1) if last == after and store.head() > after else last
-
-
-def _records_after(store: Store, after: int) -> Iterator[Record]:
-    try:
-        record, row = store.get_observation(after + 1)
-        if row:
-            yield record  # the number lies inside this batch
-            after = record.last
-    except NotFound:
-        pass
-    yield from store.read(after, limit=READ_RECORDS)
 
 
 async def _say(send: Send, text: bytes) -> None:

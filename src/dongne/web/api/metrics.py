@@ -75,6 +75,7 @@ def metrics_text(context: ApiContext, listeners: int, dropped: int) -> str:
             ),
             *_store(store),
             *_mqtt(context),
+            *_webhooks(context),
             *_process(),
         ]
     )
@@ -139,6 +140,23 @@ def _mqtt(context: ApiContext) -> list[str]:
             samples,
         )
         for name, samples in found.items()
+    ]
+
+
+def _webhooks(context: ApiContext) -> list[str]:
+    if context.webhooks is None:
+        return []
+    counts = context.webhooks.counts()
+    states = [({"state": state}, counts[state]) for state in ("active", "paused", "stopped")]
+    attempts = [({"became": name}, counts[name]) for name in ("deliveries", "failures")]
+    letters = [({"became": name}, counts[name]) for name in ("given_up", "resent", "dismissed")]
+    about = "Batches that were given up, and what became of them."
+    return [
+        metric("dongne_webhooks", "gauge", "Webhooks, by state.", states),
+        metric("dongne_webhook_attempts_total", "counter", "Attempts to deliver, by what came of them.", attempts),
+        metric("dongne_webhook_events_total", "counter", "Events delivered.", [({}, counts["events"])]),
+        metric("dongne_webhook_dead_letters_total", "counter", about, letters),
+        metric("dongne_webhook_dead_letters", "gauge", "Dead letters that lie there.", [({}, counts["dead_letters"])]),
     ]
 
 

@@ -75,6 +75,7 @@ def status_document(context: ApiContext, started_us: int, listeners: int, sight:
             "disk_full": bool(counts.get("disk_full", 0)),
         },
         "mqtt": context.mqtt(),
+        "webhooks": None if context.webhooks is None else context.webhooks.counts(),
         "memory_bytes": find_resident_bytes(),
         "entities": {
             "things": len(store.graph.things.keys() - hidden.of(EntityType.THING)),
