@@ -108,10 +108,9 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     try:
         server.run(sockets=[listener])
     finally:
-        if webhooks is not None:
-            webhooks.close()
-        if mqtt is not None:
-            mqtt.close()
+        for sender in (webhooks, mqtt):
+            if sender is not None:
+                sender.close()
         note.unlink(missing_ok=True)
         city.audit = unwritten
         guard.close()

@@ -22,7 +22,7 @@ from dongne.web.api.app import Api
 from dongne.web.assess import Remembered
 from dongne.web.catalog.contents import Librarian
 from dongne.web.context import WebContext
-from dongne.web.control_room import cases, services, what_if
+from dongne.web.control_room import cases, services, status, webhooks, what_if
 from dongne.web.frame import page_for, render
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
@@ -40,16 +40,19 @@ API_PATHS = ("/v1.1", "/api", "/events", "/metrics", "/status", "/openapi.json")
 def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
     """The application. `api` answers the paths of API_PATHS and gets their requests untouched."""
     is_https = context.public_url.startswith("https://")
-    pages = with_sane_paths(create_pages(context))
+    made = create_pages(context)
+    pages = with_sane_paths(made)
     if api is None:
         return with_headers(pages, is_https=is_https)
     if isinstance(api, Api):
         api.description.add(lambda: list_operations(context))
-        pages.state.description = api.description
+        made.state.description = api.description
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        if path.startswith(API_PATHS) and any(path == p or path.startswith((p + "/", p + "(")) for p in API_PATHS):
+        if path == "/status" and wants_page(scope):
+            await pages(scope, receive, send)
+        elif path.startswith(API_PATHS) and any(path == p or path.startswith((p + "/", p + "(")) for p in API_PATHS):
             await api(scope, receive, send)
         else:
             await pages(scope, receive, send)
@@ -66,6 +69,11 @@ def with_sane_paths(pages: ASGIApp) -> ASGIApp:
         await pages(scope, receive, send)
 
     return app
+
+
+def wants_page(scope: Scope) -> bool:
+    """Whether a browser asks: it names HTML, and programs don't."""
+    return any(name == b"accept" and b"text/html" in value for name, value in scope.get("headers", ()))
 
 
 def list_operations(context: WebContext) -> list[Operation]:
@@ -99,6 +107,8 @@ def create_pages(context: WebContext) -> Starlette:
         *cases.ROUTES,
         *services.ROUTES,
         *what_if.ROUTES,
+        *status.ROUTES,
+        *webhooks.ROUTES,
     ]
     pages = Starlette(
         routes=routes,

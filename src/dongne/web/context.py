@@ -1,12 +1,14 @@
 """What the web is given by whoever composes it."""
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from dongne.adapters.sources import Source
+from dongne.adapters.webhooks import Webhooks
 from dongne.lab.laboratory import Laboratory
+from dongne.model.access import Sight
 from dongne.model.city import CityConfig
 from dongne.model.who import BENCH, Who
 from dongne.runtime.ports import Runtime, Store
