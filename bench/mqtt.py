@@ -36,6 +36,7 @@ from dongne.model.times import format_instant, from_us
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Transaction
 from dongne.stores.embedded import EmbeddedStore
+from dongne.stores.embedded.select import Selector
 
 START_US = 1_780_000_000_000_000
 WINDOW = 1_000  # messages the sender lets wait for their PUBACK; beyond 65,535 there are no packet identifiers
@@ -52,6 +53,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--variant", choices=["plain", "city", "broker", "all"], default="all")
     parser.add_argument("--protocol", type=int, choices=[4, 5], default=5, help="of the adapter: 5, or 4 for 3.1.1")
     parser.add_argument("--streams", type=int, default=1_000)
+    parser.add_argument("--quiet", action="store_true", help="nothing is said at the broker of what is stored")
     parser.add_argument("--part", choices=["sender", "city"], help=argparse.SUPPRESS)
     parser.add_argument("--broker-port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
@@ -61,7 +63,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps(send(given.broker_port, given.first, given.messages, given.streams)))
         return 0
     if given.part == "city":
-        run_city(given.folder, given.broker_port, given.streams, given.protocol)
+        run_city(given.folder, given.broker_port, given.streams, given.protocol, quiet=given.quiet)
         return 0
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()[0]:.1f}; QoS 1")
     names = ["plain", "city", "broker"] if given.variant == "all" else [given.variant]
@@ -150,6 +152,7 @@ def part(
     command += ["--messages", str(given.messages), "--streams", str(given.streams), "--protocol", str(given.protocol)]
     command += ["--first", str(first)]
     command += ["--folder", str(folder)] if folder else []
+    command += ["--quiet"] if given.quiet else []
     here = Path(__file__).resolve().parent.parent
     return subprocess.Popen(command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -228,7 +231,7 @@ class City:
             self.process.wait()
 
 
-def run_city(folder: Path, port: int, streams: int, protocol: int) -> None:
+def run_city(folder: Path, port: int, streams: int, protocol: int, *, quiet: bool) -> None:
     """A store and the adapter, until standard input ends."""
     store = EmbeddedStore.open(folder, CityClock())
     if not store.head():
@@ -249,6 +252,9 @@ def run_city(folder: Path, port: int, streams: int, protocol: int) -> None:
     adapter = MqttAdapter(
         store, Intake(store), MqttConfig(port=port, client_id="bench", protocol=protocol, retry_max_s=1.0)
     )
+    selector = Selector(store, store.history)
+    if not quiet:
+        adapter.tell_changes(selector.select, "http://127.0.0.1:8000/v1.1")
     adapter.start()
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
@@ -256,6 +262,7 @@ def run_city(folder: Path, port: int, streams: int, protocol: int) -> None:
         say(adapter)
     adapter.close()
     say(adapter)
+    selector.close()
     store.close()
 
 

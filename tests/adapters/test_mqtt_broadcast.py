@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.adapters.listening import ROOT, T0, as_get, change, observe, selector, store, stream
 from tests.adapters.test_mqtt import LIMIT_S, Device, broker, observation, until
-from tests.adapters.test_mqtt_listener import ROOT, T0, as_get, change, observe, selector, store, stream
 
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig
 from dongne.adapters.mqtt.mosquitto import Mosquitto

@@ -172,6 +172,12 @@ class Guard:
             place = (f"{path}?{query}" if query else path)[:300]
             self._notes.once(who.name, "personal data asked for", place, f"{who.role} {who.purpose}".strip())
 
+    def note_subscribed(self, who: Who, topic: str) -> None:
+        """Who reaches personal data is written down with what they subscribe to over MQTT."""
+        if who.is_known and self._reaches_personal(who.sight):
+            place = f"mqtt {topic}"[:300]
+            self._notes.once(who.name, "personal data asked for", place, f"{who.role} {who.purpose}".strip())
+
     def _reaches_personal(self, sight: Sight) -> bool:
         if sight.most is not Access.PERSONAL and not sight.things:
             return False

@@ -2,15 +2,14 @@
 
 import logging
 import socket
-from collections.abc import Callable
 from typing import Any
 
 from dongne.adapters.mqtt import MqttAdapter
 from dongne.adapters.mqtt.listener import DEFAULT_PORT, ListenConfig, MqttListener, bind, parse_listen
+from dongne.compose.guard import Guard
 from dongne.compose.opened import RunOptions
 from dongne.compose.running import RunningCity
 from dongne.model.errors import BadSetup
-from dongne.model.who import Who
 from dongne.stores.embedded.select import Selector
 
 log = logging.getLogger("dongne")
@@ -40,15 +39,24 @@ def bind_listener(options: RunOptions) -> socket.socket | None:
         return None
 
 
-def make_listener(
-    city: RunningCity, sock: socket.socket, selector: Selector, who_of: Callable[[str | None], Who], url: str
-) -> MqttListener:
+def make_listener(city: RunningCity, sock: socket.socket, selector: Selector, guard: Guard, url: str) -> MqttListener:
     """The listener at this socket."""
     host, port = sock.getsockname()[:2]
     config = ListenConfig(
         host=host, port=port, service_root=f"{url}/v1.1", file=city.options.folder / "mqtt-sessions.json"
     )
-    return MqttListener(city.store, city.intake, selector.select, who_of, config, sock, city.desk, city.write_down)
+    listener = MqttListener(
+        city.store,
+        city.intake,
+        selector.select,
+        guard.mqtt_who_of(host),
+        config,
+        sock,
+        city.desk,
+        city.write_down,
+    )
+    listener.note = guard.note_subscribed
+    return listener
 
 
 def mqtt_status(broker: MqttAdapter | None, listener: MqttListener | None) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
         city.mqtt.tell_changes(selector.select, f"{url}/v1.1")
     mqtt = None
     if mqtt_socket is not None:
-        mqtt = make_listener(city, mqtt_socket, selector, guard.mqtt_who_of(mqtt_socket.getsockname()[0]), url)
+        mqtt = make_listener(city, mqtt_socket, selector, guard, url)
     webhooks = make_webhooks(city, TokenOwners(guard.book, guard.admin, guard.is_open))
     api = create_api(
         ApiContext(

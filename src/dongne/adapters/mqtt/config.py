@@ -39,7 +39,7 @@ class MqttConfig:
     max_waiting_bytes: int = 64 << 20
     errors_per_s: int = 50
     task_age_s: float = 3_600.0
-    publish_per_s: int = 2_000  # of what happens in the city, 0 for none; see broadcast.py
+    publish_per_s: int = 1_000  # of what happens in the city, 0 for none; see broadcast.py
     measure: bool = True  # asks the broker at the start what can be asked, see checks.py
 
     @property

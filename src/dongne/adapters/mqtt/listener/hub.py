@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from dongne.adapters.mqtt.listener.filters import About
-from dongne.adapters.mqtt.listener.session import Session, Subscription
+from dongne.adapters.mqtt.listener.filters import About, match_levels
+from dongne.adapters.mqtt.listener.session import Outgoing, Session, Subscription
 from dongne.adapters.mqtt.listener.telling import Teller, value_at
 from dongne.adapters.mqtt.views import Views
 from dongne.model.errors import NotFound
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
+from dongne.model.who import Who
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.schema import (
     DATASTREAMS,
@@ -99,6 +100,28 @@ class Hub:
                     self.teller.tell_entity(session, subscription, self.teller.set_of_stream(stream), stream, 0)
             elif subscription.asked.path.steps[-1].key in (None, *dirty):
                 self.teller.tell_one(session, subscription, 0)
+
+    def answer(self, who: Who, topic: str, body: bytes, qos: int, correlation: bytes | None) -> tuple[int, int]:
+        """Tells it those who listen for it and are the same as who published: to how many, and how many have a full
+        queue, for it is in no sequence."""
+        levels = topic.split("/")
+        told = dropped = 0
+        for session in self.sessions:
+            if session.who != who:
+                continue
+            for subscription in session.subscriptions.values():
+                asked = subscription.asked
+                is_wild = asked.about is About.WILD and match_levels(asked.levels, levels)
+                if is_wild or (asked.about is About.ANSWERS and asked.filter == topic):
+                    if session.is_full:
+                        dropped += 1
+                    else:
+                        told += 1
+                        least = min(qos, subscription.qos)
+                        session.add(Outgoing(0, topic, body, least, correlation=correlation))
+                        session.pump()
+                    break
+        return told, dropped
 
     # --- the sessions by what they want
 

@@ -201,6 +201,18 @@ def connack(code: int, version: int, *, session: bool = False, said: bytes = b""
     return b"\x20\x02" + bytes((session, _CONNACK_311.get(code, 5) if code else 0))
 
 
+def offers(asked: Connect, client_id: str, expiry_s: int, receive_maximum: int, most_bytes: int) -> bytes:
+    """The properties of a CONNACK: what this server takes, and what it gives otherwise than was asked for."""
+    said = number_property(wire.RECEIVE_MAXIMUM, receive_maximum, 2)
+    said += number_property(wire.MAXIMUM_PACKET, most_bytes, 4)
+    said += number_property(IDS_AVAILABLE, 0, 1) + number_property(SHARED_AVAILABLE, 0, 1)
+    if expiry_s != asked.expiry_s:
+        said += number_property(wire.SESSION_EXPIRY, expiry_s, 4)
+    if not asked.client_id:
+        said += text_property(ASSIGNED_ID, client_id)
+    return said
+
+
 def number_property(name: int, value: int, count: int) -> bytes:
     """A property that is a number of so many bytes."""
     return bytes((name,)) + value.to_bytes(count, "big")

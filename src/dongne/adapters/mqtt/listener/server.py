@@ -18,11 +18,11 @@ from dongne.adapters.mqtt import wire
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.listener import packets
 from dongne.adapters.mqtt.listener.config import ListenConfig, bind
-from dongne.adapters.mqtt.listener.filters import About, RefusedFilter, match_levels, read_filter
+from dongne.adapters.mqtt.listener.filters import RefusedFilter, read_filter
 from dongne.adapters.mqtt.listener.hub import Hub
 from dongne.adapters.mqtt.listener.link import Link
 from dongne.adapters.mqtt.listener.packets import Connect, Refusal, Wish
-from dongne.adapters.mqtt.listener.session import Outgoing, Session, Subscription
+from dongne.adapters.mqtt.listener.session import Session, Subscription
 from dongne.adapters.mqtt.listener.sessions import Sessions
 from dongne.adapters.mqtt.listener.status import ListenStatus
 from dongne.adapters.mqtt.parcels import refusal_of
@@ -45,7 +45,8 @@ WhoOf = Callable[[str | None], Who]
 
 
 class MqttListener:
-    """Answers MQTT clients. `who_of(password)` says who they are, and raises NotKnown for a token that does not hold."""
+    """Answers MQTT clients. `who_of(password)` says who they are, and raises NotKnown for a token that does not hold;
+    set `note(who, topic)` to write down what they subscribe to."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class MqttListener:
         desk: TaskDesk | None = None,
         audit: Audit = unwritten,
     ) -> None:
+        self.note: Callable[[Who, str], None] = lambda who, topic: None
         self.config, self._who_of, self._store = config, who_of, store
         self._socket = sock or bind(config)
         self.config = replace(config, port=self._socket.getsockname()[1])
@@ -323,26 +325,13 @@ class MqttListener:
         if any(subscription.no_local for subscription in session.subscriptions.values()):
             link.own = set()
         self._counts["wills_ignored"] += asked.has_will
-        link.write(
-            packets.connack(packets.GOOD, link.version, session=was_there, said=self._said(asked, client_id, expiry_s))
-        )
+        said = packets.offers(asked, client_id, expiry_s, self.config.receive_maximum, self.most_bytes)
+        link.write(packets.connack(packets.GOOD, link.version, session=was_there, said=said))
         self.hub.sessions.add(session)
         self.hub.changed()
         if session.behind:
             self._behind.add(session)
             self._loop.call_soon(self._catch_up)
-
-    def _said(self, asked: Connect, client_id: str, expiry_s: int) -> bytes:
-        config = self.config
-        said = packets.number_property(wire.RECEIVE_MAXIMUM, config.receive_maximum, 2)
-        said += packets.number_property(wire.MAXIMUM_PACKET, self.most_bytes, 4)
-        said += packets.number_property(packets.IDS_AVAILABLE, 0, 1)
-        said += packets.number_property(packets.SHARED_AVAILABLE, 0, 1)
-        if expiry_s != asked.expiry_s:
-            said += packets.number_property(wire.SESSION_EXPIRY, expiry_s, 4)
-        if not asked.client_id:
-            said += packets.text_property(packets.ASSIGNED_ID, client_id)
-        return said
 
     def publish(self, link: Link, message: Message) -> None:
         """See link.Desk."""
@@ -398,6 +387,7 @@ class MqttListener:
             read_filter(wish.filter, self.config.root, self.config.short), min(wish.qos, 1), no_local=wish.no_local
         )
         self.hub.teller.check(session, subscription)
+        self.note(session.who, wish.filter)
         return subscription
 
     def unsubscribe(self, link: Link, mid: int, names: list[str]) -> None:
@@ -419,24 +409,7 @@ class MqttListener:
             self._behind.add(session)
             self._loop.call_soon(self._catch_up)
 
-    # --- answers
-
     def _tell(self, line: Any, topic: str, body: bytes, qos: int, correlation: bytes | None) -> None:
-        """An answer, to those who listen for it and are the same as who published; it is in no sequence, so where a
-        queue is full it is dropped, and counted."""
-        levels = topic.split("/")
-        for session in self.hub.sessions:
-            if session.who != line.who:
-                continue
-            for subscription in session.subscriptions.values():
-                asked = subscription.asked
-                is_wild = asked.about is About.WILD and match_levels(asked.levels, levels)
-                if not is_wild and not (asked.about is About.ANSWERS and asked.filter == topic):
-                    continue
-                if session.is_full:
-                    self._counts["answers_dropped"] += 1
-                    continue
-                self._counts["answers"] += 1
-                session.add(Outgoing(0, topic, body, min(qos, subscription.qos), correlation=correlation))
-                self._counts["too_large"] += session.pump()
-                break
+        told, dropped = self.hub.answer(line.who, topic, body, qos, correlation)
+        self._counts["answers"] += told
+        self._counts["answers_dropped"] += dropped

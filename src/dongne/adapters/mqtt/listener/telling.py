@@ -41,7 +41,6 @@ class Teller:
     def __init__(self, store: Store, views: Views, root: str) -> None:
         self._store, self._graph, self.views, self._root = store, store.graph, views, root
         self._payloads: dict[tuple[int, Query, Sight], bytes | None] = {}  # of the record at hand
-        self._tasks: dict[str, int] = {}
 
     def forget(self) -> None:
         """The record at hand is done."""
@@ -202,11 +201,8 @@ class Teller:
         event = _task_event.decode(record.body)
         if event.state == "created":
             return record.number
-        found = self._tasks.get(event.key, 0)
-        if not found:
-            tasks = self._store.list_tasks(thing=event.thing, limit=1_000)
-            found = next((task.id for task in tasks if task.key == event.key), 0)
-        return found
+        tasks = self._store.list_tasks(thing=event.thing, limit=1_000)
+        return next((task.id for task in tasks if task.key == event.key), 0)
 
     # --- subscribing
 
