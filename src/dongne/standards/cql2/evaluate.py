@@ -194,7 +194,7 @@ class _Compiler:
                 shapely.prepare(shape)
                 return Sort.GEOMETRY, lambda item: shape
             case Literal(constant):
-                return _sort_of(constant), lambda item: constant
+                return sort_of(constant), lambda item: constant
             case Call("casei" | "accenti" as name, (inner,)):
                 sort, text = self._value(inner)
                 self._must_be_text(sort, inner)
@@ -299,10 +299,11 @@ def _only(kinds: type | tuple[type, ...], value: Value) -> Value:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    return _sort_of(one) is _sort_of(other) is not Sort.ANY
+    return sort_of(one) is sort_of(other) is not Sort.ANY
 
 
-def _sort_of(value: Any) -> Sort:
+def sort_of(value: Any) -> Sort:
+    """The sort of a value of JSON."""
     match value:
         case None:
             return Sort.NULL
@@ -319,11 +320,6 @@ def sort_of_all(values: set[Sort]) -> Sort:
     """The sort of a property with values of these sorts."""
     known = values - {Sort.NULL}
     return known.pop() if len(known) == 1 else Sort.ANY
-
-
-def sort_of(value: Any) -> Sort:
-    """The sort of a value of JSON."""
-    return _sort_of(value)
 
 
 def _without_accents(text: str) -> str:

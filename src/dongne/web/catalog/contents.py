@@ -60,7 +60,6 @@ class Entry:
     dataset: Dataset
     origins: tuple[Origin, ...]
     rights: Rights
-    property: str
     streams: int
     things: int
     measured: Measured
@@ -148,7 +147,7 @@ class Librarian:
             measurements=tuple(_measurements(home, measured, now_us)),
         )  # fmt: skip
         things = len({one.thing_id for one in streams})
-        return Entry(dataset, origins, whole, key, len(streams), things, measured, changes)
+        return Entry(dataset, origins, whole, len(streams), things, measured, changes)
 
     def _describe(self, words: Words, key: str, origins: Sequence[Origin], streams: Sequence[Datastream]) -> str:
         names = self._names(words)
@@ -247,7 +246,7 @@ class Librarian:
                 ),
             ),
         )  # fmt: skip
-        return Entry(dataset, (), rights, "", 0, len(items), Measured(), ())
+        return Entry(dataset, (), rights, 0, len(items), Measured(), ())
 
     # --- the whole
 

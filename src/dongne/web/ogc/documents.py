@@ -51,11 +51,10 @@ def both(href: str, rel: str, title: str, kind: str = JSON) -> list[Link]:
     return [link(href, rel, kind, title), link(f"{href}?f=html", rel, HTML, title)]
 
 
-def self_links(href: str, kind: str, *, is_html: bool = False) -> list[Link]:
-    """To what is being answered, and to the same in its other form."""
+def self_links(href: str, kind: str) -> list[Link]:
+    """To what is being answered, and to the same as a page."""
     mark = "&" if "?" in href else "?"
-    json, html = link(href, "self", kind), link(f"{href}{mark}f=html", "alternate", HTML)
-    return [{**json, "rel": "alternate"}, {**html, "rel": "self"}] if is_html else [json, html]
+    return [link(href, "self", kind), link(f"{href}{mark}f=html", "alternate", HTML)]
 
 
 def address(root: str, collection: Collection) -> str:
