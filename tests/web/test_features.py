@@ -268,6 +268,26 @@ def test_what_is_hidden_later_is_gone_at_once(city: LittleCity, browser: Browser
     assert browser.get("/ogc/collections/stool/items/77777").status_code == 404
 
 
+def test_what_stands_nowhere_has_no_extent_and_a_city_without_things_no_collections_of_them(
+    city: LittleCity, tmp_path: Any
+) -> None:
+    put_all(city, Thing(id=88_888, name="An idea", properties={"kind": "idea"}))
+    with contextlib.closing(Browser(city)) as browser:
+        found = browser.get("/ogc/collections/idea").json()
+        assert "extent" not in found
+        assert browser.get("/ogc/collections/idea/items?bbox=0,0,1,1").json()["numberMatched"] == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(little_city, "list_entities", list)
+        with (
+            contextlib.closing(little_city.LittleCity(tmp_path / "store")) as empty,
+            contextlib.closing(Browser(empty)) as browser,
+        ):
+            listed = browser.get("/ogc/collections").json()["collections"]
+            assert [one["id"] for one in listed] == ["locations", "datastreams"]
+            assert browser.get("/ogc/collections/datastreams/items").json()["features"] == []
+            assert browser.get("/catalog.ttl").status_code == browser.get("/catalog").status_code == 200
+
+
 # --- errors
 
 

@@ -8,14 +8,12 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import numpy as np
-import shapely
-
 from dongne.adapters.sources import Source
 from dongne.model.entities import Datastream
 from dongne.model.rights import Rights, address_of, rights_of
 from dongne.runtime.manifest import list_manifests
 from dongne.standards.dcat.catalog import (
+    Box,
     Catalog,
     DataService,
     Dataset,
@@ -30,7 +28,7 @@ from dongne.web.catalog.changes import Change, SchemaHistory
 from dongne.web.catalog.measured import Measured, measure
 from dongne.web.context import WebContext
 from dongne.web.names import Names
-from dongne.web.ogc.collections import DATASTREAMS, LOCATIONS, Collections, Item
+from dongne.web.ogc.collections import DATASTREAMS, LOCATIONS, Collections, Item, box_of
 from dongne.web.readings import Origin, origin_of, say_origin
 from dongne.web.texts import Words
 
@@ -134,7 +132,7 @@ class Librarian:
             provenance=self._say(lambda w: _origins(w, self._names(w), origins)),
             licence=Licence(whole.licence_address, whole.licence) if whole.licence else None,
             attribution=whole.attribution,
-            box=box_of(items),
+            box=_box(items),
             period=(format_us(min(begins.values())), max(ends)) if begins else None,
             promised_s=measured.promised_s,
             issued=_format(min(self._schemas.since_us(one.id) for one in streams)),
@@ -234,7 +232,7 @@ class Librarian:
             keywords=tuple(self._say(partial(self._kind, kind)) for kind in kinds),
             theme=ELSE_THEME, provenance=provenance,
             licence=Licence(address_of(rights.licence), rights.licence) if rights.licence else None,
-            attribution=rights.attribution, box=box_of(items),
+            attribution=rights.attribution, box=_box(items),
             period=(_format(self._schemas.began_us), format_us(now_us)) if self._schemas.began_us else None, promised_s=None,
             issued=_format(self._schemas.began_us), modified=_format(self._schemas.began_us),
             standard=FEATURES, standard_name="OGC API - Features - Part 1 (17-069r4)",
@@ -339,11 +337,9 @@ def theme_of(key: str) -> str:
     return THEMES.get(key) or AREA_THEMES.get(_AREAS.get(key, ""), ELSE_THEME)
 
 
-def box_of(items: Iterable[Item]) -> tuple[float, float, float, float] | None:
-    """Around the places of all items; None where none has one."""
-    shapes = np.array([item.shape for item in items if item.shape is not None], object)
-    west, south, east, north = shapely.total_bounds(shapes).tolist()
-    return None if np.isnan(west) else (west, south, east, north)
+def _box(items: Iterable[Item]) -> Box | None:
+    found = box_of(items)
+    return None if found is None else (found[0], found[1], found[2], found[3])
 
 
 def _property(words: Words, names: Names, key: str) -> str:

@@ -75,8 +75,7 @@ class Collection:
     @property
     def bbox(self) -> list[float] | None:
         """West, south, east, north around all; None where no item has a place."""
-        found = shapely.total_bounds(np.array([i.shape for i in self.items if i.shape is not None], object)).tolist()
-        return None if any(map(math.isnan, found)) else found
+        return box_of(self.items)
 
     def find(self, item_id: int) -> Item | None:
         """The item of this id."""
@@ -234,6 +233,15 @@ class Collections:
                 found[row.id] = row.values["observedArea"], row.values["phenomenonTime"]
             if not page.more:
                 return found
+
+
+def box_of(items: Iterable[Item]) -> list[float] | None:
+    """West, south, east, north around the places of all items; None where none has one."""
+    shapes = [item.shape for item in items if item.shape is not None]
+    if not shapes:
+        return None
+    found: list[float] = shapely.total_bounds(np.array(shapes, object)).tolist()
+    return found
 
 
 def make_shape(geometry: dict[str, Any]) -> Any:
