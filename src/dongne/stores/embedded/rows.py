@@ -101,10 +101,23 @@ class Rows:
             case "resultTime":
                 return _periods([None if one is None else one.result_first_us for one in found],
                                 [None if one is None else one.result_last_us for one in found])  # fmt: skip
-        return [
-            None if one is None else find_extent(list_geometries(self._graph, row.id, one, self._hidden))
-            for row, one in zip(rows, found, strict=True)
-        ]
+        return self._areas(rows, found)
+
+    def _areas(self, rows: Sequence[Row], found: Sequence[Extent | None]) -> list[Any]:
+        """Where nothing else is named, the Datastreams of a Thing have the same."""
+        of_thing: dict[int | None, Any] = {}
+        areas: list[Any] = []
+        for row, one in zip(rows, found, strict=True):
+            thing = row.links["Thing"]
+            if one is None:
+                areas.append(None)
+            elif not one.features and thing in of_thing:
+                areas.append(of_thing[thing])
+            else:
+                areas.append(find_extent(list_geometries(self._graph, row.id, one, self._hidden)))
+                if not one.features:
+                    of_thing[thing] = areas[-1]
+        return areas
 
     # --- links
 

@@ -18,24 +18,22 @@ from dongne.model.errors import BadInput, NotFound, RetryLater
 from dongne.model.times import from_us
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.options import is_single, set_of
-from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row, selected
+from dongne.standards.sensorthings.query import Expand, Page, Query, ResourcePath, Row, selected
 from dongne.standards.sensorthings.schema import DATASTREAMS, MULTI_DATASTREAMS, OBSERVATIONS, SETS, TASKS, EntitySet
-from dongne.standards.sensorthings.text import expression_text
 from dongne.stores.embedded.aggregate import by_interval
 from dongne.stores.embedded.as_of import History, Past, Pasts
 from dongne.stores.embedded.columns import all_of
 from dongne.stores.embedded.details import LatestDetails
 from dongne.stores.embedded.extents import Extents
 from dongne.stores.embedded.links import LINKS, ToOne
+from dongne.stores.embedded.listing import list_set, list_under
+from dongne.stores.embedded.needs import BY_RESULT, NEWEST_FIRST, asks_newest, reads_observations
 from dongne.stores.embedded.rows import Rows, history_rows
 from dongne.stores.embedded.shapes import Scene, Shapes
 from dongne.stores.embedded.statements import Bound, Parents, bound_statement, count_statement, page_statement
 from dongne.stores.embedded.watch import Watch
 
 MOST_TRIES = 5
-NEWEST_FIRST = {Order(Path((), name), descending=True): name for name in ("phenomenonTime", "resultTime", "id")}
-BY_NUMBER = Order(Path((), "id"), descending=True)
-BY_RESULT = Order(Path((), "resultTime"), descending=True)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -129,7 +127,7 @@ class Selector:
             is_known = self._extents.is_ready or set_of(path) not in (DATASTREAMS, MULTI_DATASTREAMS)
             return not query.expand and not by_number and is_known
         is_of_one = len(path.steps) == 2 and path.steps[0].name == DATASTREAMS.name
-        return is_of_one and _asks_newest(query, set_of(path)) == "phenomenonTime"
+        return is_of_one and asks_newest(query, set_of(path)) == "phenomenonTime"
 
 
 class Question:
@@ -165,7 +163,7 @@ class Question:
         """See Selector.select."""
         target = set_of(path)
         source = set_of(ResourcePath(path.steps[:-1])) if len(path.steps) > 1 else None
-        if self._past is None and not _reads_observations(source, target, query, is_single(path)):
+        if self._past is None and not reads_observations(source, target, query, is_single(path)):
             self._until = self._details.last_entities
         if is_single(path):
             row = self._row(target, self._resolve(path))
@@ -218,6 +216,9 @@ class Question:
             return msgspec.structs.replace(page, more=True) if by == "phenomenonTime" else page
         parents = None if parent is None else Parents(LINKS[parent[0].name, parent[2]], [parent[1]])
         top = self._top(query)
+        ids = self._listed(target, query, parent)
+        if ids is not None:
+            return self._listed_page(target, query, ids, top)
         rows: list[Row] = []
         found: list[tuple[Any, ...]] = []
         if target is OBSERVATIONS and query.orderby[:1] == (BY_RESULT,) and not self._rows.have_result_times():
@@ -236,6 +237,23 @@ class Question:
                 (None, 0),
             )
         return Page(target.name, rows, more, count, _key_of(found[:top], target))
+
+    def _listed(self, target: EntitySet, query: Query, parent: tuple[EntitySet, int, str] | None) -> list[int] | None:
+        """The ids of a whole set in order, where memory can say them."""
+        graph, hidden = self._store.graph, self._scene.hidden
+        if self._past:
+            return None
+        if parent is None:
+            return list_set(graph, hidden, target, query)
+        source, one, navigation = parent
+        under = list_under(graph, hidden, (source.name, navigation), target, query, [one])
+        return None if under is None else under[one]
+
+    def _listed_page(self, target: EntitySet, query: Query, ids: list[int], top: int) -> Page:
+        chosen = ids[query.skip : query.skip + top]
+        rows = self._rows.list_found(target, chosen, selected(query))
+        key = (chosen[-1],) * (1 + len(query.orderby)) if chosen else ()
+        return Page(target.name, rows, 0 < top < len(ids) - query.skip, len(ids) if query.count else None, key)
 
     def _bound(self, target: EntitySet, query: Query, top: int) -> Bound | None:
         """For the newest of all: what none of them lies before, from the last numbers that arrived. Where those are late
@@ -300,16 +318,7 @@ class Question:
         query, top = expand.query, self._top(expand.query)
         if source is DATASTREAMS and (by := self._asks_newest(query, target)):
             return self._newest(ids, by)
-        parents = Parents(LINKS[source.name, expand.navigation], ids)
-        counts: dict[int, int] = {}
-        if query.count:
-            counts = dict(self._run(*count_statement(target, query, parents, self._now_us, self._scene)))
-        found: list[tuple[Any, ...]] = []
-        if top:
-            statement, values = page_statement(
-                target, query, parents, top + 1, self._now_us, self._rows_left + 1, scene=self._scene
-            )
-            found = self._run(statement, values)
+        counts, found = self._found(source, target, expand, ids)
         self._spend(len(found))
         there = {row.id: row for row in self._rows_of(target, found, query)}
         some: dict[int, list[Row]] = {}
@@ -324,12 +333,35 @@ class Question:
             return {parent: msgspec.structs.replace(page, count=None) for parent, page in pages.items()}
         return {**{parent: Page(target.name, [], count=n) for parent, n in counts.items()}, **pages}
 
+    def _found(
+        self, source: EntitySet, target: EntitySet, expand: Expand, ids: list[int]
+    ) -> tuple[dict[int, int], Sequence[tuple[Any, ...]]]:
+        """How many each has, where that is asked; and (parent, id, ...) in order, one more of each than fits in a page."""
+        query, top = expand.query, self._top(expand.query)
+        way = (source.name, expand.navigation)
+        graph, hidden = self._store.graph, self._scene.hidden
+        listed = None if self._past else list_under(graph, hidden, way, target, query, ids)
+        if listed is not None:
+            limit = query.skip + top + 1 if top else 0
+            pairs = [(parent, one) for parent, under in listed.items() for one in under[query.skip : limit]]
+            return {parent: len(under) for parent, under in listed.items() if under}, pairs
+        parents = Parents(LINKS[way], ids)
+        counts: dict[int, int] = {}
+        if query.count:
+            counts = dict(self._run(*count_statement(target, query, parents, self._now_us, self._scene)))
+        if not top:
+            return counts, []
+        statement, values = page_statement(
+            target, query, parents, top + 1, self._now_us, self._rows_left + 1, scene=self._scene
+        )
+        return counts, self._run(statement, values)
+
     def _newest(self, ids: list[int], by: str) -> dict[int, Page]:
         self._spend(len(ids))
         return self._rows.latest(ids) if by == "phenomenonTime" else self._rows.newest(ids, by)
 
     def _asks_newest(self, query: Query, target: EntitySet) -> str:
-        return _asks_newest(query, target) if self._past is None else ""
+        return asks_newest(query, target) if self._past is None else ""
 
     def _spend(self, rows: int) -> None:
         self._rows_left -= rows
@@ -365,34 +397,3 @@ def _key_of(found: Sequence[tuple[Any, ...]], target: EntitySet) -> tuple[Any, .
     """What the last of these rows is sorted by: its values behind its columns, then its id."""
     columns = 9 if target is OBSERVATIONS else 2
     return (*found[-1][columns:], found[-1][1]) if found else ()
-
-
-def _asks_newest(query: Query, target: EntitySet) -> str:
-    """Whether the one newest Observation is asked for, and by what; else empty."""
-    is_whole = query.filter is None and query.up_to is None and query.after is None
-    is_one = query.top == 1 and not query.skip and not query.count and is_whole
-    if target is not OBSERVATIONS or not is_one or query.orderby[1:] not in ((), (BY_NUMBER,)):
-        return ""
-    by = NEWEST_FIRST.get(query.orderby[0], "") if query.orderby else ""
-    return "" if by == "resultTime" and len(query.orderby) > 1 else by
-
-
-def _reads_observations(source: EntitySet | None, target: EntitySet, query: Query, is_one: bool = False) -> bool:
-    """Whether the answer needs Observations from history, and so all of it that there is."""
-    if target is TASKS and not is_one:
-        return True  # their table follows the same records
-    if target is OBSERVATIONS and not is_one and not (source is DATASTREAMS and _asks_newest(query, target)):
-        return True
-    said = [] if query.filter is None else [query.filter]
-    said += [order.expression for order in query.orderby]
-    if any("Observations/" in (text := expression_text(one)) or "Tasks/" in text for one in said):
-        return True
-    return any(
-        _reads_observations(
-            target,
-            SETS[target.navigations[expand.navigation].target],
-            expand.query,
-            not target.navigations[expand.navigation].many,
-        )
-        for expand in query.expand
-    )
