@@ -29,6 +29,7 @@ NOT_DATA = ("/assets/", "/sign-in", "/sign-out", "/preferences", "/favicon")
 ONCE_IN_S = 60.0  # the same again within this time is not written down again
 MOST_REFUSED = 60  # tokens refused that are written down within that time
 MOST_SAID = 10_000
+MOST_HOSTS = 1_000
 INTERNAL = Sight(Access.INTERNAL)
 _KINDS = (EntityType.THING, EntityType.DATASTREAM, EntityType.FEATURE_OF_INTEREST)
 
@@ -45,7 +46,8 @@ class Guard:
         self._is_local = options.host in LOOPBACK and not options.public_url
         self._always_open = options.open
         self._is_open = options.open or self._is_local
-        self._hosts = {b"localhost", b"127.0.0.1", b"[::1]", options.host.encode()}
+        self._names = {b"localhost", b"127.0.0.1", b"[::1]", options.host.encode()}
+        self._hosts = set(self._names)  # with the ports by which somebody asked
         self._origins = {origin.encode() for origin in write_origins}
         self._veil = veil
         self.book = AccessBook(options.folder)
@@ -73,12 +75,14 @@ class Guard:
     def who_of(self, scope: Scope) -> Who:
         """Raises NotKnown for a token that does not hold. A cookie says who reads, never who writes: a browser sends it
         also where another site has it write."""
-        token = token_of(scope)
+        headers = dict(scope["headers"])
+        token = token_of(scope) if b"authorization" in headers else None
         if token is not None:
             who = self._holder(token, scope)
+        elif b"cookie" in headers and scope.get("method") in SAFE:
+            who = self._cookie_holder(scope) or self._nobody(headers)
         else:
-            method = scope.get("method")
-            who = (self._cookie_holder(scope) if method in SAFE else None) or self._nobody(scope)
+            return self._nobody(headers)
         if who.is_known:
             self._note_read(who, scope)
         return who
@@ -86,7 +90,10 @@ class Guard:
     def who_on_page(self, scope: Scope) -> Who:
         """The same for a page, whose forms have a mark: the cookie says who writes too."""
         token = token_of(scope)
-        who = self._cookie_holder(scope) or self._nobody(scope) if token is None else self._holder(token, scope)
+        if token is None:
+            who = self._cookie_holder(scope) or self._nobody(dict(scope["headers"]))
+        else:
+            who = self._holder(token, scope)
         if who.is_known and not scope["path"].startswith(NOT_DATA):
             self._note_read(who, scope, is_page=True)
         return who
@@ -122,19 +129,17 @@ class Guard:
         token = cookie_of(scope)
         return self.find_who(token) if token else None
 
-    def _nobody(self, scope: Scope) -> Who:
+    def _nobody(self, headers: dict[bytes, bytes]) -> Who:
         if not self._is_open:
             return ANYBODY
-        host = origin = None
-        for name, value in scope["headers"]:
-            if name == b"host":
-                host = value
-            elif name == b"origin":
-                origin = value
+        host, origin = headers.get(b"host"), headers.get(b"origin")
         if origin is not None and origin not in self._origins and origin.partition(b"://")[2] != host:
             return ANYBODY
-        if self._is_local and host is not None and host not in self._hosts and _name_of(host) not in self._hosts:
-            return ANYBODY  # a name of somebody else's that leads here (DNS rebinding)
+        if self._is_local and host is not None and host not in self._hosts:
+            if _name_of(host) not in self._names:
+                return ANYBODY  # a name of somebody else's that leads here (DNS rebinding)
+            if len(self._hosts) < MOST_HOSTS:
+                self._hosts.add(host)
         return BENCH
 
     # --- what is written down
