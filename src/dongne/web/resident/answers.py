@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dongne.model.errors import BadInput, DongneError
-from dongne.standards.openapi import JSON, Answer, Operation, Parameter, schema_of
+from dongne.standards.openapi import AS_PAGE, JSON, Answer, Operation, Parameter, reference, schema_of
 from dongne.web.context import WebContext
 from dongne.web.frame import Page, open_page, render
 from dongne.web.names import plain
@@ -159,9 +159,9 @@ def _operation(answer: str, question: type, reply: type, middle: Mapping[str, fl
     name = "".join(part.capitalize() for part in answer.split("_"))
     return Operation(
         "GET", f"/answers/{answer}", f"ask{name}", "answers", doc.partition("? ")[0] + "?",
-        {200: Answer("As JSON.", {JSON: said})}, doc.partition("? ")[2],
-        parameters=(Parameter("format", {"const": "json"}, "JSON and no page.", required=True, examples=("json",)), *given),
-        errors=(400, 404), schemas=schemas,
+        {200: Answer("As JSON, or as a page.", {JSON: said, **AS_PAGE})}, doc.partition("? ")[2],
+        parameters=(Parameter("format", {"enum": ["json", "html"]}, "Which form; what Accept says where this is missing.", examples=("json",)), *given),
+        errors=(400, 404), schemas=schemas, refusal={JSON: reference("Error"), **AS_PAGE},
     )  # fmt: skip
 
 

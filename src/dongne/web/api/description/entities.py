@@ -1,7 +1,7 @@
 """JSON Schemas of the entity sets, made of the one table that parsers, JSON and SQL have too (`standards.sensorthings.schema`).
 
-For each type there are three: as it is answered (nothing is sure to be there, as `$select` may leave it out), as it is sent to
-be made (`New...`), and as it is sent to be changed (`Changed...`).
+For each type there are four: as it is answered (nothing is sure to be there, as `$select` may leave it out), as it is sent to
+be made (`New...`, and `Inner...` inside another), and as it is sent to be changed (`Changed...`).
 """
 
 from collections.abc import Iterable
@@ -97,6 +97,7 @@ def shared_schemas() -> dict[str, Schema]:
         found[name] = answered(entity_set)
         found[f"{name}Page"] = page_of(reference(name))
         found[f"New{name}"] = new(entity_set)
+        found[f"Inner{name}"] = inner(entity_set)
         found[f"Changed{name}"] = changed(entity_set)
     found["References"] = page_of({"type": "object", "properties": {"@iot.selfLink": _address("Of the entity.")}})
     found["DataArrays"] = page_of(_data_array())
@@ -199,28 +200,36 @@ def _settable(entity_set: EntitySet) -> Iterable[tuple[str, Schema]]:
 def new(entity_set: EntitySet) -> dict[str, Any]:
     """An entity as it is sent to be made: with what hangs on it, new or linked. What it can't be without beside its own
     properties says `new_at`, as that depends on where it is sent. Members that nobody knows are left aside."""
+    ways = [name for name, way in entity_set.navigations.items() if SETS[way.target] is not TASKS]
+    about = f"A new {entity_set.type_name}. All of it is stored or nothing."
+    return _object(entity_set, ways, about)
+
+
+def inner(entity_set: EntitySet) -> dict[str, Any]:
+    """A new entity inside another: with the links that it can't be without. Any others may be said there too, which is not
+    written out here: schemas that contain themselves are hard on readers and programs."""
+    about = f"A new {entity_set.type_name} inside another; further ones inside as in New{entity_set.type_name}, up to {DEEPEST_INSERT} levels."
+    return _object(entity_set, [name for name in needed_links(entity_set) if entity_set is not OBSERVATIONS], about)
+
+
+def _object(entity_set: EntitySet, ways: Iterable[str], about: str) -> dict[str, Any]:
     members = {name: dict(schema) for name, schema in _settable(entity_set)}
-    for name, way in entity_set.navigations.items():
-        if entity_set is TASKS:
-            members[name] = reference("Link")
-        elif linked := _linked_or_new(entity_set, name):
-            members[name] = {"type": "array", "items": linked} if way.many else linked
+    for name in ways:
+        linked = _linked_or_new(entity_set, name)
+        members[name] = {"type": "array", "items": linked} if entity_set.navigations[name].many else linked
     required = [name for name in entity_set.required if name in members]
-    about = f"A new {entity_set.type_name}; nested up to {DEEPEST_INSERT} levels, all of it is stored or nothing."
     return {"type": "object", "description": about, "required": required, "properties": members}
 
 
-def _linked_or_new(entity_set: EntitySet, name: str) -> dict[str, Any] | None:
-    """The schema of one entity at the end of a way; None where nothing can be sent there."""
+def _linked_or_new(entity_set: EntitySet, name: str) -> dict[str, Any]:
+    """The schema of one entity at the end of a way."""
     target = SETS[entity_set.navigations[name].target]
-    if target is TASKS:
-        return None
-    if target is OBSERVATIONS:
-        return new_at(target, entity_set)
-    if entity_set is OBSERVATIONS and target is not FEATURES_OF_INTEREST:
+    if entity_set is TASKS or (entity_set is OBSERVATIONS and target is not FEATURES_OF_INTEREST):
         return reference("Link")
-    back = find_way_back(entity_set, name)
-    return {"anyOf": [reference("Link"), new_at(target, entity_set if back else None)]}
+    needed = needed_links(target, entity_set if find_way_back(entity_set, name) else None)
+    new_one = reference(f"Inner{target.type_name}")
+    made = {"allOf": [new_one, {"required": needed}]} if needed else new_one
+    return made if target is OBSERVATIONS else {"anyOf": [reference("Link"), made]}
 
 
 def needed_links(entity_set: EntitySet, source: EntitySet | None = None) -> list[str]:
