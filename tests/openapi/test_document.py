@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
+import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 from starlette.routing import Route
 from tests.openapi.conftest import RunningCity
