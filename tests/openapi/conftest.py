@@ -65,6 +65,7 @@ class RunningCity:
 
     def fill(self, times: int = 1) -> None:
         """What the little city has not: Tasking, a MultiDatastream, features, a history of places."""
+        self.client.post("/api/webhooks", json={"url": "https://192.0.2.1/"})  # nobody is there (RFC 5737)
         for _ in range(times):
             thing = self._create("Things", THING)
             link = {"@iot.id": thing}

@@ -25,6 +25,7 @@ PAGES = {
     "data",
     "cases",
     "services",
+    "webhooks",
     "preferences",
     "assets",
     "sign-in",
@@ -116,7 +117,7 @@ class Checker:
                 must[parameter["name"]] = values[0]
             elif parameter["in"] == "query":
                 may += [(parameter["name"], value) for value in values]
-        if path.startswith("/api/"):
+        if path.startswith("/api/") and may:
             must |= dict([may[0]])
         bodies = [
             (kind, example["value"])
@@ -177,6 +178,8 @@ DOCUMENT = "urn:description"
 REFUSED = {
     ("get", "/map/city.pmtiles"),  # nobody has made it here
     ("delete", "/v1.1/Locations({id})/HistoricalLocations/$ref"),  # it has one Location, and needs one
+    ("post", "/api/webhooks/{id}/dead-letters/{letter}/resend"),  # nothing was given up here
+    ("delete", "/api/webhooks/{id}/dead-letters/{letter}"),
     ("delete", "/v1.1/HistoricalLocations({id})/Locations/$ref"),
 }
 ORDER = {"get": 0, "post": 1, "patch": 2, "put": 3, "delete": 4}

@@ -15,7 +15,9 @@ import httpx
 import msgspec
 import numpy as np
 
+from dongne.adapters.webhooks import Rules, Webhooks
 from dongne.compose.guard import Guard
+from dongne.compose.hooks import TokenOwners
 from dongne.compose.opened import RunOptions
 from dongne.model.access import Veil
 from dongne.model.cases import CaseEvent
@@ -24,6 +26,7 @@ from dongne.model.entities import Datastream, Entity, Location, Property, Sensor
 from dongne.model.observed import Observation, ObservedProperty
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.times import to_us
+from dongne.model.who import BENCH as ANYONE
 from dongne.runtime.declared import declare
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
@@ -31,8 +34,10 @@ from dongne.runtime.manifest import Manifest, PropertyEntry
 from dongne.runtime.ports import Entry, Transaction
 from dongne.runtime.registry import LoadedService, load_all
 from dongne.runtime.service import City, Emission, Result, Service, on
+from dongne.stores.access import AccessBook
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.select import Selector
+from dongne.stores.webhooks import WebhookFile
 from dongne.web.api import ApiContext, create_api
 from dongne.web.app import create_app
 from dongne.web.context import WebContext
@@ -166,9 +171,14 @@ class LittleCity:
             self.guard = Guard(RunOptions("little", folder, host=host), Veil(self.store.graph))
             rules["gate"] = self.guard
             more = {"who_of": self.guard.who_of, "audit": self.guard.audit}
-        self.context = WebContext(self.store, self.host, CONFIG, self.texts, **rules)
-        self.api = ApiContext(self.store, CONFIG, Intake(self.store), self.selector, **more)
+        self.access = AccessBook(folder)
+        owners = TokenOwners(self.access, ANYONE, lambda: True)
+        self.webhooks = Webhooks(self.store, WebhookFile(folder), owners, Rules(inside=True, timeout_s=0.2), CONFIG.id)
+        self.webhooks.start()
+        self.api = ApiContext(self.store, CONFIG, Intake(self.store), self.selector, webhooks=self.webhooks, **more)
         api = create_api(self.api)
+        given = {"webhooks": self.webhooks, "status": api.status, **rules}
+        self.context = WebContext(self.store, self.host, CONFIG, self.texts, **given)
         self.app = create_app(self.context, api)
 
     def observe(self, *rows: tuple[int, datetime, float]) -> None:
@@ -210,6 +220,8 @@ class LittleCity:
         wait_until(lambda: all(s.lag == 0 for s in self.host.statuses()))
 
     def close(self) -> None:
+        self.webhooks.close()
+        self.access.close()
         self.host.close()
         if self.guard is not None:
             self.guard.close()

@@ -14,7 +14,7 @@ PAGES = [
     f"/things/{FULL_BIN}?span=7d", f"/things/{FOOTWAY}?span=30d", "/things/8", "/things/90", "/map", f"/map?thing={BIN}",
     "/cases", "/cases?show=all", "/cases?kind=alert&service=smart_bins", "/services", "/services/smart_bins",
     f"/services/smart_bins?thing={BIN}", "/services/breaker", "/services/whats_near", "/answers/whats_near",
-    "/answers/whats_near?lon=24.9395&lat=60.17", "/answers/whats_near?lon=400&lat=60", "/data", "/catalog", "/no/such/page",
+    "/answers/whats_near?lon=24.9395&lat=60.17", "/answers/whats_near?lon=400&lat=60", "/data", "/catalog", "/no/such/page", "/webhooks",
     "/ogc?f=html", "/ogc/conformance?f=html", "/ogc/collections?f=html", "/ogc/collections/waste_basket?f=html",
     "/ogc/collections/waste_basket/queryables?f=html", "/ogc/collections/waste_basket/items?f=html",
     f"/ogc/collections/waste_basket/items/{EVIL_BIN}?f=html", "/ogc/collections/datastreams/items?f=html&limit=3",

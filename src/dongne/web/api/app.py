@@ -12,7 +12,7 @@ from dongne.model.who import Right
 from dongne.runtime.ledger import DEEP_INSERT, SINGLE
 from dongne.standards.sensorthings.batch import json_answers, multipart_answers
 from dongne.web.api import events as event_streams
-from dongne.web.api import metrics, status
+from dongne.web.api import metrics, status, webhook_operations
 from dongne.web.api.batch import Batches
 from dongne.web.api.changes.changer import Asked, Changer, decoded
 from dongne.web.api.changes.methods import POSTED, READ, check_method
@@ -73,6 +73,7 @@ class Api:
                 lambda: event_streams.OPERATIONS,
                 lambda: metrics.OPERATIONS,
                 lambda: status.OPERATIONS,
+                lambda: webhook_operations.OPERATIONS if context.webhooks else (),
             ),
         )
         self.fixed: dict[str, Callable[[Scope, Send], Awaitable[None]]] = {

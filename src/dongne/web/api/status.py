@@ -40,6 +40,9 @@ _PROPERTIES: dict[str, Schema] = {
     },
     "queues": {"type": "object", "description": "Rows that wait, and how many may."},
     "mqtt": {"description": "The connection to the broker, and the listener for MQTT clients."},
+    "webhooks": {
+        "description": "How many in each state, and what was delivered and given up; null where there are none."
+    },
     "memory_bytes": _COUNT,
     "entities": {**_NUMBERS, "description": "Only what is open data is counted."},
     "event_streams": _COUNT,
@@ -57,6 +60,7 @@ OPERATIONS = (
 def status_document(context: ApiContext, started_us: int, listeners: int, sight: Sight = PUBLIC) -> dict[str, Any]:
     """How the city is doing; only entities that this sight reaches are counted."""
     store, hidden = context.store, find_hidden(context.store.graph, sight)
+    accounts = context.intake.ledger.accounts()  # before what the store counts: it is never behind them
     counts = store.counts()
     return {
         "city": context.city.id,
@@ -66,7 +70,7 @@ def status_document(context: ApiContext, started_us: int, listeners: int, sight:
         "sequence": {"first": store.first(), "head": store.head()},
         "history_lag": store.history_lag(),
         "observations": context.intake.counts(),
-        "ledger": ledger_of(context, counts),
+        "ledger": ledger_of(accounts, counts),
         "queues": {
             "rows": int(counts.get("queue_rows", 0)),
             "limit_rows": int(counts.get("queue_limit_rows", 0)),
@@ -86,10 +90,9 @@ def status_document(context: ApiContext, started_us: int, listeners: int, sight:
     }
 
 
-def ledger_of(context: ApiContext, counts: dict[str, float]) -> dict[str, Any]:
+def ledger_of(accounts: dict[str, Account], counts: dict[str, float]) -> dict[str, Any]:
     """Each way's account since the start, and the sum beside the sequence: `unaccounted` are Observations which the
     sequence has and no account, 0 but for those being stored in this moment."""
-    accounts = context.intake.ledger.accounts()
     total = total_of(accounts)
     there, before = int(counts.get("observations", 0)), int(counts.get("observations_before", 0))
     emitted = int(counts.get("observations_emitted", 0))

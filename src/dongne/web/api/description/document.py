@@ -35,6 +35,7 @@ _TAGS = {
     "catalogue": "What open data there are, as DCAT-AP 3.0.",
     "map": "What the map is made of.",
     "OGC API - Features": "Things, Locations and Datastreams for geographic information systems (17-069r4, 19-079r2).",
+    "webhooks": "What is stored, sent to who subscribed.",
     "status": "How the city is doing.",
 }
 OPERATIONS = (
