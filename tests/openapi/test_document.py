@@ -28,6 +28,7 @@ PAGES = {
     "webhooks",
     "preferences",
     "assets",
+    "webhooks",
     "sign-in",
     "sign-out",
 }  # what people read
