@@ -163,3 +163,8 @@ def test_what_is_personal_is_never_heard_nor_said_to_be_there(city: City) -> Non
     city.create(f"Datastreams({public['@iot.id']})/Observations", {"result": 34})
     ((_, document),) = heard(everything)
     assert document["result"] == 34  # the first that others hear
+
+
+def test_the_status_page_says_how_it_is_doing(city: City) -> None:
+    page = HTTP.get(f"{city.url}/status", headers={"accept": "text/html", "accept-language": "en"}).raise_for_status().text
+    assert city.mqtt in page and "Messages delivered" in page
