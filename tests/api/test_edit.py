@@ -296,3 +296,18 @@ def test_a_feature_that_was_deleted_is_made_again_for_the_next_observation(clien
         feature = client.json(f"Observations({made})/FeatureOfInterest")["@iot.id"]
         assert change(client, f"FeaturesOfInterest({feature})", None, "DELETE") == 200
         assert client.get(f"/v1.1/Observations({made})").status_code == 404
+
+
+def test_what_is_linked_already_and_says_nothing_new_may_be_sent_back_whole(client: Client, lamp: int) -> None:
+    thing = {name: LAMP[name] for name in ("name", "description", "properties")}
+    places = LAMP["Locations"]
+    for method in ("PATCH", "PUT"):
+        assert change(client, f"Things({lamp})", {**thing, "description": method, "Locations": places}, method) == 200
+        assert client.json(f"Things({lamp})")["description"] == method
+        other = [{**places[0], "name": "Another corner"}]
+        assert change(client, f"Things({lamp})", {**thing, "Locations": other}, method) == 400
+    sensor = {"name": "Driver", "encodingType": "text/plain", "metadata": "D4i"}
+    assert change(client, "Datastreams(1)", {"Sensor": sensor}) == 200
+    assert change(client, "Datastreams(1)", {"Sensor": {**sensor, "metadata": "D4i-2"}}) == 400
+    assert client.json("Locations", count="true")["@iot.count"] == 1
+    assert client.json("Sensors", count="true")["@iot.count"] == 2

@@ -110,9 +110,10 @@ def read_orderby(words: Words, entity_set: EntitySet) -> tuple[Order, ...]:
     orders = []
     while True:
         expression = _sum(words, entity_set)
-        descending = words.takes("desc")
-        if not descending:
-            words.takes("asc")
+        direction = words.next.text.lower() if words.next.sort == "name" else ""
+        if direction in ("asc", "desc"):  # OData 4.01 has them in any case, and clients write DESC
+            words.take()
+        descending = direction == "desc"
         orders.append(Order(expression, descending))
         if not words.takes(","):
             return tuple(orders)

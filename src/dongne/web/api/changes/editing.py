@@ -25,8 +25,8 @@ def change(work: Work, entity_set: EntitySet, entity_id: int, document: Any) -> 
     if entity_set is OBSERVATIONS:
         correct(work, entity_id, document)
         return
-    values, links = changes_of(document, entity_set, "$")
     entity = _get(work, entity_set, entity_id)
+    values, links = changes_of(_recognised(work, entity_set, entity, document), entity_set, "$")
     attributes = attributes_of(entity_set, values, "$")
     empty = defaults_of(entity_set)
     for name, value in values.items():
@@ -45,10 +45,10 @@ def replace(work: Work, entity_set: EntitySet, entity_id: int, document: Any) ->
             raise BadInput("$: an Observation needs 'result'; add it", reason="missing")
         correct(work, entity_id, {**dict.fromkeys(OBSERVATIONS.properties), **document})
         return
-    _, links = changes_of(document, entity_set, "$")
+    entity = _get(work, entity_set, entity_id)
+    _, links = changes_of(_recognised(work, entity_set, entity, document), entity_set, "$")
     inner = {name: value for name, value in document.items() if name not in entity_set.navigations}
     draft = draft_of(inner, entity_set, "$", 1)
-    entity = _get(work, entity_set, entity_id)
     attributes = {**defaults_of(entity_set), **attributes_of(entity_set, draft.values, "$")}
     _keep(work, entity_set, entity, attributes, links)
 
@@ -70,6 +70,50 @@ def patch(work: Work, entity_set: EntitySet, entity_id: int, operations: Any) ->
     if entity_set is OBSERVATIONS and "result" in gone:
         raise BadInput("$.result: an Observation needs it; it can be null", reason="missing")
     change(work, entity_set, entity_id, {**gone, **after})
+
+
+def _recognised(work: Work, entity_set: EntitySet, entity: Entity, document: Any) -> Any:
+    """The document with the ids of those inside that are linked already and say nothing new: clients send back whole what
+    they have made, before they know its ids."""
+    if not isinstance(document, dict):
+        return document
+    found = dict(document)
+    for navigation in entity_set.navigations.keys() & document.keys():
+        items = document[navigation] if isinstance(document[navigation], list) else [document[navigation]]
+        if not any(isinstance(item, dict) and "@iot.id" not in item for item in items):
+            continue
+        target = SETS[entity_set.navigations[navigation].target]
+        known = _linked(work, entity_set, entity, navigation, target)
+        found[navigation] = [_known(item, target, known) or item for item in items]
+    return found
+
+
+def _linked(
+    work: Work, entity_set: EntitySet, entity: Entity, navigation: str, target: EntitySet
+) -> list[tuple[int, dict[str, Any]]]:
+    """Those to which a navigation leads now: their ids, and what they say."""
+    key = entity_set.name, navigation
+    if target.entity_type is None:
+        return []
+    if key in TO_ONE or key in TO_MANY:
+        there = getattr(entity, TO_ONE.get(key) or TO_MANY[key])
+        ids = list(there) if key in TO_MANY else [there]
+        linked = [one for one in (work.find(target.entity_type, each) for each in ids) if one is not None]
+    else:
+        _, back = way_back(entity_set, navigation)
+        column = TO_ONE.get((target.name, back)) or TO_MANY[target.name, back]
+        linked = work.list_where(target.entity_type, column, entity.id)
+    return [(one.id, wire_values(target, one)) for one in linked]
+
+
+def _known(item: Any, target: EntitySet, known: list[tuple[int, dict[str, Any]]]) -> dict[str, int] | None:
+    if not isinstance(item, dict) or "@iot.id" in item:
+        return None
+    said = {name: value for name, value in item.items() if "@" not in name and value not in (None, [], {})}
+    for entity_id, values in known:
+        if said and all(values.get(name) == value for name, value in said.items()):
+            return {"@iot.id": entity_id}
+    return None
 
 
 def _patched(before: dict[str, Any], operations: Any) -> Any:
