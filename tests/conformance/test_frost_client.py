@@ -195,5 +195,5 @@ def test_multi_datastreams_are_filled_and_read(service: Any) -> None:
     service.execute("post", f"{service.url}/MultiDatastreams", json=wind)
     (multi,) = list(service.multi_datastreams().query().list())
     service.create(fsc.Observation(phenomenon_time=NOW.isoformat(), result=[3.5, 270.0], multi_datastream=multi))
-    found = service.multi_datastreams().find(multi.id)
-    assert [one.result for one in found.get_observations().query().list()] == [[3.5, 270.0]]
+    found = service.observations().query().filter(f"MultiDatastream/id eq {multi.id}").list()
+    assert [one.result for one in found] == [[3.5, 270.0]]
