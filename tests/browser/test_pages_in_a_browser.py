@@ -16,7 +16,7 @@ from dongne.model.errors import BadSetup
 ROUTES = [
     "/", "/things", "/things?q=kaivo&state=busy", f"/things/{FOOTWAY}", f"/things/{FULL_BIN}", "/things/8", "/map", "/cases",
     "/case", "/services", "/services/smart_bins", "/services/breaker", "/answers/whats_near",
-    "/answers/whats_near?lon=24.9395&lat=60.17", "/data", "/no/such/page", "/catalog", "/ogc?f=html",
+    "/answers/whats_near?lon=24.9395&lat=60.17", "/data", "/sign-in", "/no/such/page", "/catalog", "/ogc?f=html",
     "/ogc/collections/waste_basket/items?f=html", f"/ogc/collections/waste_basket/items/{FULL_BIN}?f=html",
 ]  # fmt: skip
 LIST_PAGES = ["/", "/things", "/cases", "/services", "/data", "/catalog", "/ogc/collections/waste_basket/items"]

@@ -240,6 +240,7 @@ def test_for_nobody_everything_is_as_it_was_before_it_was_there(walked: Walked) 
         if road.startswith(("/status", "/metrics")):
             return ""
         text = re.sub(r'name="form" value="\w+"|etag: [^\n]+|content-length: \d+|"time":"[^"]+"', "", text)
+        text = re.sub(r'"@iot.nextLink":"[^"]+"', '"@iot.nextLink":""', text)  # it holds the head of the sequence
         return re.sub(r"[\d,]+ records?|[\d,]+ numbers?", "", text) if road.startswith("/data") else text
 
     changed = {
