@@ -42,7 +42,7 @@ MILLIONS = 1_000_000
 
 @dataclass
 class Figure:
-    """What was asked, and what each round gave: a rate a second (`at_least`), or how many ms an answer takes at p50."""
+    """What was asked, and what each round gave: a rate a second, or how many ms an answer takes at p50."""
 
     name: str
     asked: float
@@ -50,6 +50,7 @@ class Figure:
     rounds: list[float] = field(default_factory=list)
     p50_ms: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)  # of the server, for each answer or Observation
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -63,8 +64,9 @@ class Figure:
         good = self.measured >= self.asked if self.unit == "/s" else self.measured < self.asked
         return good and not self.wrong
 
-    def add_tally(self, tally: Tally) -> None:
+    def add_tally(self, tally: Tally, cpu_s: float) -> None:
         """A round of requests."""
+        self.cpu_ms.append(cpu_s / max(tally.acknowledged, 1) * 1000)
         self.rounds.append(tally.acknowledged / tally.seconds)
         self.p50_ms.append(tally.at(0.5))
         self.p99_ms.append(tally.at(0.99))
@@ -74,9 +76,13 @@ class Figure:
     def show(self) -> None:
         """One line."""
         times = f"p50 {median(self.p50_ms):7.2f}  p99 {median(self.p99_ms):7.2f} ms" if self.p50_ms else ""
+        cpu = f"cpu {median(self.cpu_ms):6.2f} ms" if self.unit == "ms" else f"cpu {median(self.cpu_ms) * 1000:6.1f} us"
         asked = f"asked {'>=' if self.unit == '/s' else '<'} {self.asked:,g}"
         measured = f"{self.measured:10,.0f}/s" if self.unit == "/s" else f"{self.measured:10.2f} ms"
-        print(f"  {self.name:46} {measured}  {times:31} {asked:18} {'PASS' if self.passed else 'MISS'}", flush=True)
+        print(
+            f"  {self.name:46} {measured}  {times:29}  {cpu}  {asked:16} {'PASS' if self.passed else 'MISS'}",
+            flush=True,
+        )
         for text in self.wrong:
             print(f"    {text}")
 
@@ -190,10 +196,12 @@ class Size:
         asked = questions(self.streams)
         for turn in range(self._given.rounds):
             for question in asked:
+                before_s = running.cpu_s()
                 taken = ask(running.port, question, self._given.times, self._seed * 1_000 + turn)
                 figure = self._figure(question.name, question.quiet_p50_ms, "ms")
                 p50, p99 = taken[len(taken) // 2], taken[min(len(taken) - 1, int(len(taken) * 0.99))]
                 figure.rounds.append(p50)
+                figure.cpu_ms.append((running.cpu_s() - before_s) / (len(taken) + 3) * 1000)  # three go ahead of those
                 figure.p50_ms.append(p50)
                 figure.p99_ms.append(p99)
         for figure in self.figures.values():
@@ -205,14 +213,16 @@ class Size:
         single = with_wrk if given.client == "wrk" else with_python
         for turn in range(given.rounds):
             base_s, seed = int(time.time()) - 80_000 + turn * 3_600, self._seed + turn
+            cpu_s = running.cpu_s()
             tally = elsewhere(single, running.port, 64, given.seconds, self.streams, base_s, seed)
-            self._figure("one per POST", SINGLES_PER_S, "/s").add_tally(tally)
+            self._figure("one per POST", SINGLES_PER_S, "/s").add_tally(tally, running.cpu_s() - cpu_s)
             acknowledged += tally.acknowledged
             under_way += 64 if given.client == "wrk" else 0
             for per_group in (1, 10):
+                cpu_s = running.cpu_s()
                 tally = elsewhere(arrays, running.port, given.seconds, self.streams, 1_000, per_group, 4, seed)
                 name = f"data arrays of 1,000 rows, {per_group} of a Datastream"
-                self._figure(name, ROWS_PER_S, "/s").add_tally(tally)
+                self._figure(name, ROWS_PER_S, "/s").add_tally(tally, running.cpu_s() - cpu_s)
                 acknowledged += tally.acknowledged
         stored = running.count() - before
         if not acknowledged <= stored <= acknowledged + under_way:
@@ -228,7 +238,7 @@ class Size:
         store.close()
         each = -(-self._given.messages // self._given.rounds)
         total = each * self._given.rounds
-        given = argparse.Namespace(messages=each, streams=self.streams, protocol=5)
+        given = argparse.Namespace(messages=each, streams=self.streams, protocol=5, quiet=False)
         figure = self._figure(f"MQTT QoS 1, {total:,} messages", MESSAGES_PER_S, "/s")
         broker = Mosquitto(folder / "broker")
         broker.start()
@@ -237,12 +247,13 @@ class Size:
         try:
             city.wait(lambda said: said["connected"] and not said["measuring"])
             for turn in range(self._given.rounds):
-                began_s = time.monotonic()
+                began_s, cpu_s = time.monotonic(), city.said.get("cpu_s", 0.0)
                 sender = part("sender", given, broker.port, first=turn * each)
                 pin(sender.pid, -1)
                 confirmed = json.loads(sender.communicate(timeout=600)[0])["confirmed"]
                 city.wait_until_quiet()
                 figure.rounds.append(each / (city.last_stored_s - began_s))
+                figure.cpu_ms.append((city.said["cpu_s"] - cpu_s) / each * 1000)
                 if confirmed < each:
                     figure.wrong.append(f"the broker confirmed {confirmed:,} of {each:,}")
             self._remember("city with MQTT", *(memory_mib(city.process.pid, name) for name in ("VmHWM:", "VmRSS:")))

@@ -11,7 +11,7 @@ from dongne.model.entities import EntityType
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.features import find_feature_of
 from dongne.model.geometry import find_extent
-from dongne.model.records import ObservationExtra, decode_batch
+from dongne.model.records import ObservationBatch, ObservationExtra, Record, decode_batch
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.observations import observation_values, plain_values
 from dongne.standards.sensorthings.query import Page, Row
@@ -41,6 +41,7 @@ class Rows:
         self._graph = past.graph if past else store.graph
         self._extents: Extents | PastExtents = past.extents if past else extents
         self._hidden_streams = hidden.of(EntityType.DATASTREAM)
+        self._decoded: tuple[Record, ObservationBatch] | None = None
 
     # --- entities
 
@@ -161,7 +162,9 @@ class Rows:
             record, at = self._store.get_observation(number)
         except (NotFound, OverflowError):
             return None
-        batch = decode_batch(record.body, record.count)
+        if self._decoded is None or self._decoded[0] is not record:  # neighbours are in one record
+            self._decoded = record, decode_batch(record.body, record.count)
+        batch = self._decoded[1]
         stream = int(batch.datastream[at])
         if stream in self._hidden_streams:
             return None
