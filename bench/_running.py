@@ -58,7 +58,11 @@ class Running:
     def __exit__(self, *error: object) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(60)
+            try:
+                self._process.wait(60)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                raise
 
     def get(self, path: str, timeout_s: float = 120.0) -> Any:
         """A document of the server."""

@@ -103,7 +103,7 @@ def main() -> None:
     app = create_api(context)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=given.port, log_level="warning", access_log=False, proxy_headers=False,
-        http=append_protocol(app), server_header=False, date_header=False, lifespan="off",
+        http=append_protocol(app), server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=3,
     )  # fmt: skip
     quieten_collector()
     try:

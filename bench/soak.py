@@ -109,6 +109,7 @@ def put_questions(port: int, minutes: float, seed: int, told: Any) -> None:
             "events": events["seen"], "streams_opened": events["opened"],
         })  # fmt: skip
     ended.set()
+    ear.join()
 
 
 def _hourly(chance: random.Random) -> str:
@@ -133,13 +134,22 @@ def _listen(port: int, events: "Counter[str]", ended: threading.Event) -> None:
     while not ended.is_set():
         events["opened"] += 1
         try:
-            with socket.create_connection(("127.0.0.1", port), 60) as line:
+            with socket.create_connection(("127.0.0.1", port), 1.0) as line:
                 line.sendall(b"GET /events/observations?datastream=1,2,3,4,5 HTTP/1.1\r\nhost: soak\r\n\r\n")
-                while heard := line.recv(65_536):
+                while heard := _hear(line, ended):
                     events["seen"] += heard.count(b"data:")
         except OSError:
             pass
         ended.wait(0.5)
+
+
+def _hear(line: socket.socket, ended: threading.Event) -> bytes:
+    while not ended.is_set():
+        try:
+            return line.recv(65_536)
+        except TimeoutError:
+            continue
+    return b""
 
 
 def _slices(minutes: float) -> Iterator[float]:
@@ -177,7 +187,7 @@ class Disk:
     def close(self) -> None:
         """Unmounts it."""
         if self.can_be_full:
-            subprocess.run(["umount", str(self.folder)], check=False)
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=False)
 
 
 class Soak:
