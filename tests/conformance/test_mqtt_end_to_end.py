@@ -166,5 +166,7 @@ def test_what_is_personal_is_never_heard_nor_said_to_be_there(city: City) -> Non
 
 
 def test_the_status_page_says_how_it_is_doing(city: City) -> None:
-    page = HTTP.get(f"{city.url}/status", headers={"accept": "text/html", "accept-language": "en"}).raise_for_status().text
+    page = (
+        HTTP.get(f"{city.url}/status", headers={"accept": "text/html", "accept-language": "en"}).raise_for_status().text
+    )
     assert city.mqtt in page and "Messages delivered" in page

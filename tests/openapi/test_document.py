@@ -28,7 +28,6 @@ PAGES = {
     "webhooks",
     "preferences",
     "assets",
-    "webhooks",
     "sign-in",
     "sign-out",
 }  # what people read

@@ -12,25 +12,22 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
-
+from dongne.adapters.mqtt.arrays import ArrayReader, check_sender
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
 from dongne.adapters.mqtt.task_reception import Audit, TaskReception, unwritten
 from dongne.adapters.mqtt.topics import Form, Topics
 from dongne.adapters.mqtt.wire import Message
-from dongne.model.access import may_see
-from dongne.model.entities import ENTITY_TYPES
 from dongne.model.errors import BadInput, DongneError, RetryLater
 from dongne.model.records import ObservationExtra, RecordKind, encode_batch
-from dongne.model.who import BENCH, Right, Who
+from dongne.model.who import BENCH, Who
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.features import FeatureMaker
-from dongne.runtime.intake import Checked, Intake, unknown_datastream
+from dongne.runtime.intake import Intake
 from dongne.runtime.ledger import MQTT
 from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
-from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
+from dongne.standards.sensorthings.observations import ObservationRow
 
 RETRY_MIN_S, RETRY_MAX_S = 0.1, 2.0
 REDELIVERY_S = 60.0  # after a connection to a kept session, what comes may have come before, also without the mark
@@ -89,6 +86,7 @@ class Reception:
         self._task_outcomes: deque[tuple[Parcel, Future[Receipt]]] = deque()
         self._decoder = Decoder(store, config.max_body_bytes)
         self._known = Known(store)
+        self._arrays = ArrayReader(store.graph, self._decoder, self._known, intake, self._way)
         self._door = store.open_door(self._on_commit)
         self._outcomes: deque[tuple[list[Parcel], int, Exception | None]] = deque()
         self._part_outcomes: deque[tuple[Parcel, int, Receipt | Exception]] = deque()
@@ -173,9 +171,8 @@ class Reception:
             self._refuse(parcel, BadInput(f"the message could not be read: {error!r}", reason="unreadable"))
 
     def _take_row(self, parcel: Parcel, row: ObservationRow, again: bool) -> None:
-        who = parcel.connection.who
-        if who is not None and who is not BENCH:
-            self._check_sender(who, row.datastream)
+        if who := self._sender_of(parcel):
+            check_sender(self._graph, who, row.datastream)
         number = self._intake.check(row)
         is_number = row.result == row.result  # not NaN
         if number or (again and is_number and self._known.holds(row.datastream, row.time_us, row.result)):
@@ -195,64 +192,20 @@ class Reception:
         self._tasks.take(parcel, form, number, message.payload)
         self._with_store += 1
 
-    def _check_sender(self, who: Who, datastream: int) -> None:
-        """Raises where who sends may not, or must not know whether the Datastream is there."""
-        stream = self._graph.find_stream(datastream)
-        if stream is None or not may_see(self._graph, who.sight, ENTITY_TYPES[type(stream)], datastream):
-            if not who.rights.isdisjoint({Right.OBSERVE}):
-                raise unknown_datastream(datastream)
-            who.must(Right.OBSERVE)
-        else:
-            who.must(Right.OBSERVE, stream.thing_id)
+    def _sender_of(self, parcel: Parcel) -> Who | None:
+        """Whose rights are asked; None where a broker asked them already, or where everybody may write."""
+        who: Who | None = parcel.connection.who
+        return None if who is BENCH else who
 
     def _take_array(self, parcel: Parcel, body: bytes, again: bool) -> None:
-        rows = self._decoder.data_array(body)
-        who = parcel.connection.who
-        if who is not None and who is not BENCH:
-            for stream in np.unique(rows.datastream).tolist():
-                try:
-                    self._check_sender(who, stream)
-                except DongneError as error:
-                    rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), error.message))
-        known = self._known_rows(rows) if again else []
-        parcel.checked = self._check_array(rows, known)
-        self.duplicates += len(known) + len(parcel.checked.duplicates)
-        parcel.parts = slices(parcel.checked.batch)
+        checked, duplicates = self._arrays.read(body, self._sender_of(parcel), again=again)
+        parcel.checked = checked
+        self.duplicates += duplicates
+        parcel.parts = slices(checked.batch)
         if parcel.parts:
             self._bring(parcel)
         else:
             self._finish(parcel, 0)
-
-    def _known_rows(self, rows: ArrayRows) -> list[int]:
-        there = self._store.graph.datastreams
-        found = zip(rows.datastream.tolist(), rows.time_us.tolist(), rows.result.tolist(), strict=True)
-        return [
-            at
-            for at, (stream, time_us, result) in enumerate(found)
-            if stream in there and at not in rows.errors and self._known.holds(stream, time_us, result)
-        ]
-
-    def _check_array(self, rows: ArrayRows, known: list[int]) -> Checked:
-        if not known:
-            return self._intake.check_rows(rows, self._way)
-        kept = np.delete(np.arange(len(rows)), known)
-        places = {row: at for at, row in enumerate(kept.tolist())}
-        checked = self._intake.check_rows(
-            ArrayRows(
-                rows.datastream[kept],
-                rows.time_us[kept],
-                rows.result[kept],
-                {places[row]: extra for row, extra in rows.extras.items() if row in places},
-                {places[row]: text for row, text in rows.errors.items()},
-            ),
-            self._way,
-        )
-        for _ in known:
-            self._way.count_duplicate()
-        errors = {int(kept[row]): text for row, text in checked.errors.items()} | dict.fromkeys(known, "stored before")
-        return Checked(
-            checked.batch, kept[checked.rows], {int(kept[r]): n for r, n in checked.duplicates.items()}, errors
-        )
 
     # --- to the store
 
