@@ -184,7 +184,7 @@ def _of_texts(name: str, values: list[Any]) -> Any:
         "startswith": text.startswith(other),
         "endswith": text.endswith(other),
         "length": len(text),
-        "indexof": text.find(other),
+        "indexof": text.find(other) + 1,
         "tolower": text.lower(),
         "toupper": text.upper(),
         "trim": text.strip(" \t\n\r"),

@@ -443,6 +443,9 @@ def test_places_are_found(around: Known, name: str, condition: str, wanted: str)
         ("Things", "substring(properties/string,1) eq 'wo'", "2"),
         ("Things", "substring(properties/string,1,1) eq 'w'", "2"),
         ("Things", "substring(name,4) eq 'g 4'", "3"),
+        ("Things", "indexof(name,'Thing') eq 1", "0 1 2 3"),  # 18-088, table 23: counted from 1, unlike substring
+        ("Things", "indexof(name,'ng 4') eq 4 or indexof(name,'3') eq 7", "2 3"),
+        ("Things", "indexof(name,'x') eq 0", "0 1 2 3"),
         ("Things", "properties/field eq null", "0 3"),
         ("Things", "Datastreams/id eq null", "3"),
         ("Things", "properties/field ne null", "1 2"),

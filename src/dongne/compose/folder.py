@@ -45,9 +45,8 @@ def import_city(city: str, folder: Path, data: Path | None, report: Report) -> d
 def import_file(city: str, folder: Path, file: Path, options: ImportOptions, report: Report) -> ImportReport:
     """Takes a table that people have into a city that does not run."""
     with _opened(city, folder) as opened:
-        return import_table(
-            opened.store, Intake(opened.store), file, options, lambda done, total: report("values", done, total)
-        )
+        intake = Intake(opened.store, future_s=opened.config.ahead_s)
+        return import_table(opened.store, intake, file, options, lambda done, total: report("values", done, total))
 
 
 @contextmanager

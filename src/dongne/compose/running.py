@@ -46,7 +46,7 @@ class RunningCity:
         self.options = options
         self.opened = OpenCity(options.city, options.folder, options.data, options.speed)
         self.store, self.clock, self.config = self.opened.store, self.opened.clock, self.opened.config
-        self.intake = Intake(self.store)
+        self.intake = Intake(self.store, future_s=self.config.ahead_s)
         self.desk = TaskDesk(self.store, self.config.zone_info)
         self.audit: Audit = unwritten  # whoever serves the city has one
         self._stopping = threading.Event()

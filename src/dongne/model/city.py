@@ -1,6 +1,7 @@
 """What a city is made of, as its folder `cities/<id>/city.toml` says."""
 
-from typing import Any
+from math import inf
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,7 +16,8 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     `settings[service][name]` are the city's values over a service's defaults. `lists_tasking`: the root of the
     SensorThings service lists the sets of Part 2. `publisher` answers for the data (its English name where empty), at
     `contact` (an address, or mailto:); `licence` (SPDX) holds for what the city itself measures, simulates and derives.
-    `limits`: how much one client may ask.
+    `limits`: how much one client may ask. `ahead_h`: how far ahead of the clock the phenomenonTime of an Observation may
+    be; 0 is no bound.
     """
 
     id: str
@@ -28,6 +30,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     attribution: str = ""
     lists_tasking: bool = False
     limits: Limits = Limits()
+    ahead_h: Annotated[float, msgspec.Meta(ge=0)] = 24.0
     publisher: str = ""
     contact: str = ""
     licence: str = ""
@@ -41,6 +44,11 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     def credit(self) -> str:
         """Whom to name for the city's own data; nobody where they have no licence."""
         return self.publisher_name if self.licence else ""
+
+    @property
+    def ahead_s(self) -> float:
+        """How far ahead of the clock a phenomenonTime may be; infinity without a bound."""
+        return self.ahead_h * 3_600 or inf
 
     @property
     def zone_info(self) -> ZoneInfo:

@@ -4,7 +4,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Set
-from math import isinf, isnan
+from math import inf, isinf, isnan
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
 from dongne.standards.sensorthings.times import format_us
 
 FUTURE_S = 86_400.0
+_NO_BOUND_US = 2**60  # over 36,000 years; added to any instant it is still a number of 64 bits
 _NOT_FINITE = frozenset({"nan", "inf", "infinity", "+inf", "+infinity", "-inf", "-infinity"})
 _ANY = -sys.float_info.max, sys.float_info.max
 
@@ -51,13 +52,13 @@ class Checked(msgspec.Struct, frozen=True):
 class Intake:
     """Checks Observations against the graph, the ranges of their properties, the city's clock and the latest values.
 
-    `future_s`: a phenomenonTime may be this far ahead of the clock. Any thread may ask.
+    `future_s`: a phenomenonTime may be this far ahead of the clock; infinity is no bound. Any thread may ask.
     """
 
     def __init__(self, store: Store, *, future_s: float = FUTURE_S) -> None:
         self.ledger = Ledger()
         self._store, self._graph, self._clock = store, store.graph, store.clock
-        self._future_us = int(future_s * 1_000_000)
+        self._future_us = _NO_BOUND_US if future_s == inf else int(future_s * 1_000_000)
         self._revision = -1
         self._ranges: dict[int, Range] = {}
         self._about: set[int] = set()  # Datastreams whose Observations have a FeatureOfInterest, at that revision

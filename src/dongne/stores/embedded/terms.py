@@ -90,7 +90,7 @@ FORMS: dict[str, str] = {
     "startswith": "starts_with({0}, {1})",
     "endswith": "suffix({0}, {1})",
     "length": "length({0})",
-    "indexof": "(strpos({0}, {1}) - 1)",
+    "indexof": "strpos({0}, {1})",  # from 1, as in the example of 18-088, table 23
     "tolower": "lower({0})",
     "toupper": "upper({0})",
     "trim": "trim({0}, e' \\t\\n\\r')",
