@@ -222,6 +222,13 @@ def test_only_what_was_chosen_is_sent(city: City, receive: Callable[..., Receive
     assert [(event["event"], event["data"]["key"]) for event in events] == [("case", "b"), ("task", "b")]
 
 
+def test_a_webhook_with_nothing_to_send_is_not_behind(city: City, receive: Callable[..., Receiver]) -> None:
+    number, _ = make(city, receive().url, datastreams=(OTHER,))
+    city.observe(*range(50))
+    until(lambda: city.hooks.get(ADMIN, number).position == city.store.head(), "looked at all")
+    assert [one.position for one in city.hooks.list_for(ADMIN)] == [city.store.head()]
+
+
 def test_what_is_personal_goes_only_where_owner_and_webhook_both_say_so(
     city: City, receive: Callable[..., Receiver]
 ) -> None:

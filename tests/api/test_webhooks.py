@@ -8,23 +8,30 @@ from tests.api.conftest import Client, who_has
 
 from dongne.adapters.webhooks import Rules, Webhooks
 from dongne.compose.hooks import TokenOwners
+from dongne.model.limits import Limits
 from dongne.model.who import BENCH
 from dongne.stores.access import AccessBook
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.webhooks import WebhookFile
 from dongne.web.api import create_api
+from dongne.web.api.rates import Rates
 
 OWN = {"authorization": "Bearer yes"}
 URL = "https://192.0.2.1/hook"  # nobody is there (RFC 5737)
 
 
 @pytest.fixture
-def hooked(store: EmbeddedStore, make_context: Callable[..., Any]) -> Iterator[Client]:
+def rates() -> Rates:
+    return Rates(Limits(writes_per_s=0.001, burst_s=8_000.0, on_this_machine=True))
+
+
+@pytest.fixture
+def hooked(store: EmbeddedStore, make_context: Callable[..., Any], rates: Rates) -> Iterator[Client]:
     access = AccessBook(store.folder)
     owners = TokenOwners(access, BENCH, lambda: True)
     webhooks = Webhooks(store, WebhookFile(store.folder), owners, Rules(inside=True, timeout_s=0.2), "test")
     webhooks.start()
-    client = Client(create_api(make_context(webhooks=webhooks, who_of=who_has("yes"))))
+    client = Client(create_api(make_context(webhooks=webhooks, who_of=who_has("yes"), rates=rates)))
     yield client
     client.close()
     webhooks.close()
@@ -53,6 +60,14 @@ def test_a_webhook_lives_from_creation_to_deletion_and_its_secret_is_said_once(h
     assert 'dongne_webhooks{state="active"} 1' in hooked.get("/metrics").text
     assert hooked.request("DELETE", "/api/webhooks/1", headers=OWN).status_code == 204
     assert hooked.get("/api/webhooks/1", headers=OWN).status_code == 404
+
+
+def test_changes_of_webhooks_count_as_writes_and_looking_does_not(hooked: Client) -> None:
+    assert hooked.post("/api/webhooks", json={"url": URL}, headers=OWN).status_code == 201
+    said = [hooked.post("/api/webhooks/1/pause", headers=OWN).status_code for _ in range(8)]
+    assert said == [200] * 7 + [429]
+    assert hooked.request("DELETE", "/api/webhooks/1", headers=OWN).status_code == 429
+    assert hooked.get("/api/webhooks/1", headers=OWN).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def test_a_token_of_another_thing_sends_nothing_of_this_one(guard: Guard, asks: 
     for name in ("A", "B"):
         assert asks("POST", "Things", guard.token, json={**LAMP, "name": name}).status_code == 201
     device = guard.book.issue("lamp-2", "device", (2,), None, "", 1)
+    assert "device Things 2" in {entry.detail for entry in guard.book.list_entries()}
     assert asks("POST", "Datastreams(3)/Observations", device, json={"result": 7}).status_code == 201
     assert asks("POST", "Datastreams(1)/Observations", device, json={"result": 7}).status_code == 403
     assert asks("POST", "Observations", device, json={"result": 7, "Datastream": {"@iot.id": 1}}).status_code == 403

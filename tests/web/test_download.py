@@ -43,6 +43,13 @@ def test_the_file_has_as_many_rows_as_the_form_said(browser: Any, step: str, row
     assert "Heart of the City" in offered.text and "https://spdx.org/licenses/CC-BY-4.0" in offered.text
 
 
+def test_the_page_says_of_which_days_the_file_is(browser: Any) -> None:
+    assert "November 1, 2026 – November 19, 2026" in ask(browser).text
+    assert "the last 24 hours" in ask(browser, start="", end="").text
+    newest = ask(browser, step="newest").text
+    assert "the last 24 hours" not in newest and "November 19, 2026" not in newest
+
+
 def test_geojson_has_the_newest_values(browser: Any) -> None:
     response = browser.get(file_of(ask(browser, step="newest", format="geojson")))
     (feature,) = response.json()["features"]

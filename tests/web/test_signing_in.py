@@ -165,6 +165,13 @@ def test_over_https_cookies_are_for_https_and_browsers_are_told_to_stay(tmp_path
         said = _sign_in(visitor, _token(city, "operator")).headers
         assert "secure" in said["set-cookie"].lower()
         assert visitor.get("/v1.1").headers["strict-transport-security"] == "max-age=31536000"
+        # A proxy asks with a Host of its own; the browser says where its page came from.
+        proxied = {"host": "127.0.0.1:8000", "sec-fetch-site": "same-origin"}
+        for origin, code in (
+            ("https://dongne.example", 303), ("http://dongne.example", 403), ("https://dongne.example.evil", 403), ("null", 403)
+        ):  # fmt: skip
+            answer = visitor.post("/preferences", data={"theme": "dark"}, headers={**proxied, "origin": origin})
+            assert answer.status_code == code, origin
 
 
 def test_pages_asked_for_too_often_are_429_on_the_frame(tmp_path: Any) -> None:

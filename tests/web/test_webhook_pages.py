@@ -3,6 +3,7 @@
 import html
 import re
 
+import pytest
 from little_city import Browser, LittleCity
 
 
@@ -28,6 +29,12 @@ def test_a_webhook_is_made_looked_at_and_deleted_by_forms(city: LittleCity, brow
     assert secret and "&lt;b&gt;mine&lt;/b&gt;" in made.text
     number = int(re.findall(r'action="/webhooks/(\d+)/', made.text)[0])
     assert secret[0] not in browser.get(f"/webhooks/{number}").text, "it was shown once"
+    renewed = browser.post(f"/webhooks/{number}/secret", data=mark_in(made.text))
+    for shown in (made, renewed):
+        assert (
+            f'href="/webhooks/{number}?lang=ko"' in shown.text
+            and f'name="next" value="/webhooks/{number}"' in shown.text
+        )
     mark = mark_in(made.text)
     assert browser.post(f"/webhooks/{number}/pause", data=mark).headers["location"] == f"/webhooks/{number}?saved=pause"
     assert "Paused" in browser.get(f"/webhooks/{number}").text
@@ -35,6 +42,15 @@ def test_a_webhook_is_made_looked_at_and_deleted_by_forms(city: LittleCity, brow
     assert browser.post(f"/webhooks/{number}/dismiss", data={**mark, "letter": "7"}).status_code == 404
     assert browser.post(f"/webhooks/{number}/delete", data=mark).headers["location"] == "/webhooks?saved=delete"
     assert browser.get(f"/webhooks/{number}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "section"),
+    [("/webhooks", "/services"), ("/status", "/services"), ("/catalog", "/data"), ("/ogc/collections", "/data")],
+)
+def test_the_menu_says_where_a_page_belongs(browser: Browser, path: str, section: str) -> None:
+    page = browser.get(path, headers={"accept": "text/html"}).text
+    assert re.findall(r'<a href="([^"]+)" aria-current="true">', page) == [section]
 
 
 def test_what_can_not_be_a_webhook_is_said_beside_the_form(browser: Browser) -> None:

@@ -35,6 +35,9 @@ Ready = Callable[[str, str], None]  # the address of the pages, and that of MQTT
 def run_city(options: RunOptions, report: Report, ready: Ready) -> None:
     """Runs a city until it is stopped (SIGINT, SIGTERM); `ready` gets the addresses once it answers."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(
+        logging.WARNING
+    )  # it notes each URL whole, and those of webhooks may hold secrets
     listener = listen(options.host, options.port)
     mqtt_socket = bind_listener(options)
     city = RunningCity(options, report)

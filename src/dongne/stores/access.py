@@ -91,7 +91,7 @@ class AccessBook:
                 "insert into tokens (name, role, things, digest, purpose, created_us, expires_us) values (?, ?, ?, ?, ?, ?, ?)",
                 (name, role, msgspec.json.encode(things).decode(), _digest(text), purpose, now_us, expires_us),
             )
-        self.write("command line", "token issued", name, f"{role} {things or 'all'} {purpose}".strip(), now_us)
+        self.write("command line", "token issued", name, f"{role} {_reach(things)} {purpose}".strip(), now_us)
         return text
 
     def list_tokens(self) -> list[Token]:
@@ -203,6 +203,10 @@ def _token(row: tuple[Any, ...]) -> Token:
     number, name, role, things, *rest = row
     found = msgspec.json.decode(things, type=tuple[int, ...] | None)
     return Token(number, name, role, found, *rest)
+
+
+def _reach(things: tuple[int, ...] | None) -> str:
+    return "all Things" if things is None else f"Things {', '.join(map(str, things))}"
 
 
 def _who(token: Token) -> Who:

@@ -47,7 +47,7 @@ def mark_of(request: Request, context: WebContext, salt: str = "") -> str:
 
 def check_form(request: Request, context: WebContext, mark: str) -> None:
     """Raises NotAllowed where the form is not one of ours."""
-    check_origin(request)
+    check_origin(request, context)
     if "authorization" not in request.headers:
         right = mark_of(request, context, mark[:_SALT].ljust(_SALT, "-"))
         if not hmac.compare_digest(mark.encode(), right.encode()):
@@ -56,12 +56,14 @@ def check_form(request: Request, context: WebContext, mark: str) -> None:
             )
 
 
-def check_origin(request: Request) -> None:
-    """Raises NotAllowed where a browser says that another site sent this (Fetch Metadata, and RFC 6454)."""
+def check_origin(request: Request, context: WebContext) -> None:
+    """Raises NotAllowed where a browser says that another site sent this (Fetch Metadata, and RFC 6454). Behind a proxy,
+    which may ask with another Host, the public address is ours too."""
     site = request.headers.get("sec-fetch-site", "")
     origin = request.headers.get("origin", "")
     host = request.headers.get("host", "")
-    if site not in {"", "same-origin", "none"} or (origin and origin.split("://")[-1] != host):
+    is_ours = not origin or origin.split("://")[-1] == host or origin == context.public_url.rstrip("/")
+    if site not in {"", "same-origin", "none"} or not is_ours:
         raise NotAllowed(
             f"the form came from {(origin or site)[:100]!r} and not from {host[:100]!r}; open the page here and try again",
             reason="form",

@@ -26,6 +26,12 @@ from dongne.web.texts import Words
 
 THEMES = ("auto", "day", "dark", "contrast")
 MENU = (("/", "now"), ("/things", "things"), ("/cases", "cases"), ("/services", "services"), ("/data", "data"))
+SECTIONS = {
+    "/catalog": "/data",
+    "/ogc": "/data",
+    "/status": "/services",
+    "/webhooks": "/services",
+}  # beside the menu's own
 SCRIPT_TEXTS = (
     "copy.copy",
     "copy.copied",
@@ -70,13 +76,15 @@ TEMPLATES = _environment()
 @dataclass
 class Page:
     """One request for a page: what its template may use. Times are microseconds by the city's clock. What the page says of
-    the city it reads from `seen`."""
+    the city it reads from `seen`. `path` is where a GET finds it: what a form's own address answers is shown at another one.
+    """
 
     request: Request
     context: WebContext
     now_us: int
     who: Who
     seen: SeenCity
+    path: str
 
     @cached_property
     def language(self) -> str:
@@ -104,14 +112,10 @@ class Page:
         return wished if wished in THEMES else "auto"
 
     @property
-    def path(self) -> str:
-        """The path of this page."""
-        return self.request.url.path
-
-    @property
     def section(self) -> str:
         """Which entry of the menu this page belongs to."""
-        return next((path for path, _ in MENU[1:] if self.path == path or self.path.startswith(path + "/")), "")
+        first = "/" + self.path.split("/")[1]
+        return SECTIONS.get(first, first)
 
     def may(self, right: str, thing: int | None = None) -> bool:
         """Whether who asks may do this: "case" or "setting", at this Thing where one is meant."""
@@ -175,7 +179,7 @@ def page_for(request: Request, who: Who) -> Page:
     """The same as somebody sees it."""
     context: WebContext = request.app.state.context
     seen = SeenCity(context.store, request.app.state.veil, who.sight)
-    return Page(request, context, context.store.clock.now_us(), who, seen)
+    return Page(request, context, context.store.clock.now_us(), who, seen, request.url.path)
 
 
 def render(page: Page, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -213,7 +217,7 @@ def is_id(text: str) -> bool:
 
 async def read_form(page: Page, right: Right) -> dict[str, str]:
     """The fields of a form that was posted. Raises NotAllowed where who posts may not, or the form is not one of ours."""
-    check_origin(page.request)
+    check_origin(page.request, page.context)
     if right not in page.who.rights:
         page.who.must(right)
     form = await read_fields(page.request)

@@ -105,7 +105,7 @@ class Webhooks:
     def list_for(self, who: Who) -> list[Webhook]:
         """Those that this one may see. Raises NotAllowed."""
         who.must(Right.WEBHOOK)
-        return [webhook for webhook in self._book.list_all() if self._is_for(who, webhook)]
+        return [self._as_of_now(webhook) for webhook in self._book.list_all() if self._is_for(who, webhook)]
 
     def get(self, who: Who, webhook: int) -> Webhook:
         """Raises NotFound, also for one of somebody else."""
@@ -113,7 +113,10 @@ class Webhooks:
         found = self._book.find(webhook)
         if found is None or not self._is_for(who, found):
             raise NotFound(f"there is no webhook {webhook}", reason="webhook")
-        return found
+        return self._as_of_now(found)
+
+    def _as_of_now(self, webhook: Webhook) -> Webhook:
+        return msgspec.structs.replace(webhook, position=self._sender.looked_up_to(webhook))
 
     def _is_for(self, who: Who, webhook: Webhook) -> bool:
         return (who.is_known and who.may(Right.TOKEN)) or webhook.owner == self._owners.name_of(who)

@@ -92,6 +92,10 @@ class Sender:
         """A webhook came, went, or was changed."""
         self._loop.call_soon_threadsafe(self._look)
 
+    def looked_up_to(self, webhook: Webhook) -> int:
+        """The number up to which everything for it was sent; what the book says may be older, where nothing was for it."""
+        return max(webhook.position, self._scanned.get(webhook.id, 0))
+
     def test(self, webhook: Webhook) -> "Future[Came]":
         """A message that says only that it is a test, sent now."""
         return asyncio.run_coroutine_threadsafe(self._test(webhook), self._loop)
@@ -207,7 +211,7 @@ class Sender:
 
     async def _begin(self, webhook: Webhook, who: Who, news: asyncio.Event) -> None:
         """The next batch, as soon as there is something for it."""
-        after = max(webhook.position, self._scanned.get(webhook.id, 0))
+        after = self.looked_up_to(webhook)
         after = min(
             after, self._store.head()
         )  # where the sequence was brought back from a backup, it goes on from there

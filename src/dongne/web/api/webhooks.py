@@ -12,7 +12,7 @@ from dongne.model.errors import BadInput, NotFound, WrongMethod
 from dongne.model.who import Right, Who
 from dongne.runtime.webhooks import shown, shown_times
 from dongne.web.api.context import ApiContext, Receive, Scope, Send
-from dongne.web.api.http import Header, read_body, send_bytes, send_json
+from dongne.web.api.http import Header, check_write, read_body, send_bytes, send_json
 
 T = TypeVar("T")
 Answered = tuple[int, Any, list[Header]]
@@ -58,7 +58,8 @@ class WebhookApi:
         if method not in answers:
             raise WrongMethod(method, tuple(answers))
         numbers = [int(part) for part, kind in zip(parts, shape.split("/"), strict=True) if kind == "*"]
-        status, document, headers = await answers[method](Asked(scope, receive, self._context.who_of(scope), numbers))
+        who = self._context.who_of(scope) if method == "GET" else check_write(self._context, scope, (Right.WEBHOOK,))
+        status, document, headers = await answers[method](Asked(scope, receive, who, numbers))
         self._context.requests["webhooks", status] += 1
         if document is None:
             await send_bytes(send, status, b"", [*headers, *_PRIVATE])
@@ -70,7 +71,6 @@ class WebhookApi:
         return 200, {"value": [shown(webhook) for webhook in found]}, []
 
     async def _create(self, asked: Asked) -> Answered:
-        asked.who.must(Right.WEBHOOK)
         body = await read_body(asked.scope, asked.receive, LONGEST_BODY)
         try:
             new = msgspec.json.decode(body, type=NewWebhook)

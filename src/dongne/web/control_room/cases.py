@@ -71,6 +71,7 @@ def show_case(request: Request) -> Response:
 
 
 def _case_page(page: Page, case_id: int, status: int = 200, error: str = "") -> Response:
+    page.path = f"/cases/{case_id}"
     case = page.seen.get_case(case_id)
     events = page.seen.list_case_events(case_id)
     before, unbroken = "", True

@@ -82,6 +82,7 @@ def _service_page(
     page: Page, service: str, thing: int | None, status: int = 200,
     typed: dict[str, str] | None = None, errors: dict[str, str] | None = None,
 ) -> Response:  # fmt: skip
+    page.path = f"/services/{service}"
     found = _get_status(page, service)
     manifest = read_manifest(SERVICES / service) if (SERVICES / service / "service.toml").exists() else None
     return render(

@@ -16,6 +16,7 @@ from dongne.runtime.webhooks import ACCESSES, ACTIVE, EVENTS, PAUSED, Webhook
 from dongne.web.frame import Page, is_id, open_page, read_form, render
 
 MOST_WORDS = 200  # in one field
+MOST_LETTERS = 20  # on the page of a webhook
 
 
 def _desk(page: Page) -> Webhooks:
@@ -91,13 +92,14 @@ async def show_webhook(request: Request) -> Response:
 
 
 async def _one_page(page: Page, webhook: int, status: int = 200, **more: Any) -> Response:
-    desk = _desk(page)
+    desk, page.path = _desk(page), f"/webhooks/{webhook}"
     found = await asyncio.to_thread(desk.get, page.who, webhook)
     attempts = await asyncio.to_thread(desk.list_attempts, page.who, webhook)
     letters = await asyncio.to_thread(desk.list_dead_letters, page.who, webhook)
     given = {"secret": "", "came": None, "saved": page.request.query_params.get("saved", ""), **more}
     return render(
-        page, "webhook.html", status, webhook=found, state=state_of(found), attempts=attempts[:20], letters=letters,
+        page, "webhook.html", status, webhook=found, state=state_of(found), attempts=attempts[:20],
+        letters=letters[:MOST_LETTERS], dead=found.dead_letters,
         lag=max(0, page.context.store.head() - found.position), **given,
     )  # fmt: skip
 

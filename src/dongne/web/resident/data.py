@@ -11,7 +11,6 @@ from dongne.web.readings import Origin, origin_of, say_origin
 from dongne.web.resident import download
 
 LINKS = (
-    ("catalog", "/catalog"),
     ("things", "/v1.1/Things?$top=10&$expand=Locations"),
     ("latest", "/v1.1/Datastreams?$top=10&$expand=Observations($top=1;$orderby=phenomenonTime desc)"),
     ("observations", "/v1.1/Observations?$top=10&$orderby=phenomenonTime desc"),

@@ -49,11 +49,12 @@ class Wish:
 
 @dataclass
 class Offer:
-    """What would come: the address of the file, how many rows, whose they are. `rows` None where that takes too long."""
+    """What would come: the address of the file, how many rows, of which time, whose they are. `rows` None where that takes too long."""
 
     address: str
     streams: list[Datastream]
     rows: int | None
+    period: tuple[int, int] | None = None  # microseconds; None for the newest values
     rights: list[Rights] = field(default_factory=list)
     origins: list[str] = field(default_factory=list)
 
@@ -126,7 +127,8 @@ def make_offer(page: Page, wish: Wish) -> Offer:
     rights = list(dict.fromkeys(rights_of(one.properties, page.context.config) for one in streams))
     origins = [(origin, page.names.service(origin.service)) for origin in map(origin_of, streams)]
     said = list(dict.fromkeys(say_origin(origin, page.words, service) for origin, service in origins))
-    return Offer(_address(wish), streams, rows, rights, said)
+    period = None if wish.step == NEWEST else (start_us, end_us)
+    return Offer(_address(wish), streams, rows, period, rights, said)
 
 
 def _chosen(page: Page, wish: Wish) -> list[Datastream]:
