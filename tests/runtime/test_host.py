@@ -39,7 +39,7 @@ def test_an_answer_goes_on_after_a_record_it_can_not_take_in(tmp_path: Path) -> 
     store = EmbeddedStore.open(tmp_path / "city", CityClock(), follow=False)
     manifest = Manifest(id="sum", shape="answer", area="a", origin="o", privacy="public", owner="o", maturity="lab")
     config = CityConfig(id="toy", name={"en": "Toy"}, zone="Asia/Seoul", bounds=(0.0, 0.0, 1.0, 1.0))
-    host = RuntimeHost(store, config, [], [LoadedAnswer(manifest, Squeamish, type(None))])
+    host = RuntimeHost(store, config, [], [LoadedAnswer(manifest, Squeamish, type(None), str)])
     host.start()
     host.open()
     try:

@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
+import httpx
 import little_city
 import pytest
 from little_city import Browser, LittleCity
@@ -47,13 +48,19 @@ def test_nothing_in_an_address_breaks_a_page(guarded: LittleCity, attacker: Brow
     query = "&".join(f"{name}={value[:600]}" for name in names)
     for road in _roads(guarded, "GET", value):
         answer = attacker.get(road)
-        assert answer.status_code in (200, 400, 404, 405), (road[:80], answer.status_code)
-        assert "evil" not in answer.headers and "<script>alert" not in answer.text
+        assert answer.status_code in (200, 400, 401, 404, 405), (road[:80], answer.status_code)
+        assert "evil" not in answer.headers and not _runs_script(answer)
     for road in ("/", "/things", "/things/1", "/map", "/cases", "/services/smart_bins", "/services/smart_bins/what-if", "/sign-in", "/data",
                  "/answers/whats_near", "/ogc/collections/street_lamp/items"):  # fmt: skip
         answer = attacker.get(f"{road}?{query}")
         assert answer.status_code in (200, 400, 404), (road, answer.status_code)
-        assert "<script>alert" not in answer.text
+        assert not _runs_script(answer)
+
+
+def _runs_script(answer: httpx.Response) -> bool:
+    """Whether a browser would run what was sent: JSON with `nosniff` it does not."""
+    is_text = answer.headers["content-type"].startswith(("application/json", "application/geo+json"))
+    return "<script>alert" in answer.text and not (is_text and answer.headers["x-content-type-options"] == "nosniff")
 
 
 @pytest.mark.parametrize("path", TRAVERSALS, ids=[path[:40] for path in TRAVERSALS])
