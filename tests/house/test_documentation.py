@@ -122,6 +122,11 @@ def test_every_dependency_has_its_reason() -> None:
     assert [name for name in sorted(names) if not re.search(rf"\b{re.escape(name)}\b", reasons)] == []
 
 
+def test_decisions_are_numbered_one_after_the_other() -> None:
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", read("DECISIONS.md"), re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 # --- commands -------------------------------------------------------------------------------------------------------
 
 
