@@ -48,6 +48,21 @@ def test_the_same_again_is_there_already(client: Client, lamp: int, store: Embed
     assert ledger(client)["duplicate"] == 2
 
 
+def test_a_data_array_whose_answer_was_lost_is_not_stored_again(client: Client, lamp: int) -> None:
+    def sent(*minutes: int) -> list[str]:
+        rows = [[f"2026-05-01T11:{minute:02}:00Z", minute] for minute in minutes]
+        group = {"Datastream": {"@iot.id": 1}, "components": ["phenomenonTime", "result"], "dataArray": rows}
+        found: list[str] = client.post("/v1.1/CreateObservations", json=[group]).json()
+        return found
+
+    first = sent(10, 11, 12, 13)
+    assert sent(10, 11, 12, 13) == first
+    more = sent(9, 12, 13)  # 9 was not there, the others were
+    assert more[1:] == first[2:] and more[0] not in first
+    counted = ledger(client)
+    assert (counted["stored"], counted["duplicate"]) == (7, 6)  # with the two of the deep insert
+
+
 WRONG = [
     (observation(101), 400, "out_of_range", "result 101 is outside 0..100 % of 'light_level'"),
     (observation("NaN"), 400, "not_finite", "'NaN' is no value; leave the Observation out"),

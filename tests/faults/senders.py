@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Ledger:
         self.told: Counter[str] = Counter()  # by status code or error
         self.acknowledged: set[Key] = set()
         self.without_retry_after = 0
+        self.unanswered: set[Key] = set()
 
     def count(self, keys: Iterable[Key], code: int, headers: Any) -> bool:
         """Whether that is the end of it."""
@@ -104,20 +105,23 @@ class HttpSenders:
                 *(self._batches(client, stream, count) for stream in batches),
             )
 
-    async def _post(self, client: httpx.AsyncClient, path: str, document: Any, told: Ledger, rows: int) -> Any:
+    async def _post(
+        self, client: httpx.AsyncClient, path: str, document: Any, told: Ledger, keys: Collection[Key]
+    ) -> Any:
         while True:
-            told.sent += rows
+            told.sent += len(keys)
             try:
                 return await client.post(f"{self.city.url}/v1.1/{path}", json=document)
             except httpx.TransportError as error:
-                told.told[type(error).__name__] += rows
+                told.told[type(error).__name__] += len(keys)
+                told.unanswered.update(keys)
                 await asyncio.sleep(AGAIN_S)
 
     async def _singles(self, client: httpx.AsyncClient, stream: int, count: int) -> None:
         for second in range(count):
             key = stream, second
             while True:
-                answer = await self._post(client, "Observations", body_of(key), self.single, 1)
+                answer = await self._post(client, "Observations", body_of(key), self.single, [key])
                 if self.single.count([key], answer.status_code, answer.headers):
                     break
                 await asyncio.sleep(AGAIN_S)
@@ -131,7 +135,7 @@ class HttpSenders:
                 "dataArray": [[time_of(second), second] for _, second in keys],
             }
             while True:
-                answer = await self._post(client, "CreateObservations", [group], self.array, len(keys))
+                answer = await self._post(client, "CreateObservations", [group], self.array, keys)
                 if self.array.count(keys, answer.status_code, answer.headers):
                     assert not [link for link in answer.json() if link.startswith("error")], answer.text
                     break
@@ -145,7 +149,7 @@ class HttpSenders:
                 for i, key in enumerate(keys)
             ]
             while True:  # all of the group or none
-                answer = await self._post(client, "$batch", {"requests": parts}, self.batch, len(keys))
+                answer = await self._post(client, "$batch", {"requests": parts}, self.batch, keys)
                 assert answer.status_code == 200, answer.text
                 worst = min(answer.json()["responses"], key=lambda part: part["status"] in (201, 424))
                 if self.batch.count(keys, worst["status"], worst.get("headers", {})):

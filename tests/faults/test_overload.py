@@ -201,7 +201,8 @@ def kill_meanwhile(folder: Path, broker: Mosquitto, kills: int, count: int, seed
     told = http.single.acknowledged | http.array.acknowledged | http.batch.acknowledged
     assert told - stored.keys() == set(), "acknowledged and lost"
     assert {key for key in stored if key[0] in topics} == {(s, n) for s in topics for n in range(count)}
-    assert {key: n for key, n in stored.items() if n > 1} == {}, "doubled"
+    doubled = {key for key, n in stored.items() if n > 1}
+    assert doubled <= http.batch.unanswered, "doubled"  # a batch that comes again is not known as the same
 
 
 def test_what_senders_were_told_is_stored_after_kills(tmp_path: Path, broker: Mosquitto) -> None:
@@ -228,7 +229,8 @@ def hooked(folder: Path, kills: int, count: int, seed: int) -> None:
         thread.start()
         for _ in range(kills):
             came = len(receiver.came)
-            until(lambda came=came: len(receiver.came) > came + 3, "deliveries go on")
+            until(lambda came=came: len(receiver.came) > came, "deliveries go on")
+            assert thread.is_alive(), "killed too late; send more"
             city.kill()
             city.start()
         thread.join(60)
@@ -248,7 +250,7 @@ def hooked(folder: Path, kills: int, count: int, seed: int) -> None:
 
 
 def test_a_webhook_loses_nothing_by_kills_and_its_ids_show_what_came_twice(tmp_path: Path) -> None:
-    hooked(tmp_path / "city", 2, 40, 5)
+    hooked(tmp_path / "city", 2, 80, 5)
 
 
 @pytest.mark.full

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dongne.model.entities import Datastream, MultiDatastream, Property
-from dongne.model.errors import BadInput
+from dongne.model.errors import BadInput, NotFound
 from dongne.model.features import has_feature, needs_feature
 from dongne.model.properties import SHARED
-from dongne.model.records import ObservationBatch, ObservationExtra
+from dongne.model.records import ObservationBatch, ObservationExtra, decode_batch
 from dongne.model.units import code_of, get_conversion
 from dongne.runtime.ledger import Ledger, Way, total_of
 from dongne.runtime.ports import Store
@@ -22,6 +22,7 @@ from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
 from dongne.standards.sensorthings.times import format_us
 
 FUTURE_S = 86_400.0
+MOST_RECORDS = 8  # that are looked into for an array which was sent before
 _NO_BOUND_US = 2**60  # over 36,000 years; added to any instant it is still a number of 64 bits
 _NOT_FINITE = frozenset({"nan", "inf", "infinity", "+inf", "+infinity", "-inf", "-infinity"})
 _ANY = -sys.float_info.max, sys.float_info.max
@@ -196,7 +197,34 @@ class Intake:
     def _duplicates(self, rows: ArrayRows, good: NDArray[np.bool_]) -> dict[int, int]:
         numbers, times, results = self._store.latest_of(np.where(good, rows.datastream, 0))
         same = np.flatnonzero(good & (numbers > 0) & (times == rows.time_us) & (results == rows.result))
-        return {row: int(numbers[row]) for row in same.tolist() if row not in rows.extras}
+        found = {row: int(numbers[row]) for row in same.tolist() if row not in rows.extras}
+        if found and len(found) < len(rows):
+            found |= self._sent_again(rows, good, found)
+        return found
+
+    def _sent_again(self, rows: ArrayRows, good: NDArray[np.bool_], found: dict[int, int]) -> dict[int, int]:
+        """The older rows of an array that was stored before and whose answer was lost: they lie in the records which
+        hold its newest rows."""
+        again: dict[int, int] = {}
+        asked = list(zip(rows.datastream.tolist(), rows.time_us.tolist(), rows.result.tolist(), strict=True))
+        last, looked = 0, 0
+        for number in sorted(set(found.values()), reverse=True):
+            if (looked and number > last) or looked >= MOST_RECORDS:
+                continue
+            try:
+                record, _ = self._store.get_observation(number)
+            except NotFound:
+                continue  # removed meanwhile
+            last, looked = record.number - 1, looked + 1
+            batch = decode_batch(record.body, record.count)
+            columns = zip(batch.datastream.tolist(), batch.time_us.tolist(), batch.result.tolist(), strict=True)
+            there = {key: record.number + at for at, key in enumerate(columns) if at not in batch.extras}
+            again |= {
+                row: there[key]
+                for row, key in enumerate(asked)
+                if good[row] and key in there and row not in rows.extras
+            }
+        return again
 
     def counts(self) -> dict[str, float]:
         """received, stored, duplicate, rejected, and rejected.<reason> for each reason there was, over all ways in."""
