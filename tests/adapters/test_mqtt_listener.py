@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.adapters.listening import (
     LIMIT_S,
+    T0,
     TOKENS,
     Connect,
     Make,
@@ -26,9 +27,11 @@ from tests.adapters.listening import (
     who_of,
 )
 
+from dongne.adapters.mqtt.known import Known
 from dongne.model.entities import (
     Thing,
 )
+from dongne.model.times import to_us
 from dongne.stores.embedded.select import Selector
 from dongne.stores.embedded.store import EmbeddedStore
 
@@ -164,6 +167,54 @@ def test_select_filter_and_expand_are_those_of_a_get(
         filtered: {"result": 31},
         expanded: {"result": 30, "Datastream": {"name": "d8", "Thing": {"name": "bin"}}},
     }
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "result mul 1e308 mul 1e308 mod 2 eq 0",
+        "round(result mul 1e308 mul 1e308) eq 0",
+        "substring('abc', result mul 1e308 mul 1e308) eq 'b'",
+        "year(phenomenonTime add duration'P9999999D') gt 1",
+    ],
+)
+def test_a_filter_that_leads_beyond_numbers_and_calendar_is_not_met_and_keeps_nothing_from_others(
+    store: EmbeddedStore, listen: Make, connect: Connect, condition: str
+) -> None:
+    listener = listen()
+    odd, other = connect(listener), connect(listener)
+    assert odd.subscribe(f"v1.1/Observations?$filter={condition}") == [1]
+    assert odd.subscribe(f"v1.1/Observations?$select=result&$filter=not ({condition}) or result eq 30") == [1]
+    assert other.subscribe("v1.1/Observations") == [1]
+    observe(store, 7, 0, 20, 30)
+    until(lambda: len(other.heard) == 2 and odd.heard, "what the others asked for")
+    assert odd.documents() == [{"result": 30}]
+    assert listener.status().failed == 0
+
+
+def test_what_was_stored_is_known_also_where_it_came_after_the_first_look(store: EmbeddedStore) -> None:
+    known = Known(store)
+    at_us = to_us(T0)
+    observe(store, 7, 0, 20)
+    observe(store, 7, 9, 29)
+    assert known.holds(7, at_us, 20.0) and not known.holds(7, at_us, 21.0)
+    observe(store, 7, 0, 21)
+    observe(store, 7, 1, 22, 23)
+    known.rest()
+    assert known.holds(7, at_us, 21.0) and known.holds(7, at_us + 120_000_000, 23.0)
+    assert not known.holds(7, at_us + 120_000_000, 22.0) and not known.holds(8, at_us, 20.0)
+
+
+@pytest.mark.parametrize("topic", ["v1.1/Datastreams(8)/Observations", "dongne/8", "$CONTROL/x", "v1.1/Tasks/1"])
+def test_nobody_has_the_city_answer_where_others_listen_for_it(listen: Make, connect: Connect, topic: str) -> None:
+    listener = listen()
+    client = connect(listener)
+    client.subscribe("#")
+    client.say("v1.1/Datastreams(7)/Observations", observation(0, 20), answer_to=topic)
+    client.say("v1.1/Datastreams(7)/Observations", observation(1, 21), answer_to="answers")
+    until(lambda: len(client.heard) == 3, "both, and the one answer")
+    assert {message.topic for message in client.heard} == {"v1.1/Datastreams(7)/Observations", "answers"}
+    assert listener.status().answers_dropped == 1
 
 
 @pytest.mark.parametrize(

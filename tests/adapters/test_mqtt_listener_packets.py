@@ -68,6 +68,7 @@ CONNECT_4 = b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x00\x00\x02me"
         (CONNECT_5, b"\x36\x05\x00\x01a\x00\x01", 0x81),  # QoS 3
         (CONNECT_5, b"\x30\x04\x00\x00\x00\x00", 0x94),  # a topic alias
         (CONNECT_5, b"\x30\x04\x00\x01#\x00", 0x90),
+        (CONNECT_5, b"\x30\x0a\x00\x01a\x06\x08\x00\x03a/#", 0x90),  # a response topic
         (CONNECT_5, b"\x80\x05\x00\x01\x00\x00\x00", 0x81),  # flags of SUBSCRIBE
         (CONNECT_5, b"\x82\x03\x00\x01\x00", 0x82),  # of nothing
         (CONNECT_5, b"\x82\x09\x00\x01\x02\x0b\x01\x00\x01a\x00", 0xA1),  # a subscription identifier

@@ -32,6 +32,7 @@ from dongne.runtime.webhooks import MOST_ATTEMPTS, wait_s
 from dongne.standards.webhooks import read_secret, retry_after_s, sign
 from dongne.stores.access import AccessBook
 from dongne.stores.embedded import EmbeddedStore
+from dongne.stores.embedded.backup import restore_backup, write_backup
 from dongne.stores.webhooks import WebhookFile
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -54,10 +55,8 @@ class City:
     """A store with webhooks, which may be closed and opened again."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.store = EmbeddedStore.open(folder / "city", CityClock(), follow=False)
-        self.access = AccessBook(folder / "city")
         self.second = 0
+        self.open_folder(folder)
         entities = [
             Thing(id=1, name="lamp"),
             Thing(id=2, name="home", properties={"access": "personal"}),
@@ -70,6 +69,11 @@ class City:
         ]
         self.put(RecordKind.ENTITIES, msgspec.msgpack.encode([put(entity) for entity in entities]))
         self.open()
+
+    def open_folder(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = EmbeddedStore.open(folder / "city", CityClock(), follow=False)
+        self.access = AccessBook(folder / "city")
 
     def open(self, **rules: Any) -> None:
         given = {"inside": True, "gather_s": 0.01, "timeout_s": 0.5, "pace": 0.002, **rules}
@@ -158,7 +162,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(said: str, expected_s: floa
     ["http://example.org/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.7/", "https://192.168.1.1/", "https://localhost/",
      "https://169.254.169.254/latest", "https://[::ffff:10.0.0.1]/", "https://[64:ff9b::10.0.0.1]/", "https://0.0.0.0/",
      "https://user:word@example.org/", "https://example.org/#x", "ftp://example.org/", "https://", "https://exa mple.org/",
-     "https://example.org:99999/", "file:///etc/passwd", "https://[fe80::1]/", "https://224.0.0.1/"],
+     "https://example.org:99999/", "file:///etc/passwd", "https://[fe80::1]/", "https://224.0.0.1/", "https://[::10.0.0.1]/"],
 )  # fmt: skip
 def test_no_webhook_goes_where_only_the_city_can_reach(url: str) -> None:
     with pytest.raises(BadInput):
@@ -400,6 +404,29 @@ def test_what_was_stored_while_the_receiver_and_the_sender_were_away_arrives(
         assert [len(d["data"]["events"]) for _, d in again.at("/a")] == [1, 2]
     finally:
         again.close()
+
+
+def test_a_backup_while_deliveries_go_on_leaves_nothing_out_when_it_is_restored(
+    city: City, receive: Callable[..., Receiver], tmp_path: Path
+) -> None:
+    receiver = receive()
+    make(city, f"{receiver.url}/a")
+    city.observe(1.0)
+    until(lambda: receiver.results("/a") == [1.0], "the first")
+
+    def deliver_meanwhile(_done: int, _total: int) -> None:
+        if city.second == 1:
+            city.observe(2.0, 3.0, 4.0)
+            until(lambda: len(receiver.results("/a")) == 4, "what comes while the first file is copied")
+
+    write_backup(city.folder / "city", tmp_path / "backup", "test", deliver_meanwhile)
+    city.close()
+    restore_backup(tmp_path / "backup", tmp_path / "restored/city")
+    city.open_folder(tmp_path / "restored")
+    city.open()
+    city.observe(5.0)
+    city.observe(6.0)
+    until(lambda: {1.0, 5.0, 6.0} <= set(receiver.results("/a")), "what came after the restore")
 
 
 def test_a_secret_is_renewed_without_a_gap(city: City, receive: Callable[..., Receiver]) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from tests.api.conftest import CITY, NOW, Client, StandingClock
 from tests.api.naive import matches
 
+from dongne.model.errors import BadInput
 from dongne.model.times import to_us
 from dongne.runtime.intake import Intake
+from dongne.standards.sensorthings import matching
 from dongne.standards.sensorthings.query import (
     Among,
     Arithmetic,
@@ -33,6 +35,7 @@ from dongne.standards.sensorthings.query import (
     ResourcePath,
     Step,
 )
+from dongne.standards.sensorthings.schema import OBSERVATIONS
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, create_api
@@ -205,6 +208,28 @@ CONDITIONS: st.SearchStrategy[Expression] = st.recursive(
 def test_sql_finds_what_the_filter_means(city: City, condition: Expression) -> None:
     expected = [one["@iot.id"] for one in city.observations if matches(condition, one, NOW)]
     assert city.ids("Observations", Query(filter=condition, top=1000)) == expected
+
+
+def _value_at(path: Path, one: dict[str, Any]) -> Any:
+    found: Any = one
+    for step in (*path.navigations, {"id": "@iot.id"}.get(path.name, path.name), *path.steps):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+@settings(max_examples=250, deadline=None)
+@given(condition=CONDITIONS)
+def test_what_is_told_as_it_happens_is_what_sql_finds_later(city: City, condition: Expression) -> None:
+    try:
+        matching.check_matching(condition, OBSERVATIONS)
+    except BadInput:
+        reject()
+    told = [
+        one["@iot.id"]
+        for one in city.observations
+        if matching.matches(condition, OBSERVATIONS, lambda path, one=one: _value_at(path, one))
+    ]
+    assert told == city.ids("Observations", Query(filter=condition, top=1000))
 
 
 KEYS = st.sampled_from(

@@ -258,10 +258,11 @@ class MqttAdapter:
         self._tasks.confirmed(mid)
 
     def _tell(self, _: Connection, topic: str, body: bytes, qos: int, correlation: bytes | None) -> None:
-        """An answer, also to what came by an earlier connection; where there is none now or too many wait it is dropped,
-        and counted."""
+        """An answer, also to what came by an earlier connection; where there is none now, too many wait, or the topic is
+        reserved, it is dropped and counted."""
         line = self._line
-        if line is None or not line.is_up or len(self._answers_out) >= MOST_ANSWERS_OUT:
+        has_room = line is not None and line.is_up and len(self._answers_out) < MOST_ANSWERS_OUT
+        if line is None or not has_room or self._reception.topics.is_reserved(topic):
             self._answers_dropped += 1
             return
         try:

@@ -149,7 +149,7 @@ class Reception:
             self._decoder.check_size(body)
             again = message.dup or (self._redelivers_until_s > 0.0 and time.monotonic() < self._redelivers_until_s)
             if not again:
-                self._known.forget()
+                self._known.rest()
             form, datastream = self.topics.read(message.topic)
             if form is Form.DATA_ARRAY:
                 self._take_array(parcel, body, again)
@@ -340,9 +340,13 @@ class Reception:
     def _finish(self, parcel: Parcel, number: int) -> None:
         self._acknowledge(parcel)
         if parcel.answer_to:
-            self._tell(
-                parcel.connection, parcel.answer_to, answer_of(parcel, number, self._config.root), 1, parcel.correlation
-            )
+            self._answer(parcel, parcel.answer_to, answer_of(parcel, number, self._config.root), 1)
+
+    def _answer(self, parcel: Parcel, topic: str, body: bytes, qos: int) -> None:
+        try:
+            self._tell(parcel.connection, topic, body, qos, parcel.correlation if qos else None)
+        except Exception:  # one answer never stops the acknowledgements of others
+            log.exception("an answer on %r could not be given", topic[:80])
 
     def _acknowledge(self, parcel: Parcel, refusal: DongneError | None = None) -> None:
         line = parcel.connection  # one that was lost never comes up again
@@ -359,10 +363,10 @@ class Reception:
             self._way.count_rejected(error.reason, parcel.rows, received=received)
         self._acknowledge(parcel, error)
         if parcel.answer_to:
-            self._tell(parcel.connection, parcel.answer_to, refusal_of(error, parcel.topic), 1, parcel.correlation)
+            self._answer(parcel, parcel.answer_to, refusal_of(error, parcel.topic), 1)
         elif self._may_tell():
             topic = f"{self._config.errors_topic}/{parcel.topic}"
-            self._tell(parcel.connection, topic, refusal_of(error, parcel.topic), 0, None)
+            self._answer(parcel, topic, refusal_of(error, parcel.topic), 0)
 
     def _may_tell(self) -> bool:
         now_s = time.monotonic()

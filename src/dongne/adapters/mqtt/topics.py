@@ -51,6 +51,13 @@ class Topics:
             f"{root}/+/status",
         ]  # fmt: skip
 
+    def is_reserved(self, topic: str) -> bool:
+        """Whether others listen there for the city or for devices. No answer goes there: the city may publish where who asks
+        for it may not."""
+        if topic.startswith(f"{self._root}/errors/"):
+            return False
+        return topic.startswith(("$", f"{self._root}/", f"{self._short}/"))
+
     def read(self, topic: str) -> tuple[Form, int | None]:
         """The form of the payload and the id of the Datastream, Task or TaskingCapability, where the topic names it.
         Raises BadInput."""

@@ -55,10 +55,15 @@ def check_address(address: IPv4Address | IPv6Address, *, inside: bool) -> None:
         inner = address.ipv4_mapped or address.sixtofour or _translated(address)
         if inner is not None:
             address = inner
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
+    if address.is_link_local or address.is_multicast or address.is_unspecified or _is_old(address):
         raise _refused(str(address))
     if not address.is_global and not (inside and (address.is_private or address.is_loopback)):
         raise _refused(str(address))
+
+
+def _is_old(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is of ::/96, where IPv4 addresses once lay in IPv6 (RFC 4291, 2.5.5.1); ::1 is this machine."""
+    return isinstance(address, IPv6Address) and 1 < int(address) < 1 << 32
 
 
 def _translated(address: IPv6Address) -> IPv4Address | None:

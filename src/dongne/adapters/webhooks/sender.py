@@ -162,11 +162,11 @@ class Sender:
         line: Line | None = None
         try:
             while True:
-                found = await self._in_pool(self._book.find, webhook)
-                if found is None or found.state != ACTIVE:
-                    return
-                line = line or self._line(found)
                 try:
+                    found = await self._in_pool(self._book.find, webhook)
+                    if found is None or found.state != ACTIVE:
+                        return
+                    line = line or self._line(found)
                     await self._turn(found, line)
                 except Exception:  # one webhook never ends the others, nor itself
                     log.exception("webhook %s could not be served; tried again", webhook)
@@ -212,9 +212,6 @@ class Sender:
     async def _begin(self, webhook: Webhook, who: Who, news: asyncio.Event) -> None:
         """The next batch, as soon as there is something for it."""
         after = self.looked_up_to(webhook)
-        after = min(
-            after, self._store.head()
-        )  # where the sequence was brought back from a backup, it goes on from there
         if self._store.head() <= after:
             await news.wait()
             await asyncio.sleep(self._rules.gather_s)

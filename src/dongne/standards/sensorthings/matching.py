@@ -127,7 +127,13 @@ class _Meaning:
             return _compare_times(op, a, b)
         return bool({"eq": a == b, "ne": a != b, "gt": a > b, "ge": a >= b, "lt": a < b, "le": a <= b}[op])
 
-    def _value(self, expression: Expression) -> Any:  # one for each sort
+    def _value(self, expression: Expression) -> Any:
+        try:
+            return self._found(expression)
+        except (ArithmeticError, ValueError):  # beyond the numbers or the calendar there is no value
+            return None
+
+    def _found(self, expression: Expression) -> Any:  # one for each sort
         match expression:
             case Literal(value):
                 return _constant(value)

@@ -19,7 +19,9 @@ from dongne.stores.embedded.archive import Manifest
 
 FORMAT = 1
 NOTE = "backup.json"
-DATABASES = ("truth.db", "access.db", "webhooks.db")  # copied as of one moment each; the others where there are any
+DATABASES = ("webhooks.db", "truth.db", "access.db")
+"""Copied in this order, each as of one moment, where they are there: webhooks first, so that none has come further than the
+truth beside it and would pass over what comes after a restore."""
 DAYS = "days"
 _PAGES = 4_096  # copied at once; writers go between
 Progress = Callable[[int, int], None]

@@ -23,6 +23,8 @@ from dongne.adapters.mqtt.wire import V5, Message
 from dongne.model.errors import DongneError, NotKnown
 from dongne.model.who import Who
 
+RETRY_S = 1.0  # after the sequence could not be read
+
 log = logging.getLogger(__name__)
 WhoOf = Callable[[str | None], Who]
 Note = Callable[[Who, str], None]
@@ -192,6 +194,9 @@ class ClientDesk:
 
     def tell(self, line: Any, topic: str, body: bytes, qos: int, correlation: bytes | None) -> None:
         """An answer to what came by this line."""
+        if self.reception.topics.is_reserved(topic):
+            self.counts["answers_dropped"] += 1
+            return
         told, dropped = self._hub.answer(line.who, topic, body, qos, correlation)
         self.counts["answers"] += told
         self.counts["answers_dropped"] += dropped
@@ -208,23 +213,28 @@ class ClientDesk:
         if self.behind:
             self._catch_up_soon()
 
-    def _catch_up_soon(self) -> None:
+    def _catch_up_soon(self, wait_s: float = 0.0) -> None:
         if not self._catches_up:
             self._catches_up = True
-            self._loop.call_soon(self._catch_up)
+            self._loop.call_later(wait_s, self._catch_up)
 
     def _catch_up(self) -> None:
         """A step for each session that is behind and has room."""
-        self._catches_up = False
+        self._catches_up, wait_s = False, 0.0
         for session in list(self.behind):
             if session.link is None or not session.behind:
                 self.behind.discard(session)
             elif session.has_room:
-                if self._hub.catch_up(session):
-                    self.behind.discard(session)
+                try:
+                    if self._hub.catch_up(session):
+                        self.behind.discard(session)
+                except Exception:  # nothing is passed over: it goes on where it was
+                    log.exception("a session that is behind could not read on; tried again")
+                    self.counts["failed"] += 1
+                    wait_s = RETRY_S
                 self.counts["too_large"] += session.pump()
         if any(session.has_room for session in self.behind):
-            self._catch_up_soon()
+            self._catch_up_soon(wait_s)
 
     def check_times(self, now_s: float) -> None:
         """Ends connections that are silent or too slow, and forgets sessions that were away too long."""

@@ -99,7 +99,7 @@ class Hub:
                 for stream in sorted(dirty):
                     self.teller.tell_entity(session, subscription, self.teller.set_of_stream(stream), stream, 0)
             elif subscription.asked.path.steps[-1].key in (None, *dirty):
-                self.teller.tell_one(session, subscription, 0)
+                self.teller.tell_one(session, subscription)
 
     def answer(self, who: Who, topic: str, body: bytes, qos: int, correlation: bytes | None) -> tuple[int, int]:
         """Tells it those who listen for it and are the same as who published: to how many, and how many have a full
@@ -153,7 +153,15 @@ class Hub:
     # --- coming back
 
     def catch_up(self, session: Session) -> bool:
-        """Reads on for a session that is behind, as far as its queue has room; whether it is with the others again."""
+        """Reads on for a session that is behind, as far as its queue has room; whether it is with the others again. What it
+        raises leaves the session behind, where it stood."""
+        try:
+            return self._read_on(session)
+        except BaseException:
+            session.behind = True
+            raise
+
+    def _read_on(self, session: Session) -> bool:
         session.behind = False
         for record in self._records_after(session.position):
             self.teller.tell_record(session, record, session.position)
@@ -169,7 +177,7 @@ class Hub:
         if not session.behind:
             for subscription in session.subscriptions.values():
                 if subscription.asked.about in (About.ONE, About.PROPERTY) and subscription.sent is not None:
-                    self.teller.tell_one(session, subscription, 0)
+                    self.teller.tell_one(session, subscription)
         return not session.behind
 
     def _records_after(self, number: int) -> Iterator[Record]:

@@ -174,6 +174,8 @@ class Link(asyncio.Protocol):
             raise Refusal(packets.ALIAS, "topic aliases are not offered, as CONNACK says; name the topic")
         if any(sign in message.topic for sign in "+#\0"):
             raise Refusal(packets.BAD_TOPIC, "a topic to publish to has no wildcards")
+        if any(sign in message.answer_to for sign in "+#\0"):
+            raise Refusal(packets.BAD_TOPIC, "a response topic has no wildcards")  # MQTT 5, 3.3.2.3.5
         self._desk.publish(self, message)
 
     def _control(self, packet: Packet) -> None:  # one for each kind

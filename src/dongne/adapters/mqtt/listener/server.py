@@ -116,7 +116,7 @@ class MqttListener:
             answers_dropped=counts["answers_dropped"],
             too_large=counts["too_large"],
             wills_ignored=counts["wills_ignored"],
-            failed=counts["failed"],
+            failed=counts["failed"] + self._hub.teller.failed,
             ended={wire.reason_text(code, V5): count for code, count in sorted(clients.ended.items())},
         )
 

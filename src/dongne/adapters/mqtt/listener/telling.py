@@ -1,5 +1,6 @@
 """What one session is told of a record: made once for each of its subscriptions that asks for it."""
 
+import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -32,14 +33,18 @@ _correction = msgspec.msgpack.Decoder(Correction)
 _changes = msgspec.msgpack.Decoder(list[EntityChange])
 _task_event = msgspec.msgpack.Decoder(TaskEvent)
 
+log = logging.getLogger(__name__)
+
 Value = tuple[int, int, int, float, ObservationExtra | None]  # number, Datastream, time, result, extra
 
 
 class Teller:
-    """Puts messages into the queues of sessions; belongs to the listener's thread."""
+    """Puts messages into the queues of sessions; belongs to the listener's thread. `failed`: what could not be told, for a
+    fault of ours; it never keeps anything from the other subscriptions."""
 
     def __init__(self, store: Store, views: Views, root: str) -> None:
         self._store, self._graph, self.views, self._root = store, store.graph, views, root
+        self.failed = 0
         self._payloads: dict[tuple[int, Query, Sight], bytes | None] = {}  # of the record at hand
 
     def forget(self) -> None:
@@ -113,6 +118,16 @@ class Teller:
 
     def tell_value(self, session: Session, subscription: Subscription, value: Value, number: int = 0) -> None:
         """An Observation; `number` where it is the record of a correction."""
+        try:
+            self._tell_value(session, subscription, value, number)
+        except Exception:  # noqa: BLE001  # logged and counted
+            self._note(subscription, value[0])
+
+    def _note(self, subscription: Subscription, number: int) -> None:
+        self.failed += 1
+        log.exception("%d could not be told to who subscribed to %r", number, subscription.asked.filter[:200])
+
+    def _tell_value(self, session: Session, subscription: Subscription, value: Value, number: int) -> None:
         stream, sight = value[1], session.who.sight
         if stream in self.views.hidden(sight).of(EntityType.DATASTREAM) or self._graph.find_stream(stream) is None:
             return
@@ -152,6 +167,15 @@ class Teller:
         retain: bool = False,
     ) -> None:  # fmt: skip
         """An entity that changed, where the subscription is about it."""
+        try:
+            self._tell_entity(session, subscription, entity_set, entity_id, number, retain)
+        except Exception:  # noqa: BLE001  # logged and counted
+            self._note(subscription, number)
+
+    def _tell_entity(
+        self, session: Session, subscription: Subscription, entity_set: EntitySet, entity_id: int, number: int,
+        retain: bool,
+    ) -> None:  # fmt: skip
         asked = subscription.asked
         if asked.about is About.WILD:
             topic = f"{self._root}/{entity_set.name}({entity_id})"
@@ -166,18 +190,23 @@ class Teller:
             path = ResourcePath((*asked.path.steps[:-1], Step(last.name, entity_id)))
             row = self.views.find_at(path, asked.query, session.who.sight)
         else:
-            self.tell_one(session, subscription, number, entity_id)
+            self._tell_one(session, subscription, number, entity_id, retain=False)
             return
         if row is not None:
             payload = self.views.entity(row, entity_set, asked.query, session.who.sight)
             if payload is not None:
                 session.add(Outgoing(number, topic, payload, subscription.qos, retain))
 
-    def tell_one(
-        self, session: Session, subscription: Subscription, number: int, entity_id: int | None = None, *,
-        retain: bool = False,
-    ) -> None:  # fmt: skip
+    def tell_one(self, session: Session, subscription: Subscription, *, retain: bool = False) -> None:
         """The one entity or property of a subscription, where it is not as the client was told last."""
+        try:
+            self._tell_one(session, subscription, 0, None, retain=retain)
+        except Exception:  # noqa: BLE001  # logged and counted
+            self._note(subscription, 0)
+
+    def _tell_one(
+        self, session: Session, subscription: Subscription, number: int, entity_id: int | None, *, retain: bool
+    ) -> None:
         asked = subscription.asked
         row = self.views.find_at(ResourcePath(asked.path.steps), asked.query, session.who.sight)
         if row is None or (entity_id is not None and row.id != entity_id):
@@ -220,7 +249,7 @@ class Teller:
         """The last value at once, as a broker would have retained it."""
         about = subscription.asked.about
         if about in (About.ONE, About.PROPERTY):
-            self.tell_one(session, subscription, 0, retain=True)
+            self.tell_one(session, subscription, retain=True)
         elif subscription.of_observations and (streams := self.streams_of(session, subscription)):
             self._tell_latest(session, subscription, sorted(streams))
         elif about is About.SET and subscription.entity_set is TASKS:  # those which are still to be done
