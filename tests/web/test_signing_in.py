@@ -183,4 +183,8 @@ def test_pages_asked_for_too_often_are_429_on_the_frame(tmp_path: Any) -> None:
         assert [visitor.get("/data").status_code for _ in range(4)] == [200, 200, 200, 429]
         answer = visitor.get("/data")
         assert int(answer.headers["retry-after"]) > 900 and "costly reads" in answer.text and "<h1" in answer.text
-        assert city.context.rates.refused == {"costly_read": 2}
+        program = visitor.get("/ogc/collections")
+        assert (program.status_code, program.json()["code"]) == (429, "429") and int(
+            program.headers["retry-after"]
+        ) > 900
+        assert city.context.rates.refused == {"costly_read": 3}

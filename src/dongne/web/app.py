@@ -2,7 +2,6 @@
 
 import logging
 from http import HTTPStatus
-from math import ceil
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dongne.model.access import Veil
-from dongne.model.errors import DongneError, NotKnown, RetryLater
+from dongne.model.errors import DongneError, NotKnown
 from dongne.model.who import ANYBODY
 from dongne.standards.openapi import Operation
 from dongne.web import assets, preferences, signing_in
@@ -23,7 +22,7 @@ from dongne.web.assess import Remembered
 from dongne.web.catalog.contents import Librarian
 from dongne.web.context import WebContext
 from dongne.web.control_room import cases, services, status, webhooks, what_if
-from dongne.web.frame import page_for, render
+from dongne.web.frame import page_for, render, retry_after
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
 from dongne.web.outside import with_headers
@@ -138,8 +137,7 @@ def show_error(request: Request, error: Exception) -> Response:
     """What somebody can mend, with the status that says whose turn it is."""
     assert isinstance(error, DongneError)
     response = _error_page(request, error.status, error.message)
-    if isinstance(error, RetryLater):
-        response.headers["retry-after"] = str(max(1, ceil(error.after_s)))
+    response.headers.update(retry_after(error))
     return response
 
 

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from dongne.model.entities import Thing
+from dongne.model.errors import DongneError, RetryLater
 from dongne.model.times import parse_instant, to_us
 from dongne.model.who import Right, Who
 from dongne.web import assets, shapes
@@ -208,6 +210,11 @@ def render(page: Page, template: str, status: int = 200, **values: Any) -> HTMLR
         if not page.who.is_known:
             response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=page.is_secure)
     return response
+
+
+def retry_after(error: DongneError) -> dict[str, str]:
+    """The header that says when to come again, where an error says so."""
+    return {"retry-after": str(max(1, ceil(error.after_s)))} if isinstance(error, RetryLater) else {}
 
 
 def is_id(text: str) -> bool:

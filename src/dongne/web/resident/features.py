@@ -10,7 +10,9 @@ from starlette.routing import Route
 
 from dongne import __version__
 from dongne.model.errors import BadInput, DongneError, NotFound
-from dongne.web.frame import Page, open_page, render
+from dongne.model.times import parse_instant
+from dongne.standards.cql2.evaluate import Sort
+from dongne.web.frame import Page, open_page, render, retry_after
 from dongne.web.ogc import documents
 from dongne.web.ogc.asked import CRS84, find_items, read_asked
 from dongne.web.ogc.collections import DATASTREAMS, GEOMETRY, LOCATIONS, OTHER, Collection, Collections, Feature, Item
@@ -88,7 +90,8 @@ def answered(handler: Handler, *, has_options: bool = False) -> Callable[[Reques
             if "text/html" in request.headers.get("accept", "") and request.query_params.get("f") != "json":
                 raise
             document = {"code": str(error.status), "description": error.message}
-            return Response(_encode(document), error.status, OPEN, media_type=documents.JSON)
+            headers = {**OPEN, **retry_after(error)}
+            return Response(_encode(document), error.status, headers, media_type=documents.JSON)
 
     return answer
 
@@ -100,7 +103,7 @@ def get_landing(asking: Asking) -> Response:
     if asking.is_html:
         here = (("ogc.collections", "collections"), ("ogc.conformance", "conformance"), ("ogc.description", "api"))
         links = [(words.say(key), f"{PATH}/{rest}") for key, rest in here]
-        return asking.show(title, [], intro=intro, links=links)
+        return asking.show(title, [(words.say("data.title"), "/data")], intro=intro, links=links)
     return asking.send(documents.landing(asking.root, title, intro, city.attribution), documents.JSON)
 
 
@@ -267,6 +270,9 @@ def _shown(asking: Asking, collection: Collection, feature: Feature, name: str) 
         if name in collection.units:
             return asking.page.names.value(value, collection.units[name])
         return str(value) if isinstance(value, int) else asking.page.words.number(value, 3)
+    if value and collection.queryables.get(name) is Sort.TIME:
+        words, instant = asking.page.words, parse_instant(value)
+        return f"{words.date(instant)} {words.clock(instant)}"
     return str(value)
 
 
