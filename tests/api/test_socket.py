@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,8 @@ import pytest
 import uvicorn
 from tests.api.conftest import LAMP, NOW, Client, who_has
 
+from dongne.compose.guard import Guard
+from dongne.compose.opened import RunOptions
 from dongne.model.cases import CaseEvent
 from dongne.model.records import RecordKind
 from dongne.runtime.ports import Entry, Transaction
@@ -74,11 +77,13 @@ def server(serve: Callable[..., Server]) -> Server:
 class Listening:
     """An open event stream: its events as they come."""
 
-    def __init__(self, url: str, last: int | None = None) -> None:
+    def __init__(self, url: str, last: int | None = None, token: str = "") -> None:
         self.events: list[dict[str, Any]] = []
         self.comments: list[str] = []
         self.ended = False
         headers = {} if last is None else {"last-event-id": str(last)}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
         self._client = httpx.Client(timeout=10)
         self._request = self._client.build_request("GET", url, headers=headers)
         self.response = self._client.send(self._request, stream=True)
@@ -190,6 +195,36 @@ def test_a_quiet_stream_is_kept_open(serve: Callable[..., Server]) -> None:
     line = Listening(f"{serve(heartbeat_s=0.05).url}/events/observations")
     wait_for(lambda: line.comments.count(": still here") >= 3)
     line.close()
+
+
+def test_a_stream_ends_with_its_token_and_others_go_on(serve: Callable[..., Server], tmp_path: Path) -> None:
+    (tmp_path / "guarded").mkdir()
+    guard = Guard(RunOptions("test", tmp_path / "guarded", host="0.0.0.0"))
+    server = serve(heartbeat_s=0.05, who_of=guard.who_of)
+    carer = guard.book.issue("carer", "carer", None, None, "care", 1)
+    home = {**LAMP, "properties": {"access": "personal"}}
+    owner = {"authorization": f"Bearer {guard.token}"}
+    assert httpx.post(f"{server.url}/v1.1/Things", json=home, headers=owner).status_code == 201
+
+    def observe(result: int) -> None:
+        address = f"{server.url}/v1.1/Datastreams(1)/Observations"
+        assert httpx.post(address, json={"result": result}, headers=owner).status_code == 201
+
+    line = Listening(f"{server.url}/events/observations", token=carer)
+    admin = Listening(f"{server.url}/events/observations", token=guard.token)
+    anybody = Listening(f"{server.url}/events/observations")
+    observe(20)
+    wait_for(lambda: [event["data"].get("result") for event in line.events] == [20])
+    guard.book.revoke("carer", 2)
+    wait_for(lambda: line.ended)
+    observe(21)
+    wait_for(lambda: [event["data"].get("result") for event in admin.events] == [20, 21])
+    assert [event["event"] for event in line.events] == ["observation", "closing"]
+    assert "token" in line.events[-1]["data"]["message"]
+    assert anybody.events == [] and not anybody.ended
+    for one in (line, admin, anybody):
+        one.close()
+    guard.close()
 
 
 def test_a_slow_listener_is_told_and_dropped_and_nobody_waits_for_it(

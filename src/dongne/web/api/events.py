@@ -8,8 +8,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from dongne.model.access import Sight
 from dongne.model.errors import BadInput, DongneError, RetryLater, TooMany
 from dongne.model.records import Record, RecordKind, decode_batch
+from dongne.model.who import Who
 from dongne.runtime.ports import Store
 from dongne.runtime.wanted import Told, Wanted, WantedCases, WantedObservations, records_after
 from dongne.standards.openapi import Answer, Operation, Parameter
@@ -22,6 +24,7 @@ Event = tuple[int, bytes]  # number, the event as it goes over the wire
 SEND_WITHIN_S = 30.0
 READ_RECORDS = 200
 CLOSING = "the server stops; connect again with Last-Event-ID"
+REVOKED = "the token of this stream holds no more, or reaches less; connect again with one that does"
 
 
 def _operation(what: str, summary: str, choice: tuple[str, ...], example: str) -> Operation:
@@ -65,12 +68,20 @@ class Listener:
     def __init__(self, wanted: Wanted, most: int) -> None:
         self.wanted, self._most = wanted, most
         self.waiting: deque[Event] = deque()
-        self.overflowed = self.closing = False
+        self.overflowed = False
+        self.closing = ""  # why the stream ends
         self.arrived = asyncio.Event()
+
+    def close(self, why: str) -> None:
+        """The stream ends, and says why; what waits is sent, but to nobody who may not have it any more."""
+        self.closing = why
+        if why == REVOKED:
+            self.waiting.clear()
+        self.arrived.set()
 
     def take(self, events: list[Event]) -> None:
         """Queue them, or give up."""
-        if self.overflowed or not events:
+        if self.overflowed or self.closing == REVOKED or not events:
             return
         if len(self.waiting) + len(events) > self._most:
             self.overflowed = True
@@ -94,8 +105,7 @@ class Events:
         """The server stops: each listener is told, and its stream ends."""
         self._closing = True
         for listener in self._listeners:
-            listener.closing = True
-            listener.arrived.set()
+            listener.close(CLOSING)
 
     @property
     def listeners(self) -> int:
@@ -105,7 +115,8 @@ class Events:
     async def stream(self, scope: Scope, receive: Receive, send: Send, what: str) -> None:
         """GET /events/<what>: the stream, until the client leaves or is too slow."""
         try:
-            wanted = self._wanted(what, scope)
+            who = self._context.who_of(scope)
+            wanted = self._wanted(what, scope, who.sight)
             after = _last_event_id(scope)
             if self._closing:
                 raise RetryLater("the server stops; connect again when it runs", reason="closing")
@@ -120,17 +131,30 @@ class Events:
         self._join(listener)
         gone = asyncio.ensure_future(_gone(receive))
         feed = asyncio.ensure_future(self._feed(listener, after, send))
+        watch = asyncio.ensure_future(self._watch(listener, scope, who))
         try:
             await asyncio.wait((gone, feed), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             pass  # the server stops; there is nothing above this that wants to know
         finally:
             self._leave(listener)
-            for task in (gone, feed):
+            for task in (gone, feed, watch):
                 task.cancel()
-            await asyncio.gather(gone, feed, return_exceptions=True)
+            await asyncio.gather(gone, feed, watch, return_exceptions=True)
 
-    def _wanted(self, what: str, scope: Scope) -> Wanted:
+    async def _watch(self, listener: Listener, scope: Scope, who: Who) -> None:
+        """Ends the stream soon after its token has ended. That it was asked for is in the audit log already: no path, no
+        further entry."""
+        while who.is_known and not listener.closing:
+            await asyncio.sleep(self._context.heartbeat_s)
+            try:
+                still = self._context.who_of({**scope, "path": ""}).sight == who.sight
+            except DongneError:
+                still = False
+            if not still:
+                listener.close(REVOKED)
+
+    def _wanted(self, what: str, scope: Scope, sight: Sight) -> Wanted:
         names = CHOICE[what]
         chosen: dict[str, set[str]] = {name: set() for name in names}
         for name, value in options_of(scope):
@@ -139,7 +163,6 @@ class Events:
             if name in chosen:
                 chosen[name].update(part.strip() for part in value.split(",") if part.strip())
         things = _ids(chosen["thing"], "thing")
-        sight = self._context.who_of(scope).sight
         if what == "observations":
             streams = _ids(chosen["datastream"], "datastream")
             return WantedObservations(self._store.graph, streams, things, chosen["property"], sight)
@@ -185,7 +208,7 @@ class Events:
         if after is not None:
             last = await self._catch_up(listener, after, send)
             if listener.closing:  # perhaps not yet at those that wait
-                await _end(send, b"closing", CLOSING, last)
+                await _end(send, b"closing", listener.closing, last)
                 return
         while not listener.overflowed:
             if listener.waiting:  # also when it closes: what is there is sent
@@ -196,7 +219,7 @@ class Events:
                     await _say(send, b"".join(ready))
                 continue
             if listener.closing:
-                await _end(send, b"closing", CLOSING, last)
+                await _end(send, b"closing", listener.closing, last)
                 return
             listener.arrived.clear()
             try:
