@@ -28,6 +28,7 @@ from tests.adapters.listening import (
 )
 
 from dongne.adapters.mqtt.known import Known
+from dongne.adapters.mqtt.listener import session
 from dongne.model.entities import (
     Thing,
 )
@@ -215,6 +216,21 @@ def test_nobody_has_the_city_answer_where_others_listen_for_it(listen: Make, con
     until(lambda: len(client.heard) == 3, "both, and the one answer")
     assert {message.topic for message in client.heard} == {"v1.1/Datastreams(7)/Observations", "answers"}
     assert listener.status().answers_dropped == 1
+
+
+def test_who_has_more_last_values_told_than_fit_is_let_go_with_the_reason(
+    store: EmbeddedStore, listen: Make, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "MOST_BYTES", 600)
+    observe(store, 7, 0, 20)
+    observe(store, 8, 0, 20)
+    listener = listen()
+    small, wide = connect(listener), connect(listener)
+    assert small.subscribe("v1.1/Datastreams(7)/Observations") == [1]
+    assert wide.subscribe("v1.1/#") == [1]
+    until(lambda: "Quota exceeded" in str(wide.disconnected), "told why")
+    until(lambda: small.heard, "the others hear")
+    assert listener.status().connections == 1
 
 
 @pytest.mark.parametrize(

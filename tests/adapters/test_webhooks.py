@@ -22,7 +22,7 @@ from dongne.adapters.webhooks.address import check_address, read_url
 from dongne.compose.hooks import TokenOwners
 from dongne.model.access import EVERYTHING, Sight
 from dongne.model.cases import CaseEvent
-from dongne.model.entities import Datastream, EntityType, Property, Remove, Sensor, Thing, put
+from dongne.model.entities import Datastream, EntityType, MultiDatastream, Property, Remove, Sensor, Thing, put
 from dongne.model.errors import BadInput, NotAllowed, NotFound
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.tasks import TaskEvent
@@ -224,6 +224,26 @@ def test_only_what_was_chosen_is_sent(city: City, receive: Callable[..., Receive
     assert receiver.results("/stream") == [2.0]
     events = [event for _, d in receiver.at("/cases") for event in d["data"]["events"]]
     assert [(event["event"], event["data"]["key"]) for event in events] == [("case", "b"), ("task", "b")]
+
+
+def test_observations_of_a_multidatastream_are_chosen_as_others_are_and_named_so(
+    city: City, receive: Callable[..., Receiver]
+) -> None:
+    receiver = receive()
+    several = MultiDatastream(id=4, name="several", thing_id=1, sensor_id=1, observed_property_ids=(1,))
+    city.put(RecordKind.ENTITIES, msgspec.msgpack.encode([put(several)]))
+    choices: dict[str, dict[str, Any]] = {
+        "all": {}, "stream": {"datastreams": (4,)}, "thing": {"things": (1,)}, "property": {"properties": ("level",)},
+    }  # fmt: skip
+    for name, choice in choices.items():
+        make(city, f"{receiver.url}/{name}", **choice)
+    city.observe(5.0, stream=4)
+    for name in choices:
+        until(lambda name=name: receiver.results(f"/{name}") == [5.0], name)
+        ((_, document),) = receiver.at(f"/{name}")
+        (event,) = document["data"]["events"]
+        assert event["data"]["MultiDatastream"] == {"@iot.id": 4} and event["data"]["Thing"] == {"@iot.id": 1}
+        assert "Datastream" not in event["data"]
 
 
 def test_a_webhook_with_nothing_to_send_is_not_behind(city: City, receive: Callable[..., Receiver]) -> None:

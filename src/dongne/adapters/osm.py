@@ -4,7 +4,7 @@ What counts as which kind is in `osm_kinds.toml`. Ids are those of OpenStreetMap
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -172,11 +172,3 @@ def polygon_of(area: Any) -> dict[str, Any] | None:
     if len(polygons) == 1:
         return {"type": "Polygon", "coordinates": polygons[0]}
     return {"type": "MultiPolygon", "coordinates": polygons}
-
-
-def count_by_kind(features: Iterable[Feature]) -> dict[str, int]:
-    """How many of each kind, most first."""
-    counts: dict[str, int] = {}
-    for feature in features:
-        counts[feature.kind.id] = counts.get(feature.kind.id, 0) + 1
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -147,10 +147,6 @@ class ThingGraph:
         """A Thing's Datastreams by id."""
         return [stream for _, stream in sorted(self._streams_of.get(thing_id, {}).items())]
 
-    def list_multi_datastreams(self, thing_id: int) -> list[MultiDatastream]:
-        """A Thing's MultiDatastreams by id."""
-        return sorted((s for s in list(self.multi_datastreams.values()) if s.thing_id == thing_id), key=lambda s: s.id)
-
     def list_features_of(self, thing_id: int) -> list[FeatureOfInterest]:
         """The features made from a Thing's Locations, in the order in which they held."""
         return sorted(list(self._features_of.get(thing_id, {}).values()), key=lambda feature: feature.since)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dongne.model.access import PUBLIC, Sight, Veil
 from dongne.model.cases import CaseEvent
-from dongne.model.entities import EntityType
+from dongne.model.entities import Datastream, EntityType, MultiDatastream
 from dongne.model.errors import NotFound
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
@@ -30,7 +30,7 @@ class Wanted(Protocol):
 
 
 class WantedObservations:
-    """Observations of these Datastreams, Things and properties; without any choice all. What hangs on a Datastream that
+    """Observations of these Datastreams (or MultiDatastreams), Things and properties; without any choice all. What hangs on a Datastream that
     is gone is told only to who sees everything: nobody knows any more how closely it was kept."""
 
     def __init__(
@@ -62,26 +62,30 @@ class WantedObservations:
             return None
         if self._revision != self._graph.revision:
             self._revision = self._graph.revision
-            self._chosen = np.array(
-                [
-                    stream.id
-                    for stream in list(self._graph.datastreams.values())
-                    if (not self._datastreams or stream.id in self._datastreams)
-                    and (not self._things or stream.thing_id in self._things)
-                    and (not self._properties or self._graph.property_key(stream) in self._properties)
-                ],
-                np.int64,
-            )
+            streams: list[Datastream | MultiDatastream] = list(self._graph.datastreams.values())
+            streams += list(self._graph.multi_datastreams.values())
+            self._chosen = np.array([stream.id for stream in streams if self._is_chosen(stream)], np.int64)
         return self._chosen
+
+    def _is_chosen(self, stream: Datastream | MultiDatastream) -> bool:
+        observed = (
+            stream.observed_property_ids if isinstance(stream, MultiDatastream) else (stream.observed_property_id,)
+        )
+        keys = {found.name for one in observed if (found := self._graph.properties.get(one))}
+        return (
+            (not self._datastreams or stream.id in self._datastreams)
+            and (not self._things or stream.thing_id in self._things)
+            and (not self._properties or not self._properties.isdisjoint(keys))
+        )
 
     def _document(self, number: int, batch: ObservationBatch, row: int) -> dict[str, Any]:
         datastream = int(batch.datastream[row])
-        stream = self._graph.datastreams.get(datastream)
+        stream = self._graph.find_stream(datastream)
         values = observation_values(int(batch.time_us[row]), float(batch.result[row]), batch.extras.get(row))
         return {
             "@iot.id": number,
             **{name: value for name, value in values.items() if value is not None or name == "result"},
-            "Datastream": {"@iot.id": datastream},
+            "MultiDatastream" if isinstance(stream, MultiDatastream) else "Datastream": {"@iot.id": datastream},
             "Thing": None if stream is None else {"@iot.id": stream.thing_id},
         }
 

@@ -33,11 +33,6 @@ def decode_json(body: bytes) -> Any:
         raise BadInput(f"the body is not JSON: {error}; check it with a JSON validator", reason="json") from None
 
 
-def decode_draft(body: bytes, entity_set: EntitySet) -> Draft:
-    """The entity of a POST. Raises BadInput with the JSON path of what is wrong."""
-    return draft_of(decode_json(body), entity_set, "$", 1)
-
-
 def draft_of(document: Any, entity_set: EntitySet, place: str, depth: int) -> Draft:
     """The draft of a decoded object. Control annotations are left aside, and what devices send beside an Observation."""
     if not isinstance(document, dict):

@@ -20,10 +20,3 @@ def task_values(task: Task) -> dict[str, Any]:
         "stateTime": format_us(to_us(task.changed)),
         "properties": task.properties,
     }
-
-
-def task_document(task: Task, root: str) -> dict[str, Any]:
-    """A Task as it goes out over HTTP and MQTT; `root` is that of the service, without a slash at the end."""
-    link = f"{root}/Tasks({task.id})"
-    ways = {"TaskingCapability@iot.navigationLink": f"{link}/TaskingCapability"} if task.capability_id else {}
-    return {"@iot.id": task.id, "@iot.selfLink": link, **ways, **task_values(task)}

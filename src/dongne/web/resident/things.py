@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dongne.adapters.layers import find_geometry
 from dongne.model.entities import Datastream, Thing
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.geometry import Point
@@ -308,11 +307,6 @@ def _columns(page: Page, stream: Datastream, hours: int) -> dict[str, Any]:
         "usual": None if band is None else [(band.time_us / 1e6).tolist(), band.low.tolist(), band.high.tolist()],
         "from": format_instant(from_us(line.start_us)),
     }
-
-
-def find_place(page: Page, thing: Thing) -> dict[str, Any] | None:
-    """A Thing's geometry."""
-    return find_geometry(page.seen.graph, thing)
 
 
 _NUMBERS = {"type": "array", "items": {"type": "number"}}

@@ -139,7 +139,7 @@ class ClientDesk:
         session = link.session
         assert session is not None
         codes: list[int] = []
-        granted: list[tuple[Subscription, bool]] = []
+        granted: list[Subscription] = []
         why = ""
         for wish in wishes:
             try:
@@ -156,11 +156,15 @@ class ClientDesk:
             if wish.no_local and link.own is None:
                 link.own = set()
             if wish.retain_handling == 0 or (wish.retain_handling == 1 and is_new):
-                granted.append((subscription, is_new))
+                granted.append(subscription)
         self._hub.changed()
         link.write(packets.answered(wire.SUBACK, mid, codes, link.version, why))
-        for subscription, _ in granted:
+        for subscription in granted:
             self._hub.teller.tell_first(session, subscription)
+            if session.is_flooded:
+                raise Refusal(
+                    packets.QUOTA, "more last values wait than are kept for one client; subscribe to less at once"
+                )
         self._after()
 
     def _grant(self, session: Session, wish: Wish) -> Subscription:

@@ -17,6 +17,7 @@ from dongne.standards.sensorthings.schema import OBSERVATIONS
 
 MOST_WAITING = 1_000  # messages in a queue
 MOST_WAITING_BYTES = 8 << 20
+MOST_BYTES = 32 << 20  # with the last values that are told at once; who wants more is let go
 MOST_OUT = 200  # without the client's PUBACK
 
 
@@ -89,6 +90,11 @@ class Session:
     def is_full(self) -> bool:
         """Whether it has to fall behind."""
         return len(self.queue) >= MOST_WAITING or self._bytes >= MOST_WAITING_BYTES
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether more last values wait than memory is kept for."""
+        return self._bytes >= MOST_BYTES
 
     @property
     def has_room(self) -> bool:
