@@ -247,10 +247,14 @@ def test_observations_of_a_multidatastream_are_chosen_as_others_are_and_named_so
 
 
 def test_a_webhook_with_nothing_to_send_is_not_behind(city: City, receive: Callable[..., Receiver]) -> None:
-    number, _ = make(city, receive().url, datastreams=(OTHER,))
+    receiver = receive(lambda n, path: (500, {"retry-after": "60"}))
+    number, _ = make(city, receiver.url, datastreams=(OTHER,))
     city.observe(*range(50))
     until(lambda: city.hooks.get(ADMIN, number).position == city.store.head(), "looked at all")
-    assert [one.position for one in city.hooks.list_for(ADMIN)] == [city.store.head()]
+    assert [one.position for one in city.hooks.list_for(ADMIN)] == [head := city.store.head()]
+    city.observe(1.0, stream=OTHER)
+    until(lambda: city.hooks.get(ADMIN, number).failures, "it was not taken")
+    assert city.hooks.get(ADMIN, number).position == head, "only the batch under way is behind"
 
 
 def test_what_is_personal_goes_only_where_owner_and_webhook_both_say_so(

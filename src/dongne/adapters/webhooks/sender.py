@@ -94,7 +94,8 @@ class Sender:
 
     def looked_up_to(self, webhook: Webhook) -> int:
         """The number up to which everything for it was sent; what the book says may be older, where nothing was for it."""
-        return max(webhook.position, self._scanned.get(webhook.id, 0))
+        begun = 0 if webhook.batch is None else webhook.batch.first - 1
+        return max(webhook.position, self._scanned.get(webhook.id, 0), begun)
 
     def test(self, webhook: Webhook) -> "Future[Came]":
         """A message that says only that it is a test, sent now."""
