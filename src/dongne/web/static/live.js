@@ -51,6 +51,7 @@ export function onObservations(streams, callback) {
   const source = new EventSource(`/events/observations?datastream=${streams.join(",")}`);
   source.addEventListener("observation", (event) => {
     const said = JSON.parse(event.data);
+    if (!said.Datastream) return; // lists of a MultiDatastream are not shown live
     callback(said.Datastream["@iot.id"], Date.parse(String(said.phenomenonTime).split("/")[0]), said.result);
   });
   addEventListener("pagehide", () => source.close(), { once: true });
