@@ -1,6 +1,7 @@
 """Reading through the real app: sets, options, expansion, pages, links, and attempts to get SQL through."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -81,6 +82,27 @@ def test_single_properties_and_values_can_be_read(client: Client, lamp: int) -> 
     assert client.json("Things(1)/Datastreams/$ref")["value"][1] == {
         "@iot.selfLink": "http://city.test/v1.1/Datastreams(2)"
     }
+
+
+def test_an_entity_without_properties_of_its_own_shows_none(client: Client, lamp: int) -> None:
+    sensor = {"name": "Bare", "encodingType": "text/plain", "metadata": "m"}
+    empty = client.create("Sensors", {**sensor, "properties": {}})
+    one = client.create("Sensors", sensor)
+    full = client.create("Sensors", {**sensor, "properties": {"legs": 3}})
+    for number in (empty, one):  # zero-to-one (18-088, 8.2.5); 204 where there is no value (9.2.4)
+        assert "properties" not in client.json(f"Sensors({number})")
+        assert client.get(f"/v1.1/Sensors({number})/properties").status_code == 204
+        assert client.get(f"/v1.1/Sensors({number})/properties/$value").status_code == 204
+        assert client.json(f"Sensors({number})", select="properties") == {"properties": None}
+    ids = {"select": "id", "orderby": "id"}
+    found = client.json("Sensors", filter="name eq 'Bare' and properties eq null", **ids)["value"]
+    assert [row["@iot.id"] for row in found] == [empty, one]
+    found = client.json("Sensors", filter="name eq 'Bare' and properties ne null", **ids)["value"]
+    assert [row["@iot.id"] for row in found] == [full]
+    patch = json.dumps([{"op": "add", "path": "/properties/legs", "value": 4}])
+    kind = {"content-type": "application/json-patch+json"}
+    assert client.request("PATCH", f"/v1.1/Sensors({one})", content=patch, headers=kind).status_code == 200
+    assert client.json(f"Sensors({one})")["properties"] == {"legs": 4}
 
 
 def test_the_latest_is_the_newest_by_its_time_with_all_that_belongs_to_it(client: Client, lamp: int) -> None:

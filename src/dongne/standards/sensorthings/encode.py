@@ -39,6 +39,8 @@ def entity_document(
         if not is_inner:
             _add_links(document, row, entity_set, link)
         document.update(row.values)
+        if document.get("properties", True) is None:  # zero-to-one (18-088, clause 8.2)
+            del document["properties"]
     else:
         document = {}
         for name in select:

@@ -67,6 +67,8 @@ class Rows:
             if entity is None or entity_id in hidden:
                 continue
             values = {name: getattr(entity, attribute) for name, attribute in plain}
+            if values.get("properties") == {}:
+                values["properties"] = None
             rows.append(Row(entity_id, values, {}, {name: getattr(entity, column) for name, column in links}, shows))
         if computed and rows:
             self._compute(rows, computed)

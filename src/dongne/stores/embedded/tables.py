@@ -28,7 +28,7 @@ from dongne.model.records import ObservationBatch, ObservationExtra
 from dongne.model.times import format_instant, from_us
 from dongne.stores.embedded import tasks
 
-VERSION = 3
+VERSION = 4
 TABLES: dict[EntityType, str] = {
     EntityType.THING: "things",
     EntityType.LOCATION: "locations",
@@ -210,6 +210,8 @@ def _entity_table(kind: EntityType, entities: Sequence[Entity]) -> pa.Table:
         values = [getattr(entity, name) for entity in entities]
         if sql == "JSON":
             values = [None if value is None else msgspec.json.encode(value).decode() for value in values]
+        if name == "properties":  # none are null, so that `properties eq null` finds them
+            values = [None if value == "{}" else value for value in values]
         arrays[name] = pa.array(values, arrow)
     return pa.table(arrays)
 

@@ -157,7 +157,7 @@ def property_schema(entity_set: EntitySet, info: PropertyInfo) -> Schema:
 
 def may_be_null(entity_set: EntitySet, info: PropertyInfo) -> bool:
     """Whether an answer may have no value there."""
-    if info.kind is Kind.COMPUTED:
+    if info.kind is Kind.COMPUTED or info.name == "properties":
         return True
     return entity_set is OBSERVATIONS and info.name != "phenomenonTime"
 
