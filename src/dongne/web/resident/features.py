@@ -213,7 +213,7 @@ def get_item(asking: Asking) -> Response:
         document = documents.item_document(asking.root, collection, feature, links)
         return asking.send(document, documents.GEOJSON)
     facts = [
-        (asking.page.names.property(name), _shown(asking, collection, feature, name))
+        (_label(asking, collection, name), _shown(asking, collection, feature, name))
         for name in feature.values
         if name != "name"
     ]
@@ -251,6 +251,13 @@ def _observed(asking: Asking, collection: Collection) -> str:
 def _name(asking: Asking, feature: Feature) -> str:
     own = feature.values.get(f"name_{asking.page.language}") or feature.values.get("name")
     return str(own or feature.item.id)
+
+
+def _label(asking: Asking, collection: Collection, name: str) -> str:
+    of_what = name.removesuffix("_time")
+    if of_what != name and of_what in collection.units:
+        return asking.page.words.say("ogc.time_of", property=asking.page.names.property(of_what))
+    return asking.page.names.property(name)
 
 
 def _columns(collection: Collection, features: list[Feature]) -> list[str]:
