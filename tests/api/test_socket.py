@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import threading
 import time
@@ -152,6 +153,43 @@ def test_observations_are_told_as_they_are_stored_and_a_listener_can_resume(serv
     assert ids == sorted(set(ids))
     again.close()
     everything.close()
+
+
+def hear_a_while(server: Server, last: int) -> list[dict[str, Any]]:
+    """Whole events after this number, until the line breaks in the middle of what comes."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
+        line.sendall(b"GET /events/observations HTTP/1.0\r\nhost: x\r\nlast-event-id: %d\r\n\r\n" % last)
+        read = b""
+        while b"\n\n" not in read.partition(b"\ndata: ")[2]:
+            part = line.recv(1_000)
+            assert part and b": still here" not in part, read
+            read += part
+    return [json.loads(data) for data in re.findall(rb"\ndata: ([^\n]*)\n\n", read)]
+
+
+def test_who_comes_back_while_others_write_hears_each_observation_once(server: Server) -> None:
+    times = [f"2026-05-01T10:{second // 60:02}:{second % 60:02}Z" for second in range(160)]
+    size = 8
+    answers: list[str] = []
+
+    def write() -> None:
+        with httpx.Client(base_url=server.url, timeout=30) as sender:
+            for first in range(0, len(times), size):
+                array = [[time, 50] for time in times[first : first + size]]
+                body = {"Datastream": {"@iot.id": 1}, "components": ["phenomenonTime", "result"], "dataArray": array}
+                answers.extend(sender.post("/v1.1/CreateObservations", json=[body]).json())
+
+    heard: list[dict[str, Any]] = []
+    breaks = 0
+    writer = threading.Thread(target=write)
+    writer.start()
+    while len(heard) < 2 + len(times):  # two were there before
+        heard += hear_a_while(server, heard[-1]["@iot.id"] if heard else 0)
+        breaks += 1
+    writer.join()
+    assert [one["phenomenonTime"] for one in heard[2:]] == times
+    assert [one["@iot.id"] for one in heard[2:]] == [int(answer.rpartition("(")[2][:-1]) for answer in answers]
+    assert breaks > len(times) // size
 
 
 def test_a_listener_hears_only_what_it_asked_for(server: Server) -> None:

@@ -223,7 +223,9 @@ class Events:
                 return
             listener.arrived.clear()
             try:
-                await asyncio.wait_for(listener.arrived.wait(), self._context.heartbeat_s)
+                # not wait_for: before Python 3.12 it takes a cancellation away when the event comes at the same time
+                async with asyncio.timeout(self._context.heartbeat_s):
+                    await listener.arrived.wait()
             except TimeoutError:
                 await _say(send, b": still here\n\n")
         self.dropped += 1
@@ -256,7 +258,8 @@ def read_events(store: Store, wanted: Wanted, after: int) -> tuple[list[bytes], 
 
 async def _say(send: Send, text: bytes) -> None:
     """Raises TimeoutError where the client takes nothing for so long."""
-    await asyncio.wait_for(send({"type": "http.response.body", "body": text, "more_body": True}), SEND_WITHIN_S)
+    async with asyncio.timeout(SEND_WITHIN_S):
+        await send({"type": "http.response.body", "body": text, "more_body": True})
 
 
 async def _end(send: Send, name: bytes, message: str, last: int) -> None:

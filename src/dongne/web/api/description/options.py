@@ -3,7 +3,7 @@
 from dongne.standards.openapi import Parameter, reference
 from dongne.standards.sensorthings.expressions import WITH_STEPS
 from dongne.standards.sensorthings.formats import RESULT_FORMATS
-from dongne.standards.sensorthings.options import DEEPEST_EXPAND, LARGEST_NUMBER, MOST_EXPANDS
+from dongne.standards.sensorthings.options import DEEPEST_EXPAND, LARGEST_ID, LARGEST_NUMBER, MOST_EXPANDS
 from dongne.standards.sensorthings.schema import OBSERVATIONS, TASKS, EntitySet
 from dongne.web.api.description.examples import Examples
 
@@ -15,6 +15,10 @@ TOP = Parameter(
 SKIP = Parameter("$skip", {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}, "Leave out the first so many.")
 COUNT = Parameter("$count", {"type": "boolean"}, "Say how many there are in all.")
 AS_OF = Parameter("$asOf", reference("Instant"), "As it was at this instant.")
+UP_TO = Parameter(
+    "$upTo", {"type": "integer", "minimum": 0, "maximum": LARGEST_ID},
+    "None with a higher id. Next links say it, so that what comes meanwhile moves no page; take them as they are.",
+)  # fmt: skip
 
 
 def select_option(target: EntitySet) -> Parameter:
@@ -62,5 +66,6 @@ def set_options(target: EntitySet, examples: Examples) -> tuple[Parameter, ...]:
         Parameter("$orderby", {"type": "string", "minLength": 1}, "In which order; expressions with asc or desc, commas between.",
                   examples=("id desc", f"{first} desc,id")),
         *shown_options(target),
+        *((UP_TO,) if target is OBSERVATIONS else ()),
         Parameter("$resultFormat", {"enum": forms}, "Another form than JSON entities."),
     )  # fmt: skip
