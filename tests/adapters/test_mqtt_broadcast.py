@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,6 +129,45 @@ def test_personal_datastreams_are_never_said_and_what_becomes_personal_is_taken_
         assert not [m for m in late.heard if "Datastreams(8)" in m.topic or "(9)" in m.topic]
     finally:
         late.close()
+
+
+def test_what_becomes_personal_while_the_city_or_the_broker_is_away_is_taken_back_when_they_meet(
+    store: EmbeddedStore, selector: Selector, broker: Mosquitto, device: Device, tmp_path: Path
+) -> None:
+    file = tmp_path / "mqtt-told.json"
+    topics = {f"v1.1/Datastreams({number}){rest}" for number in (7, 8) for rest in ("", "/Observations")}
+    gone = {topic for topic in topics if "(8)" in topic}
+    observe(store, 7, 0, 20)
+    observe(store, 8, 0, 30)
+    device.subscribe("v1.1/#")
+    with speaking(store, selector, broker, told_file=file):
+        until(lambda: {m.topic for m in device.heard if m.payload} >= topics, "said")
+    assert file.stat().st_mode & 0o777 == 0o600
+    change(store, stream(8, properties={"access": "personal"}))  # nobody hears this
+    with speaking(store, selector, broker, told_file=file):
+        until(lambda: {m.topic for m in device.heard if not m.payload} >= gone, "taken back")
+        until(lambda: json.loads(file.read_text())["Datastreams"] == [7], "what the broker confirmed is forgotten")
+    late = Device(broker)
+    try:
+        late.subscribe("v1.1/#")
+        until(lambda: said_on(late, TOPIC), "what is retained")
+        assert not [m for m in late.heard if "(8)" in m.topic]
+    finally:
+        late.close()
+
+
+def test_nothing_is_retained_that_could_not_be_noted_before(
+    store: EmbeddedStore, selector: Selector, broker: Mosquitto, device: Device, tmp_path: Path
+) -> None:
+    folder = tmp_path / "later"
+    device.subscribe("v1.1/#")
+    observe(store, 7, 0, 20)
+    with speaking(store, selector, broker, told_file=folder / "mqtt-told.json") as adapter:
+        until(lambda: adapter.status().left_out, "it can't be noted")
+        assert not device.heard and adapter.status().connected
+        folder.mkdir()
+        observe(store, 7, 1, 21)
+        until(lambda: said_on(device, TOPIC), "said as soon as it can")
 
 
 def test_what_is_removed_is_not_retained(

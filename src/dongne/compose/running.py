@@ -176,4 +176,5 @@ def find_broker(options: RunOptions, city: str) -> MqttConfig | None:
             socket.create_connection((config.host, config.port), timeout=0.3).close()
         except OSError:
             return None
+    config = replace(config, told_file=options.folder / "mqtt-told.json")
     return replace(config, publish_per_s=0) if options.mqtt_quiet else config

@@ -74,8 +74,9 @@ class MqttAdapter:
     def tell_changes(self, select: Select, service_root: str) -> None:
         """From here on what happens in the city is said at the broker too; `service_root` is in the links. Call it once."""
         if self.config.publish_per_s:
+            config = self.config
             said = Broadcast(
-                self._store, select, service_root, self.config.root, self.config.publish_per_s, self._bell.ring
+                self._store, select, service_root, config.root, config.publish_per_s, self._bell.ring, config.told_file
             )
             said.begin()
             self._unsubscribe_broadcast = self._store.subscribe(said.heard)
@@ -256,6 +257,8 @@ class MqttAdapter:
     def _sent(self, mid: int) -> None:
         self._answers_out.discard(mid)
         self._tasks.confirmed(mid)
+        if self._broadcast:
+            self._broadcast.confirmed(mid)
 
     def _tell(self, _: Connection, topic: str, body: bytes, qos: int, correlation: bytes | None) -> None:
         """An answer, also to what came by an earlier connection; where there is none now, too many wait, or the topic is

@@ -1,6 +1,7 @@
 """Where the broker is and how much may wait."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from dongne.adapters.mqtt.wire import V5
@@ -17,7 +18,7 @@ class MqttConfig:
     the version prefix of the SensorThings topics, `short` the first word of the short form. `receive_maximum`
     messages may wait for their acknowledgement (MQTT 5; with 3.1.1 the broker's max_inflight_messages says it); beyond
     `max_waiting_bytes` nothing more is read. The session outlives a loss of connection by `session_expiry_s`. A Task
-    older than `task_age_s` is no longer sent.
+    older than `task_age_s` is no longer sent. `told_file` keeps what the broker may retain, see told.py.
     """
 
     host: str = "127.0.0.1"
@@ -40,6 +41,7 @@ class MqttConfig:
     errors_per_s: int = 50
     task_age_s: float = 3_600.0
     publish_per_s: int = 1_000  # of what happens in the city, 0 for none; see broadcast.py
+    told_file: Path | None = None
     measure: bool = True  # asks the broker at the start what can be asked, see checks.py
 
     @property

@@ -221,8 +221,15 @@ class Connection:
     def publish(self, topic: str, body: bytes, qos: int, correlation: bytes | None = None) -> int:
         """Its packet identifier, by which `on_sent` comes; 0 for QoS 0. Raises ValueError for a topic nobody may
         publish to."""
+        return self._publish(topic, body, qos, correlation)
+
+    def take_back(self, topic: str) -> int:
+        """The broker retains nothing there, once `on_sent` comes with this packet identifier."""
+        return self._publish(topic, b"", 1, None, retain=True)
+
+    def _publish(self, topic: str, body: bytes, qos: int, correlation: bytes | None, *, retain: bool = False) -> int:
         mid = self._new_mid() if qos else 0
-        packet = wire.publish_packet(topic, body, mid, self._version, correlation)
+        packet = wire.publish_packet(topic, body, mid, self._version, correlation, retain=retain)
         if mid and len(self._out) >= self._most_out:
             self._queue.append((mid, packet))
         else:
