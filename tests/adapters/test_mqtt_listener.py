@@ -375,6 +375,32 @@ def test_what_is_published_is_stored_once_and_answered(
     assert store.latest(8).result == 21.5  # type: ignore[union-attr]
 
 
+def test_who_may_write_without_a_token_learns_nothing_of_what_is_hidden(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    client = connect(listen())
+    client.subscribe("answers")
+    for number in (77, 9):
+        array = [
+            {
+                "Datastream": {"@iot.id": number},
+                "components": ["result", "phenomenonTime"],
+                "dataArray": [[20, T0.isoformat()]],
+            }
+        ]
+        client.say(f"v1.1/Datastreams({number})/Observations", observation(0, 20), answer_to="answers")
+        client.say("v1.1/Observations", observation(0, 20, Datastream={"@iot.id": number}), answer_to="answers")
+        client.say(f"dongne/{number}", "20", answer_to="answers")
+        client.say("v1.1/CreateObservations", json.dumps(array), answer_to="answers")
+    until(lambda: len(client.heard) == 8, "all answers")
+    absent, hidden = (
+        [m.payload.decode().replace(str(number), "n") for m in client.heard[at : at + 4]]
+        for at, number in ((0, 77), (4, 9))
+    )
+    assert absent == hidden and all("there is no Datastream n" in said for said in absent)
+    assert store.latest(9) is None
+
+
 def test_a_refused_publish_has_a_reason_code_in_mqtt_5(listen: Make, connect: Connect) -> None:
     client = connect(listen())
     codes: list[int] = []

@@ -120,7 +120,7 @@ def test_of_a_data_array_the_good_rows_are_stored_and_the_others_named(client: C
     assert high.startswith("error: Datastream 1: result 101 is outside 0..100")
     assert soon.startswith("error: 'soon' is not an instant")
     assert late.startswith("error: phenomenonTime 2026-06-01T00:00:00Z is more than 24 h ahead")
-    assert unknown == "error: there is no Datastream 99; create it first"
+    assert unknown == "error: there is no Datastream 99; create it first or send the id of one that is there"
     assert client.get(interval).json()["phenomenonTime"] == f"{NOON}/2026-05-01T13:00:00Z"
     counted = ledger(client)
     assert (counted["stored"], counted["rejected"]) == (4, 4)  # with the two of the deep insert

@@ -254,3 +254,37 @@ def test_what_is_hidden_later_is_gone_at_once(places: Places) -> None:
     changed = everybody.request("PATCH", f"/v1.1/Things({shown})", json={"properties": {"access": "internal"}})
     assert changed.status_code < 300, changed.text
     assert _names(everybody, "Things") == ["square"]
+
+
+def test_what_may_not_be_seen_is_not_written_to_and_the_answer_does_not_say_that_it_is_there(places: Places) -> None:
+    def answers(stream: int) -> list[str]:
+        sent = {"result": 5, "phenomenonTime": "2026-04-30T14:00:00Z"}
+        named = {**sent, "Datastream": {"@iot.id": stream}}
+        array = {
+            "Datastream": {"@iot.id": stream},
+            "components": ["result", "phenomenonTime"],
+            "dataArray": [[5, "2026-04-30T14:00:00Z"]],
+        }
+        parts = [
+            {"id": "1", "method": "post", "url": f"Datastreams({stream})/Observations", "body": sent},
+            {"id": "2", "method": "post", "url": "Observations", "body": named},
+        ]
+        posted = [
+            (f"Datastreams({stream})/Observations", sent),
+            (f"Things({places.square})/Datastreams({stream})/Observations", sent),
+            ("Observations", named),
+            ("Observations", {**named, "FeatureOfInterest": {"name": "f", "encodingType": "text", "feature": "f"}}),
+            ("CreateObservations", [array]),
+            ("$batch", {"requests": parts}),
+        ]
+        found = [places.client.post(f"/v1.1/{path}", json=body) for path, body in posted]
+        return [
+            f"{one.status_code} {one.text}".replace(f" {stream}", " n").replace(f"({stream})", "(n)") for one in found
+        ]
+
+    absent = answers(99)
+    assert answers(places.staff) == absent
+    assert answers(places.door) == absent
+    assert [one[:3] for one in absent] == ["404", "404", "400", "400", "201", "200"]
+    assert "error: there is no Datastream n" in absent[4] and '"status":201' not in absent[5]
+    assert places.reader(EVERYTHING).json(f"Datastreams({places.staff})/Observations", count="true")["@iot.count"] == 1

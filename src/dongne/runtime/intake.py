@@ -10,12 +10,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.entities import Datastream, MultiDatastream, Property
+from dongne.model.access import may_see
+from dongne.model.entities import ENTITY_TYPES, Datastream, MultiDatastream, Property
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.features import has_feature, needs_feature
+from dongne.model.graph import ThingGraph
 from dongne.model.properties import SHARED
 from dongne.model.records import ObservationBatch, ObservationExtra, decode_batch
 from dongne.model.units import code_of, get_conversion
+from dongne.model.who import Right, Who
 from dongne.runtime.ledger import Ledger, Way, total_of
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
@@ -149,7 +152,7 @@ class Intake:
         late = good & ~unknown & (rows.time_us > self._move_on())
         outside = good & ~unknown & ~late & ~((rows.result >= low) & (rows.result <= high))
         for row in np.flatnonzero(unknown).tolist():
-            errors[row] = ("unknown_datastream", f"there is no Datastream {streams[row]}; create it first")
+            errors[row] = ("unknown_datastream", unknown_datastream(int(streams[row])).message)
         for row in np.flatnonzero(late).tolist():
             errors[row] = ("future", self._future_message(int(rows.time_us[row])))
         for row in np.flatnonzero(outside).tolist():
@@ -244,6 +247,18 @@ def unknown_datastream(datastream: int) -> BadInput:
         f"there is no Datastream {datastream}; create it first or send the id of one that is there",
         reason="unknown_datastream",
     )
+
+
+def check_sender(graph: ThingGraph, who: Who, datastream: int) -> None:
+    """Raises where who sends may not, or must not know whether the Datastream is there: nobody writes to what they may
+    not see, and a device sees the Things its token is for."""
+    stream = graph.find_stream(datastream)
+    if stream is None or not may_see(graph, who.sight, ENTITY_TYPES[type(stream)], datastream):
+        if Right.OBSERVE in who.rights:
+            raise unknown_datastream(datastream)
+        who.must(Right.OBSERVE)
+    else:
+        who.must(Right.OBSERVE, stream.thing_id)
 
 
 def range_for(stream: Datastream | MultiDatastream, find_property: Callable[[int], Property | None]) -> Range:

@@ -4,25 +4,12 @@ import numpy as np
 
 from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder
-from dongne.model.access import may_see
-from dongne.model.entities import ENTITY_TYPES
 from dongne.model.errors import DongneError
 from dongne.model.graph import ThingGraph
-from dongne.model.who import Right, Who
-from dongne.runtime.intake import Checked, Intake, unknown_datastream
+from dongne.model.who import Who
+from dongne.runtime.intake import Checked, Intake, check_sender
 from dongne.runtime.ledger import Way
 from dongne.standards.sensorthings.observations import ArrayRows
-
-
-def check_sender(graph: ThingGraph, who: Who, datastream: int) -> None:
-    """Raises where who sends may not, or must not know whether the Datastream is there."""
-    stream = graph.find_stream(datastream)
-    if stream is None or not may_see(graph, who.sight, ENTITY_TYPES[type(stream)], datastream):
-        if Right.OBSERVE in who.rights:
-            raise unknown_datastream(datastream)
-        who.must(Right.OBSERVE)
-    else:
-        who.must(Right.OBSERVE, stream.thing_id)
 
 
 class ArrayReader:

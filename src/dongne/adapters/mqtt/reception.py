@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol
 
-from dongne.adapters.mqtt.arrays import ArrayReader, check_sender
+from dongne.adapters.mqtt.arrays import ArrayReader
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
@@ -21,10 +21,10 @@ from dongne.adapters.mqtt.topics import Form, Topics
 from dongne.adapters.mqtt.wire import Message
 from dongne.model.errors import BadInput, DongneError, RetryLater
 from dongne.model.records import ObservationExtra, RecordKind, encode_batch
-from dongne.model.who import BENCH, Who
+from dongne.model.who import Who
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.features import FeatureMaker
-from dongne.runtime.intake import Intake
+from dongne.runtime.intake import Intake, check_sender
 from dongne.runtime.ledger import MQTT
 from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
 from dongne.standards.sensorthings.observations import ObservationRow
@@ -161,6 +161,8 @@ class Reception:
                 row = self._decoder.number(body, datastream or 0, message.retain)
             else:
                 row = self._decoder.observation(body, datastream, message.retain)
+            if who := self._sender_of(parcel):
+                check_sender(self._graph, who, row.datastream)
             if not self._intake.has_feature(row.datastream):
                 self._features.see_to(row.datastream)
             self._take_row(parcel, row, again)
@@ -171,8 +173,6 @@ class Reception:
             self._refuse(parcel, BadInput(f"the message could not be read: {error!r}", reason="unreadable"))
 
     def _take_row(self, parcel: Parcel, row: ObservationRow, again: bool) -> None:
-        if who := self._sender_of(parcel):
-            check_sender(self._graph, who, row.datastream)
         number = self._intake.check(row)
         is_number = row.result == row.result  # not NaN
         if number or (again and is_number and self._known.holds(row.datastream, row.time_us, row.result)):
@@ -193,9 +193,9 @@ class Reception:
         self._with_store += 1
 
     def _sender_of(self, parcel: Parcel) -> Who | None:
-        """Whose rights are asked; None where a broker asked them already, or where everybody may write."""
+        """Whose rights are asked; None where a broker asked them already."""
         who: Who | None = parcel.connection.who
-        return None if who is BENCH else who
+        return who
 
     def _take_array(self, parcel: Parcel, body: bytes, again: bool) -> None:
         checked, duplicates = self._arrays.read(body, self._sender_of(parcel), again=again)

@@ -13,9 +13,9 @@ import numpy as np
 
 from dongne.model.errors import BadInput, DongneError, NotFound
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
-from dongne.model.who import BENCH, Right, Who
+from dongne.model.who import BENCH, Who
 from dongne.runtime.features import FeatureMaker
-from dongne.runtime.intake import Checked
+from dongne.runtime.intake import Checked, check_sender
 from dongne.runtime.ledger import DATA_ARRAY, SINGLE
 from dongne.runtime.ports import Entry, Lane, Receipt, Transaction
 from dongne.standards.sensorthings.encode import encode
@@ -84,9 +84,7 @@ class Ingest:
     def take_one(self, body: bytes, datastream: int | None, who: Who = BENCH) -> tuple[ObservationRow, int]:
         """A checked row, and the number of the Observation that says the same already; 0 where it is to be stored, and
         then it is in the ledger as received. Raises BadInput, NotFound."""
-        row = self._decode(body, datastream)
-        if who.things is not None and (stream := self._store.graph.find_stream(row.datastream)):
-            who.must(Right.OBSERVE, stream.thing_id)
+        row = self._decode(body, datastream, who)
         number = self._intake.check(row)
         if number:
             self.singles.count_duplicate()
@@ -99,7 +97,7 @@ class Ingest:
         self.singles.count_rejected(error.reason, received=received)
         self._context.requests["observation", error.status] += 1
 
-    def _decode(self, body: bytes, datastream: int | None) -> ObservationRow:
+    def _decode(self, body: bytes, datastream: int | None, who: Who) -> ObservationRow:
         sent = decode_observation(body)
         if sent.is_more:
             raise NotPlain(body)
@@ -111,8 +109,14 @@ class Ingest:
                     reason="missing",
                 )
             datastream = sent.datastream.id
-        elif datastream not in self._store.graph.datastreams:
-            raise NotFound(f"there is no Datastream {datastream}", reason="unknown_datastream")
+            check_sender(self._store.graph, who, datastream)
+        else:
+            if datastream not in self._store.graph.datastreams:
+                raise not_found(datastream)
+            try:
+                check_sender(self._store.graph, who, datastream)
+            except BadInput:
+                raise not_found(datastream) from None
         row = row_of(sent, datastream, 0 if sent.phenomenon_time is not None else self._clock.now_us())
         if row.extra is not None and datastream in self._store.graph.multi_datastreams:
             raise BadInput(_as_multi(datastream), reason="unknown_datastream")
@@ -175,13 +179,12 @@ class Ingest:
 
     def _take(self, body: bytes, who: Who = BENCH) -> Checked:
         rows = decode_data_array(body, self._clock.now_us())
-        if who.things is not None:
-            self._refuse_others(rows, who.things)
+        refused = self._refuse_others(rows, who)
         features = {extra.feature_id for extra in rows.extras.values()} - {None}
         for feature_id in features:
             self._check_feature(int(feature_id or 0))
-        streams = set(np.unique(rows.datastream).tolist())
-        mistaken = rows.multi ^ (streams & self._store.graph.multi_datastreams.keys())
+        streams = set(np.unique(rows.datastream).tolist()) - refused
+        mistaken = (rows.multi - refused) ^ (streams & self._store.graph.multi_datastreams.keys())
         for stream in mistaken:
             text = f"there is no MultiDatastream {stream}" if stream in rows.multi else _as_multi(stream)
             rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), text))
@@ -189,13 +192,18 @@ class Ingest:
             self._features.see_to(stream)
         return self._intake.check_rows(rows, self._arrays)
 
-    def _refuse_others(self, rows: ArrayRows, things: frozenset[int]) -> None:
-        """The rows of Things for which the token is not are errors."""
-        for number in np.unique(rows.datastream).tolist():
-            stream = self._store.graph.find_stream(number)
-            if stream is not None and stream.thing_id not in things:
-                text = f"the token is not for Thing {stream.thing_id}; send its rows with its own"
-                rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == number).tolist(), text))
+    def _refuse_others(self, rows: ArrayRows, who: Who) -> set[int]:
+        """The rows of Datastreams which are not for who sends are errors; which those are."""
+        refused: set[int] = set()
+        for stream in np.unique(rows.datastream).tolist():
+            if self._store.graph.find_stream(stream) is None:
+                continue  # the intake says, and counts, that it is not there
+            try:
+                check_sender(self._store.graph, who, stream)
+            except DongneError as error:
+                refused.add(stream)
+                rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), error.message))
+        return refused
 
     async def _store_many(self, checked: Checked, scope: Scope) -> tuple[bytes, int, list[Header]]:
         prefix = self.observations_at(scope).decode()
@@ -237,6 +245,11 @@ class Ingest:
         except DongneError as error:
             waiting.set_exception(error)
         return waiting
+
+
+def not_found(datastream: int) -> NotFound:
+    """What to say to a path that names a Datastream which is not there, or not to be seen."""
+    return NotFound(f"there is no Datastream {datastream}", reason="unknown_datastream")
 
 
 def _as_multi(stream: int) -> str:
