@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from tests.adapters.listening import (
     ROOT,
+    Client,
     Connect,
     change,
     connect,
@@ -27,7 +28,7 @@ from dongne.model.entities import (
     TaskingCapability,
 )
 from dongne.model.who import ROLES, Who
-from dongne.runtime.desk import TaskDesk
+from dongne.runtime.desk import SAME_S, TaskDesk
 from dongne.runtime.intake import Intake
 from dongne.stores.embedded.select import Selector
 from dongne.stores.embedded.store import EmbeddedStore
@@ -139,3 +140,45 @@ def test_interlocks_hold_also_for_tasks_that_come_at_once(
     until(lambda: len(client.heard) == 5, "all answered")
     assert sorted(d["code"] for d in client.documents()) == [201, 409, 409, 409, 409]
     assert len(tasked.list_tasks()) == 1
+
+
+def test_a_task_sent_again_is_the_same_one_also_where_an_interlock_would_refuse_it(
+    tasked: EmbeddedStore, listen_tasks: MqttListener, connect: Connect
+) -> None:
+    def say(client: Client, level: int, capability: int = 3) -> int:
+        before = len(client.heard)
+        topic = f"v1.1/TaskingCapabilities({capability})/Tasks"
+        client.say(topic, {"taskingParameters": {"level": level}}, answer_to=topics[client])
+        until(lambda: len(client.heard) > before, "answered")
+        return int(client.documents()[-1]["code"])
+
+    one, two = (connect(listen_tasks, token="kim", name=name) for name in ("one", "two"))
+    topics = {one: "answers/one", two: "answers/two"}
+    for client, topic in topics.items():
+        client.subscribe(topic)
+    assert [say(one, 40), say(one, 40), say(two, 40)] == [201, 200, 201]
+    assert [say(one, 41), say(one, 41)] == [201, 200]  # a client that counts from 1 again asks for something else
+    assert [say(one, 1, 5), say(one, 1, 5), say(two, 1, 5)] == [201, 200, 409]
+    assert len(tasked.list_tasks()) == 4
+
+
+def test_after_a_while_the_same_again_is_another_task(tasked: EmbeddedStore) -> None:
+    class Later:
+        """The store, and a clock that is ahead."""
+
+        def __init__(self, ahead_s: float) -> None:
+            self.clock, self._ahead_us = self, int(ahead_s * 1_000_000)
+
+        def now_us(self) -> int:
+            return tasked.clock.now_us() + self._ahead_us
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tasked, name)
+
+    def create(ahead_s: float) -> int:
+        capability = tasked.graph.capabilities[3]
+        desk = TaskDesk(cast(EmbeddedStore, Later(ahead_s)), ZoneInfo("UTC"))
+        return desk.create(OPERATOR, capability, {"level": 4}, key="k").result().numbers[0]
+
+    first, again, later = create(0), create(SAME_S - 10), create(SAME_S + 10)
+    assert first and not again and later > first

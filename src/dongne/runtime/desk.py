@@ -6,7 +6,7 @@ What an interlock saw still holds when the Task is stored: a Task on its way to 
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from dongne.runtime.ports import Entry, LatestValue, Receipt, Store, Transaction
 from dongne.runtime.tasking import Seen, check_interlocks, check_parameters
 
 MOST_REASON = 500
+SAME_S = 600.0  # within which a Task that comes again with the same key and parameters is the same
 NOBODY_KNOWS = 1 << 62  # the number of a Task that has none yet
 _event = msgspec.msgpack.Decoder(TaskEvent)
 
@@ -51,7 +52,7 @@ class TaskDesk:
     def __init__(self, store: Store, zone: ZoneInfo) -> None:
         self._store, self._zone = store, zone
         self._lock = threading.Lock()
-        self._coming: dict[str, Task] = {}
+        self._coming: dict[str, tuple[Task, Future[Receipt]]] = {}  # by its own key
 
     def get_capability(self, who: Who, capability: int) -> TaskingCapability:
         """Raises NotFound where it is not there, or not to be seen."""
@@ -70,21 +71,42 @@ class TaskDesk:
     def create(
         self, who: Who, capability: TaskingCapability, parameters: Any, reason: str = "", key: str = ""
     ) -> Future[Receipt]:
-        """A new Task on its way to the store; its number is in the receipt, 0 where one of this `key` was there before.
-        Raises NotAllowed, BadInput, Conflict."""
+        """A new Task on its way to the store; its number is in the receipt, 0 where the same with this `key` came within
+        the last SAME_S seconds. Raises NotAllowed, BadInput, Conflict."""
         who.must(Right.TASK, capability.thing_id)
         check_parameters(capability, parameters)
         event = TaskEvent(
-            key=key or f"api/{uuid4().hex}", thing=capability.thing_id, capability=capability.name, state=CREATED,
+            key=f"{key or 'api'}/{uuid4().hex}", thing=capability.thing_id, capability=capability.name, state=CREATED,
             time=from_us(self._store.clock.now_us()), parameters=parameters, capability_id=capability.id, by=who.name,
             reason=reason[:MOST_REASON],
         )  # fmt: skip
         with self._lock:
-            check_interlocks(capability, Ahead(self._store, self._coming.values()), event.time, self._zone)
-            self._coming[event.key] = _task_of(event)
-        stored = self._submit(event)
+            if key and (same := self._find_same(key, event)):
+                return same
+            coming = [task for task, _ in list(self._coming.values())]
+            check_interlocks(capability, Ahead(self._store, coming), event.time, self._zone)
+            stored = self._submit(event)
+            self._coming[event.key] = _task_of(event), stored
         stored.add_done_callback(lambda _: self._coming.pop(event.key, None))
         return stored
+
+    def _find_same(self, key: str, event: TaskEvent) -> Future[Receipt] | None:
+        """What becomes of a Task that came with this key before, where it asked for the same not long ago."""
+
+        def is_same(task: Task) -> bool:
+            asks = task.capability_id == event.capability_id and task.parameters == event.parameters
+            return (
+                asks and task.key.rpartition("/")[0] == key and event.time - task.created <= timedelta(seconds=SAME_S)
+            )
+
+        for task, coming in list(self._coming.values()):
+            if is_same(task):
+                return _as_before(coming)
+        if not any(map(is_same, self._store.list_tasks(event.thing))):
+            return None
+        there: Future[Receipt] = Future()
+        there.set_result(Receipt((0,)))
+        return there
 
     def move(self, who: Who, task: Task, document: Any) -> Future[Receipt]:
         """What became of a Task, on its way to the store. Raises NotAllowed and BadInput; its future, Conflict."""
@@ -145,6 +167,21 @@ class Interlocks:
     def stored(self) -> None:
         """What was held is in the store."""
         self._coming.clear()
+
+
+def _as_before(coming: Future[Receipt]) -> Future[Receipt]:
+    """Done when this is: with the number of what was there before, or its error."""
+    again: Future[Receipt] = Future()
+
+    def done(first: Future[Receipt]) -> None:
+        error = first.exception()
+        if error is not None:
+            again.set_exception(error)
+        else:
+            again.set_result(Receipt((0,)))
+
+    coming.add_done_callback(done)
+    return again
 
 
 def _task_of(event: TaskEvent) -> Task:

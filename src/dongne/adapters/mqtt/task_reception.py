@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from hashlib import sha256
 from typing import Any
 
 from dongne.adapters.mqtt.parcels import Parcel
@@ -56,10 +57,9 @@ class TaskReception:
                     '$: a Task names its TaskingCapability: {"TaskingCapability": {"@iot.id": n}}', reason="missing"
                 )
             capability = link
-        key = f"mqtt/{who.name}/{parcel.correlation.hex()}" if parcel.correlation else ""  # sent twice, it is one Task
         found = self._desk.get_capability(who, capability)
         reason = reason_in(draft.values.get("properties"))
-        return self._desk.create(who, found, draft.values["taskingParameters"], reason, key)
+        return self._desk.create(who, found, draft.values["taskingParameters"], reason, _key_of(who, parcel))
 
     def done(self, parcel: Parcel, number: int) -> None:
         """It is stored: written down."""
@@ -70,6 +70,14 @@ class TaskReception:
     def failed(self, parcel: Parcel) -> None:
         """It is not."""
         self._about.pop(parcel, None)
+
+
+def _key_of(who: Who, parcel: Parcel) -> str:
+    """Sent twice by one client, it is one Task; empty where it says nothing to know that by."""
+    if not parcel.correlation:
+        return ""
+    client_id = parcel.connection.session.client_id
+    return "mqtt/" + sha256(repr((who.name, client_id, parcel.correlation)).encode()).hexdigest()
 
 
 def _as_patch(document: Any) -> Any:
