@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,15 @@ def data_folder(need: Need) -> Path:
     given = os.environ.get("DONGNE_DATA", "")
     need("data", bool(given) and Path(given).is_dir(), f"DONGNE_DATA={given!r} is no folder")
     return Path(given)
+
+
+@pytest.fixture(scope="session")
+def cap_schema(data_folder: Path, need: Need) -> Any:
+    """The schema of CAP 1.2 as OASIS publishes it, beside the data sets; lxml comes with owslib."""
+    etree = pytest.importorskip("lxml.etree")
+    file = data_folder.parent / "standards" / "cap" / "CAP-v1.2.xsd"
+    need("data", file.is_file(), f"{file} is not there")
+    return etree.XMLSchema(etree.parse(file))
 
 
 @pytest.fixture(scope="session")

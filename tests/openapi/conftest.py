@@ -64,8 +64,9 @@ class RunningCity:
         return found
 
     def fill(self, times: int = 1) -> None:
-        """What the little city has not: Tasking, a MultiDatastream, features, a history of places."""
+        """What the little city has not: Tasking, a MultiDatastream, features, a history of places, an alert."""
         self.client.post("/api/webhooks", json={"url": "https://192.0.2.1/"})  # nobody is there (RFC 5737)
+        self.city.open_case("sensor_silent", {"silent_h": 7.0}, kind="alert")
         for _ in range(times):
             thing = self._create("Things", THING)
             link = {"@iot.id": thing}

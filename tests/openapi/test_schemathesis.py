@@ -30,7 +30,7 @@ SAMPLE = (
     "getLatest", "getAggregates", "getObservations", "askWhatsNear", "getFeaturesItems", "getStatus", "getMapLayer", "getSeries",
     "listThings", "getDatastream", "getObservationProperty", "listDatastreamsOfThing", "createThing", "createObservation",
     "createObservationOfDatastream", "createTask", "changeDatastream", "replaceSensor", "deleteLocations", "createObservations",
-    "batch", "addLocationsLinkOfThing",
+    "batch", "addLocationsLinkOfThing", "getAlerts", "getAlert",
 )  # fmt: skip
 
 

@@ -204,11 +204,15 @@ class LittleCity:
         self.settle()
 
     def open_case(
-        self, name: str = "collect", values: dict[str, Any] | None = None, due: datetime | None = None
+        self,
+        name: str = "collect",
+        values: dict[str, Any] | None = None,
+        due: datetime | None = None,
+        kind: str = "work_order",
     ) -> int:
-        """A work order at the full bin; its id."""
+        """A work order (or an alert) at the full bin; its id."""
         event = CaseEvent(
-            key=f"smart_bins/{FULL_BIN}/work_order/{name}/by hand", kind="work_order", action="open", name=name, time=NOW,
+            key=f"smart_bins/{FULL_BIN}/{kind}/{name}/by hand", kind=kind, action="open", name=name, time=NOW,
             thing=FULL_BIN, service="smart_bins", values=values or {"level_percent": 95.0}, by="service:smart_bins",
             due=due or NOW + timedelta(hours=2),
         )  # fmt: skip

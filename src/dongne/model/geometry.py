@@ -38,6 +38,11 @@ def _positions(geometry: Any) -> Iterator[Point]:
                 yield from _positions(part)
 
 
+def list_positions(geojson: Any) -> list[Point]:
+    """All positions of a GeoJSON geometry or feature, or of a list of coordinates, in their order."""
+    return list(_positions(geojson))
+
+
 def find_centre(geojson: Any) -> Point | None:
     """The mean of a GeoJSON geometry's or feature's positions; None where it has none."""
     points = list(_positions(geojson))

@@ -26,7 +26,7 @@ from dongne.web.frame import page_for, render, retry_after
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
 from dongne.web.outside import with_headers
-from dongne.web.resident import answers, catalog, data, described_page, download, features, now, things
+from dongne.web.resident import alerts, answers, catalog, data, described_page, download, features, now, things
 from dongne.web.resident import map as map_page
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ def list_operations(context: WebContext) -> list[Operation]:
     return [
         *map_page.OPERATIONS,
         *catalog.OPERATIONS,
+        *alerts.list_operations(context),
         *things.OPERATIONS,
         *services.OPERATIONS,
         *answers.list_operations(context),
@@ -100,6 +101,7 @@ def create_pages(context: WebContext) -> Starlette:
         *answers.ROUTES,
         *data.ROUTES,
         *catalog.ROUTES,
+        *alerts.ROUTES,
         *download.ROUTES,
         *described_page.ROUTES,
         *features.ROUTES,

@@ -101,6 +101,10 @@ class Names:
         given = {"thing": self.thing(case.thing), **case.values, **(values or {})}
         return self._words.find(keys, **given) or plain(case.name)
 
+    def alert(self, case: Case) -> str:
+        """The sort of alert in a word or two, where its service has some."""
+        return self._words.find([f"{case.service}.alert.{case.name}"]) or plain(case.name)
+
     def param(self, name: str) -> str:
         """A value that came with a Case: "level_percent" gives "level (%)" where nobody has words for it."""
         return self._words.find([f"param.{name}"]) or plain(name)

@@ -33,6 +33,7 @@ _TAGS = {
     "events": "Server-sent events as things are stored.",
     "answers": "Questions over the live city.",
     "catalogue": "What open data there are, as DCAT-AP 3.0.",
+    "alerts": "What the city warns of, as CAP 1.2.",
     "map": "What the map is made of.",
     "OGC API - Features": "Things, Locations and Datastreams for geographic information systems (17-069r4, 19-079r2).",
     "webhooks": "What is stored, sent to who subscribed.",
