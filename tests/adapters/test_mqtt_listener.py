@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from dongne.model.entities import (
     Thing,
 )
 from dongne.model.times import to_us
+from dongne.model.who import BENCH
 from dongne.stores.embedded.select import Selector
 from dongne.stores.embedded.store import EmbeddedStore
 
@@ -399,6 +401,26 @@ def test_who_may_write_without_a_token_learns_nothing_of_what_is_hidden(
     )
     assert absent == hidden and all("there is no Datastream n" in said for said in absent)
     assert store.latest(9) is None
+
+
+def test_who_publishes_too_often_is_read_at_the_rate_and_nothing_is_lost(
+    store: EmbeddedStore, listen: Make, connect: Connect
+) -> None:
+    from dongne.model.limits import Limits
+    from dongne.web.api.rates import Rates
+
+    rates = Rates(Limits(writes_per_s=100, burst_s=0.2, on_this_machine=True))
+    listener = listen()
+    listener.wait_s = rates.wait_s
+    client, other = connect(listener), connect(listener)
+    started_s = time.monotonic()
+    for at in range(80):
+        client.client.publish("v1.1/Datastreams(7)/Observations", json.dumps(observation(at, 20)), 1)
+    other.subscribe("v1.1/Datastreams(7)")  # of the same address, but not a write
+    client.say("v1.1/Datastreams(7)/Observations", observation(80, 21))
+    assert time.monotonic() - started_s > 0.3
+    assert listener.status().observations_stored == 81 and rates.refused["write"]
+    assert Rates(Limits(writes_per_s=1)).wait_s("write", BENCH, "127.0.0.1") == 0.0
 
 
 def test_a_refused_publish_has_a_reason_code_in_mqtt_5(listen: Make, connect: Connect) -> None:

@@ -80,6 +80,7 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     mqtt = None
     if mqtt_socket is not None:
         mqtt = make_listener(city, mqtt_socket, selector, guard, url)
+        mqtt.wait_s = rates.wait_s
     webhooks = make_webhooks(city, TokenOwners(guard.book, guard.admin, guard.is_open))
     api = create_api(
         ApiContext(

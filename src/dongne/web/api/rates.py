@@ -44,7 +44,7 @@ class Rates:
         buckets = self._buckets.get(what)
         if address in self._exempt or buckets is None:
             return
-        key = f"token {who.name}" if who.is_known else _network(address)
+        key = _key_of(who, address)
         wait_s = buckets.take(key, time.monotonic())
         if wait_s:
             self.refused[what] += 1
@@ -54,6 +54,19 @@ class Rates:
                 reason=f"rate_{what}",
                 after_s=wait_s,
             )
+
+    def wait_s(self, what: str, who: Who, address: str) -> float:
+        """The same where one can be made to wait: 0.0 where one more was there and is taken, else how long none will be."""
+        buckets = self._buckets.get(what)
+        if address in self._exempt or buckets is None:
+            return 0.0
+        found = buckets.take(_key_of(who, address), time.monotonic())
+        self.refused[what] += bool(found)
+        return found
+
+
+def _key_of(who: Who, address: str) -> str:
+    return f"token {who.name}" if who.is_known else _network(address)
 
 
 def forwarded_for(scope: Scope) -> str:

@@ -21,13 +21,14 @@ from dongne.adapters.mqtt.parcels import refusal_of
 from dongne.adapters.mqtt.reception import Reception
 from dongne.adapters.mqtt.wire import V5, Message
 from dongne.model.errors import DongneError, NotKnown
-from dongne.model.who import Who
+from dongne.model.who import ANYBODY, Who
 
 RETRY_S = 1.0  # after the sequence could not be read
 
 log = logging.getLogger(__name__)
 WhoOf = Callable[[str | None], Who]
 Note = Callable[[Who, str], None]
+WaitS = Callable[[str, Who, str], float]
 
 
 class ClientDesk:
@@ -41,9 +42,11 @@ class ClientDesk:
         loop: asyncio.AbstractEventLoop,
         after: Callable[[], None],
         note: Note,
+        wait_s: WaitS,
     ) -> None:
         self._config, self._hub, self._loop = config, hub, loop
         self._who_of, self._after, self._note = who_of, after, note
+        self._wait_s = wait_s
         self.reception: Reception  # set before the first client comes; its answers go through `tell`
         self.most_bytes = config.most_bytes + 4_096  # a topic, properties and the head beside the payload
         self.links: set[Link] = set()
@@ -59,6 +62,10 @@ class ClientDesk:
     def may_read(self) -> bool:
         """Whether messages are taken just now."""
         return self.reception.may_read
+
+    def wait_s(self, link: Link, what: str) -> float:
+        """See link.Desk."""
+        return self._wait_s(what, link.who or ANYBODY, link.address)
 
     def opened(self, link: Link) -> None:
         """See link.Desk."""

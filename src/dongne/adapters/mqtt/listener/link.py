@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 from dongne.adapters.mqtt import wire
@@ -18,6 +19,7 @@ from dongne.model.who import ANYBODY, Who
 log = logging.getLogger(__name__)
 CONNECT_WITHIN_S = 10.0
 PACKETS_A_TURN = 512
+WAIT_MIN_S = 0.02  # of who asks too often
 LINGER_S = 2.0  # for the client to close what is over
 OUT_BYTES = 256 << 10  # on their way, in the process and again in the socket, before the session waits
 _HOLDS = 0x83  # implementation specific error: a PUBLISH that is not taken
@@ -33,6 +35,9 @@ class Desk(Protocol):
     @property
     def may_read(self) -> bool:
         """Whether messages are taken."""
+
+    def wait_s(self, link: "Link", what: str) -> float:
+        """How long a client that asked once more must wait before more is read; `what` is write or costly_read."""
 
     def opened(self, link: "Link") -> None:
         """A connection was made."""
@@ -82,18 +87,21 @@ class Link(asyncio.Protocol):
         self._paused = False
         self._ends: tuple[int, str] | None = None
         self._ended_s = 0.0
-        self.peer = ""
+        self.peer = self.address = ""
+        self._owed = {"write": 0, "costly_read": 0}  # taken, but not yet held to the rate
+        self._waiting: asyncio.TimerHandle | None = None
 
     # --- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
-        self._transport = transport
+        self._transport, self._loop = transport, asyncio.get_running_loop()
         transport.set_write_buffer_limits(high=OUT_BYTES)  # type: ignore[attr-defined]
         if (sock := transport.get_extra_info("socket")) is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, OUT_BYTES)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         found = transport.get_extra_info("peername")
+        self.address = found[0] if found else ""
         self.peer = f"{found[0]}:{found[1]}" if found else ""
         self._desk.opened(self)
 
@@ -136,8 +144,10 @@ class Link(asyncio.Protocol):
             raise Refusal(packets.TOO_LARGE, f"a packet of {length} bytes; at most {self._desk.most_bytes} are taken")
 
     def hold(self) -> None:
-        """Stops reading while nothing more is taken, and goes on when it is."""
-        stops = not self._desk.may_read
+        """Stops reading while nothing more is taken, or this client asks too often, and goes on when it is."""
+        if self._ends is not None:
+            return
+        stops = self._must_wait() or not self._desk.may_read
         if stops and not self._paused and self._transport is not None:
             self._paused = True
             self._desk.paused.add(self)
@@ -148,6 +158,23 @@ class Link(asyncio.Protocol):
             self._heard_s = time.monotonic()
             self._transport.resume_reading()
             self.read()
+
+    def _must_wait(self) -> bool:
+        """What came is not refused, for MQTT has no way to say "later"; but no more is read before its time."""
+        waits_s = 0.0
+        for what in self._owed:
+            while self._owed[what]:
+                if wait_s := self._desk.wait_s(self, what):
+                    waits_s = max(waits_s, wait_s, WAIT_MIN_S)
+                    break
+                self._owed[what] -= 1
+        if waits_s and self._waiting is None:
+            self._waiting = self._loop.call_later(waits_s, self._waited)
+        return waits_s > 0.0
+
+    def _waited(self) -> None:
+        self._waiting = None
+        self.hold()
 
     def pause_writing(self) -> None:
         """See asyncio."""
@@ -176,6 +203,7 @@ class Link(asyncio.Protocol):
             raise Refusal(packets.BAD_TOPIC, "a topic to publish to has no wildcards")
         if any(sign in message.answer_to for sign in "+#\0"):
             raise Refusal(packets.BAD_TOPIC, "a response topic has no wildcards")  # MQTT 5, 3.3.2.3.5
+        self._owed["write"] += 1
         self._desk.publish(self, message)
 
     def _control(self, packet: Packet) -> None:  # one for each kind
@@ -196,7 +224,9 @@ class Link(asyncio.Protocol):
         elif kind == wire.PINGREQ:
             self.write(b"\xd0\x00")
         elif kind == wire.SUBSCRIBE:
-            self._desk.subscribe(self, *packets.read_subscribe(body, self.version))
+            mid, wishes = packets.read_subscribe(body, self.version)
+            self._owed["costly_read"] += len(wishes)
+            self._desk.subscribe(self, mid, wishes)
         elif kind == wire.UNSUBSCRIBE:
             self._desk.unsubscribe(self, *packets.read_unsubscribe(body, self.version))
         elif kind == wire.PUBREL:
@@ -267,7 +297,8 @@ class Link(asyncio.Protocol):
         self._over(code, why)
         self._desk.lingering.add(self)
         if self._transport.can_write_eof():  # closed at once, what the client still sends would undo what it is told
-            self._transport.write_eof()
+            with suppress(OSError):  # the client is gone already
+                self._transport.write_eof()
 
     def _over(self, code: int, why: str) -> None:
         self._ends, self._ended_s = (code, why), time.monotonic()

@@ -15,7 +15,7 @@ from dataclasses import replace
 from dongne.adapters.mqtt import wire
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.listener import packets
-from dongne.adapters.mqtt.listener.client_desk import ClientDesk, Note, WhoOf
+from dongne.adapters.mqtt.listener.client_desk import ClientDesk, Note, WaitS, WhoOf
 from dongne.adapters.mqtt.listener.config import ListenConfig, bind
 from dongne.adapters.mqtt.listener.hub import Hub
 from dongne.adapters.mqtt.listener.link import Link
@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 
 class MqttListener:
     """Answers MQTT clients. `who_of(password)` says who they are, and raises NotKnown for a token that does not hold;
-    set `note(who, topic)` to write down what they subscribe to."""
+    set `note(who, topic)` to write down what they subscribe to, and `wait_s(what, who, address)` to hold them to
+    a rate: how long who asks once more must wait."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class MqttListener:
         audit: Audit = unwritten,
     ) -> None:
         self.note: Note = lambda who, topic: None
+        self.wait_s: WaitS = lambda what, who, address: 0.0
         self._store = store
         self._socket = sock or bind(config)
         self.config = replace(config, port=self._socket.getsockname()[1])
@@ -63,7 +65,7 @@ class MqttListener:
             max_body_bytes=config.most_bytes,
         )
         self._hub = Hub(store, Views(store, select, config.service_root), config.root)
-        self._clients = ClientDesk(config, self._hub, who_of, self._loop, self._after, self._note)
+        self._clients = ClientDesk(config, self._hub, who_of, self._loop, self._after, self._note, self._must_wait_s)
         self._reception = Reception(store, intake, receiving, self._ring, self._clients.tell, desk, audit)
         self._clients.reception = self._reception
         self._records: deque[Sequence[Record]] = deque()
@@ -136,6 +138,9 @@ class MqttListener:
 
     def _note(self, who: Who, topic: str) -> None:
         self.note(who, topic)
+
+    def _must_wait_s(self, what: str, who: Who, address: str) -> float:
+        return self.wait_s(what, who, address)
 
     def _run(self) -> None:
         loop = self._loop
