@@ -108,7 +108,7 @@ def test_without_script_everything_is_read_and_a_case_is_closed(city: Any, open_
     page.goto(f"/things/{FOOTWAY}")
     assert page.locator("svg.chart").is_visible()
     page.goto(f"/cases/{case}")
-    page.get_by_label("Name").fill("Aino")
+    page.locator("#who-step").fill("Aino")
     page.get_by_role("button", name="Done").click()
     assert page.get_by_text("It is now “Done”").is_visible()
     page.get_by_role("button", name="Dark").click()

@@ -14,7 +14,7 @@ import pytest
 from dongne.adapters.sources import Source
 from dongne.cli import COMMANDS, build_parser, main
 from dongne.commands.bench import list_benches
-from dongne.model.cases import CASE_KINDS
+from dongne.model.cases import CASE_KINDS, RELATIONS
 from dongne.model.city import CityConfig
 from dongne.model.properties import SHARED
 from dongne.model.records import RecordKind
@@ -63,7 +63,9 @@ def test_shared_properties_are_in_the_dictionary_with_their_unit() -> None:
 
 def test_kinds_of_case_with_their_states_and_actions_are_in_the_dictionary() -> None:
     names = {name for kind in CASE_KINDS.values() for name in (kind.name, *kind.steps)}
-    names |= {action for kind in CASE_KINDS.values() for steps in kind.steps.values() for action in steps}
+    names |= {action for kind in CASE_KINDS.values() for state in kind.steps for action in kind.list_actions(state)}
+    names |= {cause for kind in CASE_KINDS.values() for causes in kind.causes.values() for cause in causes}
+    names |= set(RELATIONS)
     assert unnamed(sorted(names | set(TASK_STATES)), "docs/dictionary.md") == []
 
 

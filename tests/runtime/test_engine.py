@@ -25,11 +25,25 @@ from dongne.runtime.binding import Binding
 from dongne.runtime.declared import declare
 from dongne.runtime.engine import Engine
 from dongne.runtime.examples import ListReader
-from dongne.runtime.facts import Fact, Telling
+from dongne.runtime.facts import Fact, Telling, case_event
+from dongne.runtime.manifest import CaseEntry
 from dongne.runtime.registry import LoadedService, order_by_feeding
 from dongne.runtime.replay import replay
 from dongne.runtime.runner import next_local
-from dongne.runtime.service import Alert, City, Emission, Result, Service, Start, Wake, on, wake
+from dongne.runtime.service import (
+    Alert,
+    City,
+    Emission,
+    Open,
+    Result,
+    Service,
+    Start,
+    Step,
+    Wake,
+    on,
+    on_case,
+    wake,
+)
 from dongne.runtime.settings import find_file_changes
 
 _spec = importlib.util.spec_from_file_location("runtime_toy", Path(__file__).with_name("toy.py"))
@@ -211,6 +225,69 @@ def test_a_key_begun_anew_still_has_its_daily_hour() -> None:
     made.turn(toy.observed(2, START, [(1, START, 1.0)]))
     made.turn(Record(3, 1, RecordKind.RESUME, to_us(START), msgspec.msgpack.encode(Resume("tanks", 1, reset=True))))
     assert _starts(made, 4, START + timedelta(days=3)) == 3
+
+
+class Opener(Service[toy.NoSettings, toy.Tank]):
+    """Opens a Case at each level, of a kind there is not at 50; cancels at 60 without saying why, at 70 rightly."""
+
+    emits = (Open,)
+
+    @on(toy.LEVEL)
+    def measured(self, obs: Observation, tank: toy.Tank, city: City) -> Iterator[Emission]:
+        if obs.result in (60.0, 70.0):
+            yield Step("work_order", "look", "1", "cancel", cause="not_needed" if obs.result == 70.0 else "")
+        else:
+            kind = "wish" if obs.result == 50.0 else "work_order"
+            due = obs.time + timedelta(hours=1)
+            yield Open(kind, "look", "1", {"level": obs.result}, "severe", 0, "east", due, "internal")
+
+    @on_case("work_order", "new")
+    def began(self, event: CaseEvent, tank: toy.Tank, city: City) -> Iterator[Emission]:
+        tank.count += 1
+        yield from ()
+
+
+def opener() -> LoadedService:
+    manifest = msgspec.structs.replace(toy.tanks().manifest, id="opener", cases={"look": CaseEntry("work_order")})
+    return LoadedService(manifest, declare("opener", Opener, manifest, []))
+
+
+def test_a_service_opens_a_case_of_any_kind_with_priority_unit_and_access() -> None:
+    made, telling = engine(opener()), Telling()
+    (opened,) = made.turn(toy.observed(2, START, [(1, START, 20.0)]))
+    event = case_event(opened)
+    assert event is not None
+    assert (event.key, event.priority, event.unit, event.access) == (
+        "opener/1/work_order/look/1",
+        0,
+        "east",
+        "internal",
+    )
+    assert made.runners["opener"].declared.emits == ("work_order",)
+    (fact,) = telling.of_emissions([opened])
+    assert '"priority":0' in fact.more and '"unit":"east"' in fact.more
+    (closed,) = made.turn(toy.observed(3, START, [(1, START, 70.0)]))
+    (fact,) = telling.of_emissions([closed])
+    assert (fact.action, '"cause":"not_needed"' in fact.more) == ("cancel", True)
+
+
+@pytest.mark.parametrize(("level", "why"), [(50.0, "no kind of case 'wish'"), (60.0, "needs a cause")])
+def test_a_case_that_could_not_be_stored_parks_its_key(level: float, why: str) -> None:
+    made = engine(opener())
+    assert made.turn(toy.observed(2, START, [(1, START, level), (2, START, 20.0)]))
+    assert why in made.runners["opener"].cells[1].parked and not made.runners["opener"].cells[2].parked
+
+
+def test_a_service_hears_of_steps_and_not_of_notes() -> None:
+    made = engine(opener())
+    made.turn(toy.observed(2, START, [(1, START, 20.0)]))
+    for number, action in enumerate(("note", "assign", "link", "update", "reopen"), 3):
+        event = CaseEvent(
+            key="opener/1/work_order/look/1", kind="work_order", action=action, name="look", time=START, thing=1,
+            service="opener", state="new",
+        )  # fmt: skip
+        made.turn(Record(number, 1, RecordKind.CASE, to_us(START), msgspec.msgpack.encode(event)))
+    assert made.runners["opener"].cells[1].state.count == 1, "only of the reopening"
 
 
 def test_a_case_of_another_part_opens_no_key_here() -> None:

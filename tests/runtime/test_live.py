@@ -132,7 +132,7 @@ def test_a_replay_says_what_was_said_live(store: EmbeddedStore, clock: HandClock
         if step == 30:
             case = store.list_cases(CaseFilter(kind="alert", is_open=True))[0]
             event = CaseEvent(
-                key=case.key, kind="alert", action="dismiss", name=case.name, time=clock.go(), thing=case.thing,
+                key=case.key, kind="alert", action="dismiss", name=case.name, time=clock.go(), thing=case.thing, cause="known",
                 service=case.service, by="operator",
             )  # fmt: skip
             store.submit(Transaction([Entry(RecordKind.CASE, msgspec.msgpack.encode(event))])).result()

@@ -115,13 +115,15 @@ class Veil:
             found = self._seen[sight] = (revision, seen_graph(self._graph, hidden))
         return found[1]
 
-    def sees_case_of(self, sight: Sight, thing_id: int | None) -> bool:
-        """Whether a Case at this Thing may be seen. Of a Thing that was deleted nobody knows any more how closed it was:
-        only who sees everything sees its Cases."""
-        return (
-            sight.is_all
-            or thing_id is None
-            or (thing_id in self._graph.things and thing_id not in self.hidden(sight).of(EntityType.THING))
+    def sees_case_of(self, sight: Sight, thing_id: int | None, access: str = "") -> bool:
+        """Whether a Case at this Thing may be seen, which itself says `access`. Of a Thing that was deleted nobody knows any
+        more how closed it was: only who sees everything sees its Cases."""
+        if sight.is_all:
+            return True
+        if access and thing_id not in sight.things and access_said({ACCESS: access}) > sight.most:
+            return False
+        return thing_id is None or (
+            thing_id in self._graph.things and thing_id not in self.hidden(sight).of(EntityType.THING)
         )
 
 

@@ -26,6 +26,7 @@ from dongne.runtime.service import (
     OnJob,
     OnObservation,
     OnWake,
+    Open,
     Service,
     Trigger,
     WorkOrder,
@@ -50,6 +51,7 @@ class Declared:
     results: dict[str, ObservedProperty]
     emission_classes: frozenset[type]
     jobs: dict[str, type[Job[Any]]] = field(default_factory=dict)
+    opens: tuple[str, ...] = ()  # the kinds of Case in service.toml
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -65,7 +67,8 @@ class Declared:
     def emits(self) -> tuple[str, ...]:
         """The keys of derived properties, the kinds of Case it opens, and "command" where it commands devices."""
         words: dict[type, str] = {Alert: "alert", WorkOrder: "work_order", Command: "command"}
-        return (*self.results, *(word for cls, word in words.items() if cls in self.emission_classes))
+        found = [*self.results, *(word for cls, word in words.items() if cls in self.emission_classes)]
+        return tuple(dict.fromkeys([*found, *(self.opens if Open in self.emission_classes else ())]))
 
 
 def _parameters(cls: type) -> tuple[type, type]:
@@ -155,6 +158,7 @@ def declare(service_id: str, cls: type[Service[Any, Any]], manifest: Manifest, j
         results=results,
         emission_classes=classes,
         jobs=tables.jobs,
+        opens=tuple(dict.fromkeys(case.kind for case in manifest.cases.values())),
     )
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from dongne.model.cases import CaseEvent
+from dongne.model.cases import STAYING, CaseEvent
 from dongne.model.entities import EntityChange
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import Observation
@@ -224,7 +224,7 @@ class Engine:
         if runner is None or event.thing is None or not runner.serves(event.thing):
             return
         for trigger, handler in runner.declared.on_case:
-            if trigger.kind == event.kind and trigger.state == event.state:
+            if trigger.kind == event.kind and trigger.state == event.state and event.action not in STAYING:
                 for emitted in runner.handle(event.thing, handler, event, record.number, event.time, record.at):
                     self._follow(emitted, record, out)
 

@@ -16,7 +16,7 @@ from dongne.model.records import JobStart, Record, RecordKind, decode_batch
 from dongne.model.tasks import Task, TaskEvent, apply_task_event
 from dongne.model.times import from_us
 from dongne.runtime.runner import Emitted
-from dongne.runtime.service import Alert, Command, Result, Start, Step, TaskUpdate, WorkOrder
+from dongne.runtime.service import Alert, Command, Open, Result, Start, Step, TaskUpdate, WorkOrder
 
 TASKING = "tasking"  # the origin of what becomes of Tasks by itself: confirmed, expired
 
@@ -81,10 +81,17 @@ def case_event(emitted: Emitted) -> CaseEvent | None:
                 name=said.name, time=emitted.time, thing=thing, service=service, values=dict(said.values), due=said.due,
                 by=by,
             )  # fmt: skip
+        case Open():
+            return CaseEvent(
+                key=case_key(service, thing, said.kind, said.name, said.once), kind=said.kind, action=OPEN,
+                name=said.name, time=emitted.time, thing=thing, service=service, values=dict(said.values),
+                severity=said.severity, priority=said.priority, unit=said.unit, due=said.due, access=said.access, by=by,
+            )  # fmt: skip
         case Step():
             return CaseEvent(
                 key=case_key(service, thing, said.kind, said.name, said.once), kind=said.kind, action=said.action,
-                name=said.name, time=emitted.time, thing=thing, service=service, values=dict(said.values), by=by,
+                name=said.name, time=emitted.time, thing=thing, service=service, values=dict(said.values), cause=said.cause,
+                by=by,
             )  # fmt: skip
         case _:
             return None
@@ -118,7 +125,10 @@ def _result_fact(service: str, thing: int, key: str, time: datetime, value: floa
 
 
 def _case_fact(event: CaseEvent) -> Fact:
-    more = {"values": event.values, "due": event.due, "severity": event.severity}
+    more = {
+        "values": event.values, "due": event.due, "severity": event.severity, "unit": event.unit, "cause": event.cause,
+        "priority": event.priority, "access": event.access,
+    }  # fmt: skip
     return Fact(event.service, event.thing or 0, "case", event.key, event.time, None, event.action, _canonical(more))
 
 
@@ -135,9 +145,9 @@ class Telling:
         self._cases: dict[str, Case] = {}
         self._tasks: dict[str, Task] = {}
 
-    def _changes(self, event: CaseEvent, number: int) -> bool:
+    def _changes(self, event: CaseEvent, number: int, *, is_stored: bool = False) -> bool:
         try:
-            applied = apply_event(self._cases.get(event.key), event, number)
+            applied = apply_event(self._cases.get(event.key), event, number, is_stored=is_stored)
         except DongneError:
             return False
         if applied is None:
@@ -176,7 +186,7 @@ class Telling:
             self._changes_task(msgspec.msgpack.decode(record.body, type=TaskEvent), record.number)
         if record.kind is RecordKind.CASE and not record.origin:
             event = msgspec.msgpack.decode(record.body, type=CaseEvent)
-            self._changes(event, record.number)
+            self._changes(event, record.number, is_stored=True)
 
     def of_record(self, record: Record, graph: ThingGraph) -> Iterator[Fact]:
         """The facts in a record that a service emitted; `graph` knows its Datastreams."""

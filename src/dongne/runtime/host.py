@@ -18,6 +18,7 @@ from dongne.runtime.pool import JobPool
 from dongne.runtime.ports import CaseFilter, ServiceStatus, SettingInForce, Store
 from dongne.runtime.registry import LoadedAnswer, LoadedService
 from dongne.runtime.settings import SettingsBook
+from dongne.runtime.wanted import seen_event
 
 log = logging.getLogger("dongne.answers")
 OPEN_CASES = 100_000  # that an answer takes in at the start
@@ -44,7 +45,7 @@ class AnswerHost:
         self._view: Any = self._answer.start(self._graph)
         self._answer.update(self._view, self._latest())
         for case in reversed(self._store.list_cases(CaseFilter(is_open=True, limit=OPEN_CASES))):
-            if self._veil.sees_case_of(self._sight, case.thing):
+            if self._veil.sees_case_of(self._sight, case.thing, case.access):
                 self._answer.update(self._view, _as_opened(case))
 
     def _latest(self) -> ObservationBatch:
@@ -103,19 +104,12 @@ class AnswerHost:
                     self._answer.update(self._view, batch)
             case RecordKind.CASE:
                 event = msgspec.msgpack.decode(record.body, type=CaseEvent)
-                if self._sees(event):
-                    self._answer.update(self._view, event)
+                if (seen := seen_event(self._store, self._veil, self._sight, event)) is not None:
+                    self._answer.update(self._view, seen)
             case RecordKind.ENTITIES:
                 self._answer.update(self._view, self._graph)
             case _:
                 pass
-
-    def _sees(self, event: CaseEvent) -> bool:
-        """A later event of a Case may leave its Thing out."""
-        thing = event.thing
-        if thing is None and self._hidden and (case := self._store.find_case(event.key)):
-            thing = case.thing
-        return self._veil.sees_case_of(self._sight, thing)
 
     def ask(self, question: Any) -> Any:
         """The answer, over everything that was committed before the question."""
@@ -129,6 +123,7 @@ def _as_opened(case: Case) -> CaseEvent:
     return CaseEvent(
         key=case.key, kind=case.kind, action=OPEN, name=case.name, time=case.opened, thing=case.thing, service=case.service,
         state=case.state, values=case.values, due=case.due, severity=case.severity,
+        priority=case.priority, unit=case.unit, assignee=case.assignee, access=case.access,
     )  # fmt: skip
 
 
@@ -185,8 +180,8 @@ class RuntimeHost:
             self.store.wait_beyond(before, 0.5)
 
     def _host(self, answer: str, sight: Sight) -> AnswerHost:
-        """The answer with the view of this sight; where nothing is hidden from it, with the one of everything."""
-        key = answer, sight if self._veil.hidden(sight) else EVERYTHING
+        """The answer with the view of this sight; where no Thing is hidden from it, with the one of its class."""
+        key = answer, sight if self._veil.hidden(sight) else Sight(sight.most)
         with self._making:
             found = self._hosts.get(key)
             if found is None:

@@ -84,6 +84,11 @@ class CaseFilter(msgspec.Struct, frozen=True):
     is_open: bool | None = None
     limit: int = 200
     before_id: int | None = None
+    unit: str | None = None
+    assignee: str | None = None
+    state: str | None = None
+    urgent_first: bool = False  # by priority, then by when the next thing must have happened; else the newest first
+    skip: int = 0
 
 
 class LatestValue(msgspec.Struct, frozen=True):

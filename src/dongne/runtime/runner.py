@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dongne.model.cases import CaseEvent
+from dongne.model.cases import CaseEvent, check_priority, get_case_kind
 from dongne.model.errors import BadSetup
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import Observation
@@ -16,7 +16,7 @@ from dongne.model.records import Resume, SettingChange
 from dongne.model.times import from_us, to_us
 from dongne.runtime.ports import StateRow
 from dongne.runtime.registry import LoadedService
-from dongne.runtime.service import Emission, Handler, Result, Wake
+from dongne.runtime.service import Emission, Handler, Open, Result, Step, Wake
 from dongne.runtime.settings import TRIED, SettingsBook
 from dongne.runtime.surroundings import KeyCity, Surroundings
 
@@ -50,6 +50,15 @@ class Cell:
         self.changed = True
         self.settings: Any = None
         self.settings_revision = -1
+
+
+def _check_case(emission: Emission) -> None:
+    """Raises BadInput for a kind of Case there is not, a priority out of range, a step without its cause."""
+    if isinstance(emission, Open):
+        get_case_kind(emission.kind)
+        check_priority(emission.priority)
+    elif isinstance(emission, Step):
+        get_case_kind(emission.kind).check_cause(emission.action, emission.cause)
 
 
 def _check_storable(emission: Emission) -> None:
@@ -204,6 +213,7 @@ class Runner:
         if not isinstance(emission, Result):
             if not isinstance(emission, self._classes):
                 raise BadSetup(f"{self.id} emits {emission!r} but does not declare {type(emission).__name__} in emits")
+            _check_case(emission)
         else:
             declared = self._results.get(emission.property.key)
             if declared is None:

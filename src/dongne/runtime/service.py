@@ -56,14 +56,34 @@ class WorkOrder(msgspec.Struct, frozen=True):
     values: Mapping[str, Any] = {}
 
 
+class Open(msgspec.Struct, frozen=True):
+    """Opens a Case of any kind there is (dongne.model.cases), once for each `once`.
+
+    `priority` is that of the kind where it is None; 0 is life safety. `unit` is who it goes to first. `access`
+    ("internal", "personal") closes it more than its Thing.
+    """
+
+    kind: str
+    name: str
+    once: str
+    values: Mapping[str, Any] = {}
+    severity: str = ""
+    priority: int | None = None
+    unit: str = ""
+    due: datetime | None = None
+    access: str = ""
+
+
 class Step(msgspec.Struct, frozen=True):
-    """A step of a Case this service opened: Step("work_order", "collect", "round 3", "done")."""
+    """A step of a Case this service opened: Step("work_order", "collect", "round 3", "done"). `cause` is why, where the kind
+    asks for one."""
 
     kind: str
     name: str
     once: str
     action: str
     values: Mapping[str, Any] = {}
+    cause: str = ""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -96,8 +116,8 @@ class Start(msgspec.Struct, frozen=True):
     job: str
 
 
-Emission = Result | Alert | WorkOrder | Step | Command | TaskUpdate | Wake | Start
-EMISSION_CLASSES = (Result, Alert, WorkOrder, Step, Command, TaskUpdate, Wake, Start)
+Emission = Result | Alert | WorkOrder | Open | Step | Command | TaskUpdate | Wake | Start
+EMISSION_CLASSES = (Result, Alert, WorkOrder, Open, Step, Command, TaskUpdate, Wake, Start)
 
 
 # --- what a handler may need to know of others --------------------------------------------------------------------
@@ -273,6 +293,6 @@ class Service(Generic[S, K]):
 Handler = Callable[[Any, Any, Any, City], Iterator[Emission]]
 
 __all__ = [
-    "Alert", "Asset", "CaseEvent", "City", "Command", "Emission", "Latest", "Neighbour", "Neighbours", "Reading",
-    "Result", "Service", "Start", "Step", "TaskUpdate", "Wake", "WorkOrder", "daily", "on", "on_case", "on_job", "wake",
+    "Alert", "Asset", "CaseEvent", "City", "Command", "Emission", "Latest", "Neighbour", "Neighbours", "Open",
+    "Reading", "Result", "Service", "Start", "Step", "TaskUpdate", "Wake", "WorkOrder", "daily", "on", "on_case", "on_job", "wake",
 ]  # fmt: skip

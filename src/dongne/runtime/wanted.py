@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.access import PUBLIC, Sight, Veil
+from dongne.model.access import PUBLIC, Access, Sight, Veil
 from dongne.model.cases import CaseEvent
 from dongne.model.entities import Datastream, EntityType, MultiDatastream
 from dongne.model.errors import NotFound
@@ -104,18 +104,35 @@ class WantedCases:
         if record.kind is not RecordKind.CASE or record.number <= after:
             return []
         event = _case_decoder.decode(record.body)
-        if not self._is_seen(event) or _is_other(event.kind, self._kinds):
+        seen = seen_event(self._store, self._veil, self._sight, event)
+        if seen is None or _is_other(event.kind, self._kinds):
             return []
         if _is_other(event.thing, self._things) or _is_other(event.service, self._services):
             return []
-        return [(record.number, "case", {"number": record.number, **msgspec.to_builtins(event)})]
+        return [(record.number, "case", {"number": record.number, **msgspec.to_builtins(seen)})]
 
-    def _is_seen(self, event: CaseEvent) -> bool:
-        """A later event of a Case may leave its Thing out."""
-        thing = event.thing
-        if thing is None and not self._sight.is_all and (case := self._store.find_case(event.key)):
-            thing = case.thing
-        return self._veil.sees_case_of(self._sight, thing)
+
+def seen_event(store: Store, veil: Veil, sight: Sight, event: CaseEvent) -> CaseEvent | None:
+    """The event as this sight sees it, without links to Cases that it does not reach; None where it does not see the event.
+    A later event of a Case may leave its Thing out, and an earlier one may be from before the Case was closed more."""
+    if sight.is_all:
+        return event
+
+    def sees(key: str) -> bool:
+        case = store.find_case(key)
+        return case is not None and veil.sees_case_of(sight, case.thing, case.access)
+
+    case = store.find_case(event.key)
+    is_seen = veil.sees_case_of(sight, event.thing, event.access) if case is None else sees(event.key)
+    if not is_seen:
+        return None
+    if event.assignee and sight.most is Access.PUBLIC:  # a person's name is for staff
+        event = msgspec.structs.replace(event, assignee="")
+    if not (event.links or event.merged_into):
+        return event
+    links = tuple(link for link in event.links if sees(link.key))
+    merged_into = event.merged_into if event.merged_into and sees(event.merged_into) else ""
+    return msgspec.structs.replace(event, links=links, merged_into=merged_into)
 
 
 class WantedTasks:

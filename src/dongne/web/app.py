@@ -21,7 +21,7 @@ from dongne.web.api.app import Api
 from dongne.web.assess import Remembered
 from dongne.web.catalog.contents import Librarian
 from dongne.web.context import WebContext
-from dongne.web.control_room import cases, services, status, webhooks, what_if
+from dongne.web.control_room import case_feeds, case_steps, cases, services, status, webhooks, what_if
 from dongne.web.frame import page_for, render, retry_after
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
@@ -83,6 +83,7 @@ def list_operations(context: WebContext) -> list[Operation]:
         *alerts.list_operations(context),
         *things.OPERATIONS,
         *services.OPERATIONS,
+        *case_feeds.OPERATIONS,
         *answers.list_operations(context),
         *described.list_operations(min(context.store.graph.locations, default=1)),
     ]
@@ -105,7 +106,9 @@ def create_pages(context: WebContext) -> Starlette:
         *download.ROUTES,
         *described_page.ROUTES,
         *features.ROUTES,
+        *case_feeds.ROUTES,
         *cases.ROUTES,
+        *case_steps.ROUTES,
         *services.ROUTES,
         *what_if.ROUTES,
         *status.ROUTES,

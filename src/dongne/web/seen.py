@@ -54,14 +54,23 @@ class SeenCity:
         if self.sight.is_all:
             return self._store.list_cases(which)
         found: list[Case] = []
-        part = msgspec.structs.replace(which, limit=max(SLICE, which.limit))
-        while len(found) < which.limit:
+        wanted = which.skip + which.limit  # of those that may be seen
+        part = msgspec.structs.replace(which, limit=max(SLICE, which.limit), skip=0)
+        while len(found) < wanted:
             cases = self._store.list_cases(part)
             found += [case for case in cases if self._sees(case)]
             if len(cases) < part.limit:
                 break
-            part = msgspec.structs.replace(part, before_id=cases[-1].id)
-        return found[: which.limit]
+            if which.urgent_first:
+                part = msgspec.structs.replace(part, skip=part.skip + len(cases))
+            else:
+                part = msgspec.structs.replace(part, before_id=cases[-1].id)
+        return found[which.skip : wanted]
+
+    def find_case(self, key: str) -> Case | None:
+        """By its lasting identity; None where there is none that may be seen."""
+        case = self._store.find_case(key)
+        return case if case is not None and self._sees(case) else None
 
     def get_case(self, case_id: int) -> Case:
         """Raises NotFound."""
@@ -73,11 +82,13 @@ class SeenCity:
     def list_case_events(self, case_id: int) -> list[tuple[int, CaseEvent, str]]:
         """Number, event and chained hash, oldest first. Raises NotFound."""
         self.get_case(case_id)
-        return self._store.list_case_events(case_id)
+        return self._store.list_case_events(
+            case_id
+        )  # as they were hashed; what they link to is for the page to look up
 
     def list_tasks(self, thing: int, limit: int) -> list[Task]:
         """Those of a Thing, newest first."""
         return self._store.list_tasks(thing=thing, limit=limit) if thing in self.graph.things else []
 
     def _sees(self, case: Case) -> bool:
-        return self._veil.sees_case_of(self.sight, case.thing)
+        return self._veil.sees_case_of(self.sight, case.thing, case.access)

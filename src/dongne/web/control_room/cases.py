@@ -1,26 +1,23 @@
-"""/cases: what is to be done, live; /cases/<id>: its history, and the steps there are."""
+"""/cases: what is to be done, most urgent first, live; /cases/<id>: its history, and the steps there are."""
 
-import asyncio
-from typing import Any
-
-import msgspec
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from dongne.model.cases import CASE_KINDS, Case, CaseEvent, chain_hash
-from dongne.model.errors import BadInput, Conflict
-from dongne.model.records import RecordKind
-from dongne.model.times import from_us, to_us
-from dongne.model.who import Right
-from dongne.runtime.ports import CaseFilter, Entry, Transaction
-from dongne.web.frame import Page, is_id, open_page, read_form, render
+from dongne.model.cases import CASE_KINDS, LINKING, MERGE, STAYING, Case, CaseEvent, chain_hash
+from dongne.model.times import to_us
+from dongne.runtime.ports import CaseFilter
+from dongne.web.frame import Page, is_id, open_page, render
 
 PER_PAGE = 50
-NOTE_LENGTH = 500
-WHO_LENGTH = 80
+MOST_PAGES = 10_000
+MOST_UNITS = 500  # open Cases that are looked at for the units there are
+MOST_OTHERS = 30  # that are offered to link to or to merge into
 QUIET_STEPS = frozenset({"dismiss", "cancel", "reopen"})
-NOT_OFFERED = frozenset({"update"})  # a step for services: it changes values and nothing a person decides
+FORMS = STAYING | {MERGE}  # steps with a form of their own, or none: `update` is for services
+OFFERED_RELATIONS = ("related", "caused_by", "causes", "part_of", "has_part")
+EMPTY = dict.fromkeys(("action", "cause", "note", "who", "unit", "assignee", "relation", "other"), "")  # of a form
+ALL_STATES = sorted({state for kind in CASE_KINDS.values() for state in kind.steps})
 
 
 def list_cases(request: Request) -> Response:
@@ -28,49 +25,69 @@ def list_cases(request: Request) -> Response:
     page = open_page(request)
     params = request.query_params
     kind = params.get("kind", "") if params.get("kind") in CASE_KINDS else ""
-    service = params.get("service", "")
+    state = params.get("state", "") if params.get("state") in ALL_STATES else ""
+    service, unit = params.get("service", ""), params.get("unit", "")
     shown = params.get("show", "open") if params.get("show") in {"open", "closed", "all"} else "open"
-    before = params.get("before", "")
+    is_mine = bool(params.get("mine")) and page.who.is_known
+    before, number = params.get("before", ""), params.get("page", "")
+    at = min(int(number), MOST_PAGES) if is_id(number) and int(number) else 1
     found = page.seen.list_cases(
         CaseFilter(
             kind=kind or None, service=service or None, is_open={"open": True, "closed": False}.get(shown),
-            limit=PER_PAGE + 1, before_id=int(before) if is_id(before) else None,
+            limit=PER_PAGE + 1, unit=unit or None, assignee=page.who.name if is_mine else None, state=state or None,
+            urgent_first=shown == "open", skip=(at - 1) * PER_PAGE if shown == "open" else 0,
+            before_id=int(before) if is_id(before) and shown != "open" else None,
         )
     )  # fmt: skip
     cases, more = found[:PER_PAGE], found[PER_PAGE:]
-    if shown == "open":
-        cases = sorted(cases, key=lambda c: urgency(page, c))
+    onward = {"page": at + 1} if shown == "open" else {"before": cases[-1].id if cases else None}
     return render(
-        page, "cases.html", cases=cases, more=found[PER_PAGE - 1].id if more else None, kind=kind, service=service,
-        shown=shown, kinds=sorted(CASE_KINDS), late=lambda c: is_late(page, c), older=bool(before),
+        page, "cases.html", cases=cases, more=page.link(**onward) if more else "", kind=kind, service=service, state=state,
+        unit=unit, is_mine=is_mine, shown=shown, kinds=sorted(CASE_KINDS), states=ALL_STATES, late=lambda c: is_late(page, c),
+        older=bool(before) or at > 1, units=sorted({*list_units(page), *([unit] if unit else [])}), named=shows_people(page),
         services=[s.id for s in page.context.runtime.statuses() if s.shape == "service"],
     )  # fmt: skip
 
 
-def urgency(page: Page, case: Case) -> tuple[Any, ...]:
-    """Sorts the most urgent first: severe, overdue, alerts, soonest due, newest."""
-    severe = case.severity in {"extreme", "severe"}
-    due_us = to_us(case.due) if case.due else float("inf")
-    return not severe, not is_late(page, case), case.kind != "alert", due_us, -case.id
+def list_units(page: Page) -> list[str]:
+    """The units that open Cases are with."""
+    cases = page.seen.list_cases(CaseFilter(is_open=True, limit=MOST_UNITS, urgent_first=True))
+    return sorted({case.unit for case in cases if case.unit})
 
 
 def is_late(page: Page, case: Case) -> bool:
-    """Whether it should have been done by now."""
-    return case.due is not None and not case.is_closed and to_us(case.due) < page.now_us
+    """Whether the next thing should have happened by now."""
+    return case.deadline is not None and not case.is_closed and to_us(case.deadline) < page.now_us
 
 
-def list_steps(case: Case) -> list[str]:
-    """The steps somebody may take from here, forward ones first."""
-    steps = [s for s in CASE_KINDS[case.kind].steps.get(case.state, {}) if s not in NOT_OFFERED]
+def shows_people(page: Page) -> bool:
+    """Whether the page says to which person a Case is assigned: to staff."""
+    return page.who.is_known or page.may("case")
+
+
+def list_steps(page: Page, case: Case) -> list[str]:
+    """The steps of its table that who asks may take from here, forward ones first."""
+    kind = CASE_KINDS[case.kind]
+    steps = [s for s in kind.steps.get(case.state, {}) if s not in FORMS and page.may(kind.right_of(s), case.thing)]
     return sorted(steps, key=lambda s: s in QUIET_STEPS)
+
+
+def list_forms(page: Page, case: Case) -> list[str]:
+    """The forms that who asks may send from here."""
+    kind = CASE_KINDS[case.kind]
+    offered = [s for s in ("assign", "note", "link", "merge") if s in kind.list_actions(case.state)]
+    return [s for s in offered if page.may(kind.right_of(s), case.thing) and not (s in LINKING and case.is_closed)]
 
 
 def show_case(request: Request) -> Response:
     """GET /cases/<id>."""
-    return _case_page(open_page(request), request.path_params["id"])
+    return case_page(open_page(request), request.path_params["id"])
 
 
-def _case_page(page: Page, case_id: int, status: int = 200, error: str = "") -> Response:
+def case_page(
+    page: Page, case_id: int, status: int = 200, error: str = "", *, kept: dict[str, str] | None = None, since: int = 0
+) -> Response:
+    """The page of a Case. `kept` is what somebody had filled in; `since`, where given, how many events they knew."""
     page.path = f"/cases/{case_id}"
     case = page.seen.get_case(case_id)
     events = page.seen.list_case_events(case_id)
@@ -78,12 +95,31 @@ def _case_page(page: Page, case_id: int, status: int = 200, error: str = "") -> 
     for _, event, digest in events:
         unbroken = unbroken and chain_hash(before, event) == digest
         before = digest
+    steps, forms, kind = list_steps(page, case), list_forms(page, case), CASE_KINDS[case.kind]
     return render(
-        page, "case.html", status, case=case, events=events[::-1], steps=list_steps(case), unbroken=unbroken,
-        late=is_late(page, case), error=error, quiet=QUIET_STEPS, by=lambda e: say_who(page, e),
-        values=[(k, v) for k, v in case.values.items() if isinstance(v, int | float | str)],
-        saved=page.request.query_params.get("saved", ""),
+        page, "case.html", status, case=case, events=events[::-1], unbroken=unbroken, late=is_late(page, case), error=error,
+        plain=[s for s in steps if s not in kind.causes], asking=[s for s in steps if s in kind.causes], causes=kind.causes,
+        forms=forms, quiet=QUIET_STEPS, by=lambda e: say_who(page, e), links=lambda o: list_links(page, o),
+        values=[(k, v) for k, v in case.values.items() if isinstance(v, int | float | str)], named=shows_people(page),
+        saved=page.request.query_params.get("saved", ""), kept={**EMPTY, **(kept or {})}, changed=events[since:] if since else [],
+        relations=OFFERED_RELATIONS, units=list_units(page) if forms else [], others=list_others(page, case) if forms else [],
+        merged=page.seen.find_case(case.merged_into) if case.merged_into else None, is_form=FORMS.__contains__,
     )  # fmt: skip
+
+
+def list_links(page: Page, of: Case | CaseEvent) -> list[tuple[str, Case]]:
+    """The Cases it is linked to, as far as they may be seen."""
+    found = [(link.relation, page.seen.find_case(link.key)) for link in of.links]
+    return [(relation, case) for relation, case in found if case is not None]
+
+
+def list_others(page: Page, case: Case) -> list[Case]:
+    """Open Cases somebody may mean: of the same Thing first, then of the same kind."""
+    there: list[Case] = []
+    if case.thing is not None:
+        there = page.seen.list_cases(CaseFilter(thing=case.thing, is_open=True, limit=MOST_OTHERS))
+    there += page.seen.list_cases(CaseFilter(kind=case.kind, is_open=True, limit=MOST_OTHERS, urgent_first=True))
+    return list({other.id: other for other in there if other.id != case.id}.values())[:MOST_OTHERS]
 
 
 def say_who(page: Page, event: CaseEvent) -> str:
@@ -94,43 +130,9 @@ def say_who(page: Page, event: CaseEvent) -> str:
     return event.by or page.words.say("case.by_nobody")
 
 
-async def take_step(request: Request) -> Response:
-    """POST /cases/<id>/step: action, who, note. 409 with the present state where somebody was quicker."""
-    page = open_page(request)
-    form = await read_form(page, Right.CASE)
-    action = form.get("action", "")
-    store = page.context.store
-    case = await asyncio.to_thread(page.seen.get_case, request.path_params["id"])
-    page.who.must(Right.CASE, case.thing)
-    if action not in CASE_KINDS[case.kind].steps.get(case.state, {}):
-        return _case_page(page, case.id, 409, page.words.say("case.conflict", step=_step(page, action)))
-    event = CaseEvent(
-        key=case.key, kind=case.kind, action=action, name=case.name, time=from_us(page.now_us), thing=case.thing,
-        service=case.service, by=say_by(page, form)[:WHO_LENGTH],
-        note=form.get("note", "").strip()[:NOTE_LENGTH],
-    )  # fmt: skip
-    entry = Entry(RecordKind.CASE, msgspec.msgpack.encode(event))
-    try:
-        await asyncio.wrap_future(store.submit(Transaction([entry])))
-    except Conflict:
-        return _case_page(page, case.id, 409, page.words.say("case.conflict", step=_step(page, action)))
-    await asyncio.to_thread(page.context.gate.write_down, page.who, f"Case {action}", str(case.id))
-    return RedirectResponse(f"/cases/{case.id}?saved={action}", 303)
-
-
 def say_by(page: Page, form: dict[str, str]) -> str:
     """Who takes the step: the name of the token, and where there is none the name in the form."""
     return page.who.name if page.who.is_known else form.get("who", "").strip()
 
 
-def _step(page: Page, action: str) -> str:
-    if f"case.step.{action}" not in page.words:
-        raise BadInput(f"there is no step {action[:40]!r}")
-    return page.words.say(f"case.step.{action}")
-
-
-ROUTES = [
-    Route("/cases", list_cases),
-    Route("/cases/{id:int}", show_case),
-    Route("/cases/{id:int}/step", take_step, methods=["POST"]),
-]
+ROUTES = [Route("/cases", list_cases), Route("/cases/{id:int}", show_case)]

@@ -25,4 +25,13 @@ source.addEventListener("case", (event) => {
   const opened = JSON.parse(event.data).action === "open";
   planned ||= setTimeout(() => renew(opened), 400); // several at once are one refresh
 });
+// j and k go from one to the next, Enter opens as for any link.
+addEventListener("keydown", (event) => {
+  const step = { j: 1, k: -1 }[event.key];
+  if (!step || event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select, textarea")) return;
+  const links = [...list.querySelectorAll(".case-what > a")];
+  const at = links.indexOf(document.activeElement);
+  const next = links[at < 0 ? (step > 0 ? 0 : links.length - 1) : at + step];
+  if (next) { next.focus(); event.preventDefault(); }
+});
 addEventListener("pagehide", () => source.close(), { once: true });

@@ -37,6 +37,7 @@ _TAGS = {
     "map": "What the map is made of.",
     "OGC API - Features": "Things, Locations and Datastreams for geographic information systems (17-069r4, 19-079r2).",
     "webhooks": "What is stored, sent to who subscribed.",
+    "cases": "What somebody must still do.",
     "status": "How the city is doing.",
 }
 OPERATIONS = (
