@@ -238,6 +238,18 @@ def put(entity: Entity) -> Put:
     return Put(ENTITY_TYPES[type(entity)], msgspec.json.encode(entity))
 
 
+class _WithId(msgspec.Struct):
+    id: int
+
+
+_id_decoder = msgspec.json.Decoder(_WithId)
+
+
+def id_of(change: Put) -> int:
+    """The id of the entity a Put carries, without reading the rest."""
+    return _id_decoder.decode(change.body).id
+
+
 def entity_of(change: Put) -> Entity:
     """The entity a Put carries."""
     return msgspec.json.decode(change.body, type=ENTITY_CLASSES[change.type])

@@ -18,7 +18,7 @@ import msgspec
 from dongne.adapters.mqtt.told import Told, Topic
 from dongne.adapters.mqtt.views import Select, Views
 from dongne.model.access import PUBLIC
-from dongne.model.entities import EntityChange, EntityType, Put
+from dongne.model.entities import EntityChange, EntityType, Put, id_of
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
 from dongne.standards.sensorthings.query import Query
@@ -153,7 +153,7 @@ class Broadcast:
         elif record.kind is RecordKind.ENTITIES:
             for change in _changes.decode(record.body):
                 if isinstance(change, Put) and change.type in _BY_TYPE:
-                    self._entities[change.type, _id_decoder.decode(change.body).id] = None
+                    self._entities[change.type, id_of(change)] = None
             self._looks_back = True
         elif record.kind in (RecordKind.CORRECTION, RecordKind.REMOVAL):
             self._overflowed = True  # the last values may be others
@@ -259,10 +259,3 @@ class Broadcast:
         yield from (Topic(self._set_of(stream).name, stream, _VALUE) for stream in self._newest)
         yield from (Topic(self._set_of(stream).name, stream) for stream in self._changed)
         yield from (Topic(_BY_TYPE[kind].name, entity_id) for kind, entity_id in self._entities)
-
-
-class _WithId(msgspec.Struct):
-    id: int
-
-
-_id_decoder = msgspec.json.Decoder(_WithId)

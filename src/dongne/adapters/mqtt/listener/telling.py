@@ -9,7 +9,7 @@ from dongne.adapters.mqtt.listener.filters import About
 from dongne.adapters.mqtt.listener.session import Outgoing, Session, Subscription
 from dongne.adapters.mqtt.views import Views
 from dongne.model.access import Sight
-from dongne.model.entities import EntityChange, EntityType, Put
+from dongne.model.entities import EntityChange, EntityType, Put, id_of
 from dongne.model.errors import NotFound
 from dongne.model.features import find_feature_of
 from dongne.model.records import Correction, ObservationBatch, ObservationExtra, Record, RecordKind, decode_batch
@@ -86,7 +86,7 @@ class Teller:
             case RecordKind.ENTITIES:
                 for change in _changes.decode(record.body):
                     if isinstance(change, Put) and (entity_set := _BY_TYPE.get(change.type)):
-                        self._tell_change(session, entity_set, _id_of(change), record.number)
+                        self._tell_change(session, entity_set, id_of(change), record.number)
             case RecordKind.TASK:
                 task = self._task_id(record)
                 if task:
@@ -303,14 +303,3 @@ def _is_own(session: Session, value: Value) -> bool:
             if bool(((part.datastream == stream) & (part.time_us == time_us)).any()):
                 return True
     return False
-
-
-class _WithId(msgspec.Struct):
-    id: int
-
-
-_id_decoder = msgspec.json.Decoder(_WithId)
-
-
-def _id_of(change: Put) -> int:
-    return _id_decoder.decode(change.body).id
