@@ -60,7 +60,7 @@ class History:
         head: Callable[[], int],
         *,
         follow: bool = True,
-        memory_limit: str = "2GB",
+        memory_limit: str = "512MB",
         threads: int | None = None,
         linger_s: float = 0.1,
     ) -> None:

@@ -45,7 +45,7 @@ class EmbeddedStore:
         clock: Clock,
         *,
         follow: bool = True,
-        history_memory: str = "2GB",
+        history_memory: str = "512MB",
         keep_latest_every_s: float = 30.0,
         max_waiting_rows: int = MAX_WAITING_ROWS,
     ) -> None:
@@ -86,7 +86,7 @@ class EmbeddedStore:
         clock: Clock,
         *,
         follow: bool = True,
-        history_memory: str = "2GB",
+        history_memory: str = "512MB",
         keep_latest_every_s: float = 30.0,
         max_waiting_rows: int = MAX_WAITING_ROWS,
     ) -> "EmbeddedStore":
