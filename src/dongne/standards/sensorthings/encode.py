@@ -39,8 +39,7 @@ def entity_document(
         if not is_inner:
             _add_links(document, row, entity_set, link)
         document.update(row.values)
-        if document.get("properties", True) is None:  # zero-to-one (18-088, clause 8.2)
-            del document["properties"]
+        _leave_out_properties(document, entity_set)
     else:
         document = {}
         for name in select:
@@ -57,6 +56,15 @@ def entity_document(
     for expand in query.expand:
         _add_expanded(document, row, entity_set, expand, root, next_link)
     return document
+
+
+def _leave_out_properties(document: dict[str, Any], entity_set: EntitySet) -> None:
+    """Without properties of its own an entity shows none: they are zero-to-one (18-088, clause 8.2)."""
+    if document.get("properties", True) is None:
+        if entity_set.name in TASKING:  # frost_sta_client can't read an Actuator without
+            document["properties"] = {}
+        else:
+            del document["properties"]
 
 
 def _add_links(document: dict[str, Any], row: Row, entity_set: EntitySet, link: str) -> None:
