@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dongne.model.access import may_see
 from dongne.model.entities import ENTITY_TYPES, Datastream, MultiDatastream, Property
-from dongne.model.errors import BadInput, NotFound
+from dongne.model.errors import BadInput, DongneError, NotFound
 from dongne.model.features import has_feature, needs_feature
 from dongne.model.graph import ThingGraph
 from dongne.model.properties import SHARED
@@ -25,6 +25,7 @@ from dongne.standards.sensorthings.observations import ArrayRows, ObservationRow
 from dongne.standards.sensorthings.times import format_us
 
 FUTURE_S = 86_400.0
+MOST_SENDERS = 1_000  # that are remembered
 MOST_RECORDS = 8  # that are looked into for an array which was sent before
 _NO_BOUND_US = 2**60  # over 36,000 years; added to any instant it is still a number of 64 bits
 _NOT_FINITE = frozenset({"nan", "inf", "infinity", "+inf", "+infinity", "-inf", "-infinity"})
@@ -259,6 +260,39 @@ def check_sender(graph: ThingGraph, who: Who, datastream: int) -> None:
         who.must(Right.OBSERVE)
     else:
         who.must(Right.OBSERVE, stream.thing_id)
+
+
+class Senders:
+    """`check_sender`, remembered for as long as no entity changes: senders write to the same Datastreams again and again."""
+
+    def __init__(self, graph: ThingGraph) -> None:
+        self._graph = graph
+        self._revision = -1
+        self._sure: dict[Who, set[int]] = {}
+
+    def _sure_of(self, who: Who) -> set[int]:
+        if self._graph.revision != self._revision or len(self._sure) > MOST_SENDERS:
+            self._revision, self._sure = self._graph.revision, {}
+        return self._sure.setdefault(who, set())
+
+    def check(self, who: Who, datastream: int) -> None:
+        """See check_sender."""
+        sure = self._sure_of(who)
+        if datastream not in sure:
+            check_sender(self._graph, who, datastream)
+            sure.add(datastream)
+
+    def refused(self, who: Who, datastreams: set[int]) -> dict[int, DongneError]:
+        """Those of these Datastreams that are there and not for who sends, and why."""
+        found: dict[int, DongneError] = {}
+        for datastream in datastreams - self._sure_of(who):
+            if self._graph.find_stream(datastream) is None:
+                continue  # who checks the rows says, and counts, that it is not there
+            try:
+                self.check(who, datastream)
+            except DongneError as error:
+                found[datastream] = error
+        return found
 
 
 def range_for(stream: Datastream | MultiDatastream, find_property: Callable[[int], Property | None]) -> Range:

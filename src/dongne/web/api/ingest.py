@@ -15,7 +15,7 @@ from dongne.model.errors import BadInput, DongneError, NotFound
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.who import BENCH, Who
 from dongne.runtime.features import FeatureMaker
-from dongne.runtime.intake import Checked, check_sender
+from dongne.runtime.intake import Checked, Senders
 from dongne.runtime.ledger import DATA_ARRAY, SINGLE
 from dongne.runtime.ports import Entry, Lane, Receipt, Transaction
 from dongne.standards.sensorthings.encode import encode
@@ -54,6 +54,7 @@ class Ingest:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._roots: dict[bytes, bytes] = {}
         self._features = FeatureMaker(context.store)
+        self._senders = Senders(context.store.graph)
 
     # --- one
 
@@ -109,12 +110,12 @@ class Ingest:
                     reason="missing",
                 )
             datastream = sent.datastream.id
-            check_sender(self._store.graph, who, datastream)
+            self._senders.check(who, datastream)
         else:
             if datastream not in self._store.graph.datastreams:
                 raise not_found(datastream)
             try:
-                check_sender(self._store.graph, who, datastream)
+                self._senders.check(who, datastream)
             except BadInput:
                 raise not_found(datastream) from None
         row = row_of(sent, datastream, 0 if sent.phenomenon_time is not None else self._clock.now_us())
@@ -194,16 +195,10 @@ class Ingest:
 
     def _refuse_others(self, rows: ArrayRows, who: Who) -> set[int]:
         """The rows of Datastreams which are not for who sends are errors; which those are."""
-        refused: set[int] = set()
-        for stream in np.unique(rows.datastream).tolist():
-            if self._store.graph.find_stream(stream) is None:
-                continue  # the intake says, and counts, that it is not there
-            try:
-                check_sender(self._store.graph, who, stream)
-            except DongneError as error:
-                refused.add(stream)
-                rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), error.message))
-        return refused
+        refused = self._senders.refused(who, set(np.unique(rows.datastream).tolist()))
+        for stream, error in refused.items():
+            rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), error.message))
+        return set(refused)
 
     async def _store_many(self, checked: Checked, scope: Scope) -> tuple[bytes, int, list[Header]]:
         prefix = self.observations_at(scope).decode()
