@@ -98,3 +98,9 @@ def test_odd_places_break_nothing(client: Client) -> None:
             area = condition.replace("location", "observedArea")
             assert client.get("/v1.1/Datastreams", params={"$filter": area}).status_code in (200, 400)
     assert client.get("/v1.1/Locations", params={"$filter": "geo.length(location) ge 0"}).status_code == 200
+
+
+def test_where_to_go_on_must_be_a_number_by_header_and_by_option(client: Client) -> None:
+    for path, header in (("/events/cases?last_event_id=x", "5"), ("/events/observations?last_event_id=5", "1e3")):
+        answer = client.get(path, headers={"last-event-id": header})
+        assert answer.status_code == 400 and "is not the number of an event" in answer.json()["message"]

@@ -274,14 +274,14 @@ async def _gone(receive: Receive) -> None:
 
 
 def _last_event_id(scope: Scope) -> int | None:
-    text = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"last-event-id"), None)
-    if text is None:
-        text = dict(options_of(scope)).get("last_event_id")
-    if text is None or not text.strip():
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise BadInput(f"Last-Event-ID {text[:40]!r} is not the number of an event", reason="query")
-    return int(text)
+    """The header, else the option; each must be a number where it is given."""
+    sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"last-event-id"]
+    sent += [value for name, value in options_of(scope) if name == "last_event_id"]
+    given = [text for text in sent if text.strip()]
+    for text in given:
+        if not (text.isascii() and text.isdigit() and len(text) <= 18):
+            raise BadInput(f"Last-Event-ID {text[:40]!r} is not the number of an event", reason="query")
+    return int(given[0]) if given else None
 
 
 def _ids(texts: set[str], name: str) -> set[int]:
