@@ -15,14 +15,13 @@ import msgspec
 from dongne.adapters import basemap
 from dongne.adapters.clock import wall_us
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig, parse_address
-from dongne.adapters.mqtt.task_reception import Audit, unwritten
 from dongne.adapters.replayer import Replayer
 from dongne.adapters.streaming import build_feeds
 from dongne.compose.folder import forget
 from dongne.compose.opened import OpenCity, Report, RunOptions
 from dongne.model.errors import DongneError
 from dongne.model.records import RecordKind
-from dongne.model.who import Who
+from dongne.model.who import Audit, Who, unwritten
 from dongne.runtime.confirming import Confirmer
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.features import FeatureMaker

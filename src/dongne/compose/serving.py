@@ -9,7 +9,6 @@ from functools import partial
 import uvicorn
 
 from dongne import __version__
-from dongne.adapters.mqtt.task_reception import unwritten
 from dongne.adapters.sources import load_sources
 from dongne.compose.guard import Guard, write_note
 from dongne.compose.hooks import TokenOwners, make_webhooks
@@ -19,6 +18,7 @@ from dongne.compose.running import RunningCity
 from dongne.lab.laboratory import Laboratory
 from dongne.model.access import Veil
 from dongne.model.errors import BadSetup
+from dongne.model.who import unwritten
 from dongne.stores.embedded import SequenceFile
 from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector, waken_collector

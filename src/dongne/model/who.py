@@ -4,6 +4,7 @@ Public reads open data. A device has a token for its Things. Staff have roles. N
 the request works out a Who, and the rest of the city asks that.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -76,3 +77,10 @@ class Who(msgspec.Struct, frozen=True):
 ANYBODY = Who()
 BENCH = Who("open", "admin", frozenset(Right))
 """Where writing is open to everybody, as on a trusted bench: everything may be done, but only open data be seen."""
+
+Audit = Callable[[Who, list[tuple[str, str, int]]], None]
+"""Writes down what somebody changed, each as (put, remove or correct, type, id)."""
+
+
+def unwritten(who: Who, changed: list[tuple[str, str, int]]) -> None:
+    """An Audit where nobody keeps a log."""

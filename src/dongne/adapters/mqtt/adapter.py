@@ -14,10 +14,10 @@ from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.connection import Connection
 from dongne.adapters.mqtt.reception import DoorStore, Reception
 from dongne.adapters.mqtt.status import WRONG, Check, MqttStatus
-from dongne.adapters.mqtt.task_reception import Audit, unwritten
 from dongne.adapters.mqtt.tasks import TaskSender
 from dongne.adapters.mqtt.views import Select
 from dongne.adapters.mqtt.wire import V5, Message
+from dongne.model.who import Audit, unwritten
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 

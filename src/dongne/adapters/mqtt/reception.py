@@ -16,12 +16,12 @@ from dongne.adapters.mqtt.arrays import ArrayReader
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
-from dongne.adapters.mqtt.task_reception import Audit, TaskReception, unwritten
+from dongne.adapters.mqtt.task_reception import TaskReception
 from dongne.adapters.mqtt.topics import Form, Topics
 from dongne.adapters.mqtt.wire import Message
 from dongne.model.errors import BadInput, DongneError, RetryLater
 from dongne.model.records import ObservationExtra, RecordKind, encode_batch
-from dongne.model.who import Who
+from dongne.model.who import Audit, Who, unwritten
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.intake import Intake, check_sender

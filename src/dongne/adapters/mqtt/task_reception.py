@@ -9,7 +9,7 @@ from dongne.adapters.mqtt.parcels import Parcel
 from dongne.adapters.mqtt.topics import Form
 from dongne.model.access import PUBLIC
 from dongne.model.errors import BadInput, NotAllowed
-from dongne.model.who import Right, Who
+from dongne.model.who import Audit, Right, Who
 from dongne.runtime.desk import TaskDesk, reason_in
 from dongne.runtime.ports import Receipt
 from dongne.standards.sensorthings.decode import decode_json, draft_of
@@ -17,11 +17,6 @@ from dongne.standards.sensorthings.schema import TASKS
 
 BROKER = Who("broker", "device", frozenset({Right.TASK}), None, PUBLIC, is_known=True)
 """Who speaks where a broker's own rules say who may publish: what becomes of Tasks is believed, none is taken."""
-Audit = Callable[[Who, list[tuple[str, str, int]]], None]
-
-
-def unwritten(who: Who, changed: list[tuple[str, str, int]]) -> None:
-    """Nobody keeps an audit log here."""
 
 
 class TaskReception:

@@ -11,7 +11,7 @@ from dongne.model.errors import NotFound
 from dongne.model.features import find_feature_of
 from dongne.model.records import ObservationExtra
 from dongne.runtime.ports import Store
-from dongne.standards.sensorthings.encode import encode, entity_document, self_link
+from dongne.standards.sensorthings.encode import encode, entity_document, get_inside, self_link
 from dongne.standards.sensorthings.matching import matches
 from dongne.standards.sensorthings.observations import observation_values
 from dongne.standards.sensorthings.query import Expand, Order, Page, Path, Query, ResourcePath, Row, Step
@@ -93,16 +93,7 @@ class Views:
 
     def property(self, row: Row, way: tuple[str, ...]) -> bytes:
         """One property as JSON, named as in a GET of it. Raises NotFound where nothing is there."""
-        value = row.values.get(way[0])
-        for step in way[1:]:
-            value = msgspec.to_builtins(value)
-            if isinstance(value, list) and step.isdigit() and int(step) < len(value):
-                value = value[int(step)]
-            elif isinstance(value, dict) and step in value:
-                value = value[step]
-            else:
-                raise NotFound(f"{'/'.join(way)}: there is nothing at {step[:40]!r}")
-        return encode({way[-1]: value})
+        return encode({way[-1]: get_inside(row.values.get(way[0]), way)})
 
     def _matches(self, row: Row, entity_set: EntitySet, query: Query, sight: Sight) -> bool:
         def find(path: Path) -> Any:

@@ -1,10 +1,11 @@
 """Entities as SensorThings 1.1 JSON, with all control information (18-088, clause 8.1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from dongne.model.errors import NotFound
 from dongne.standards.sensorthings.query import Expand, Page, Query, Row
 from dongne.standards.sensorthings.schema import SETS, TASKING, EntitySet
 from dongne.standards.sensorthings.tasking import CONFORMANCE as TASKING_CONFORMANCE
@@ -56,6 +57,19 @@ def entity_document(
     for expand in query.expand:
         _add_expanded(document, row, entity_set, expand, root, next_link)
     return document
+
+
+def get_inside(value: Any, way: Sequence[str]) -> Any:
+    """What lies inside the value of a property; `way` begins with the property's name. Raises NotFound."""
+    for step in way[1:]:
+        value = msgspec.to_builtins(value)
+        if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict) and step in value:
+            value = value[step]
+        else:
+            raise NotFound(f"{'/'.join(way)}: there is nothing at {step[:40]!r}")
+    return value
 
 
 def _leave_out_properties(document: dict[str, Any], entity_set: EntitySet) -> None:

@@ -10,7 +10,7 @@ from dongne.methods.intervals import Grouping
 from dongne.model.access import PUBLIC, Sight
 from dongne.model.city import CityConfig
 from dongne.model.records import ObservationExtra
-from dongne.model.who import BENCH, Who
+from dongne.model.who import BENCH, Audit, Who, unwritten
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Lane, Store
@@ -87,10 +87,6 @@ def without_mqtt() -> dict[str, Any]:
     return {}
 
 
-def unwritten(who: Who, changed: list[tuple[str, str, int]]) -> None:
-    """Nobody keeps an audit log here."""
-
-
 @dataclass(frozen=True)
 class ApiContext:
     """A city's store and rules for the API.
@@ -114,7 +110,7 @@ class ApiContext:
     max_listeners: int = 1_000
     max_waiting_reads: int = 64
     version: str = ""
-    audit: Callable[[Who, list[tuple[str, str, int]]], None] = unwritten
+    audit: Audit = unwritten
     desk: TaskDesk | None = None
     mqtt: Callable[[], dict[str, Any]] = without_mqtt
     mqtt_endpoints: tuple[str, ...] = ()

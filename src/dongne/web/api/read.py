@@ -9,13 +9,14 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 
 from dongne.model.access import Sight
-from dongne.model.errors import BadInput, DongneError, NotFound, TooMany
+from dongne.model.errors import BadInput, DongneError, TooMany
 from dongne.standards.openapi import MEDIA_TYPE
 from dongne.standards.sensorthings.encode import (
     CONFORMANCE_ROOT,
     NextLink,
     encode,
     entity_document,
+    get_inside,
     page_document,
     references_document,
     root_document,
@@ -217,15 +218,7 @@ def _next(address: str, query: Query, rows: int) -> str:
 
 
 def _property(path: ResourcePath, row: Row) -> tuple[bytes, bytes]:
-    value = row.values[path.property[0]]
-    for step in path.property[1:]:
-        value = msgspec.to_builtins(value)
-        if isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        elif isinstance(value, dict) and step in value:
-            value = value[step]
-        else:
-            raise NotFound(f"{'/'.join(path.property)}: there is nothing at {step[:40]!r}")
+    value = get_inside(row.values[path.property[0]], path.property)
     if value is None and not (set_of(path) is OBSERVATIONS and path.property == _ALWAYS_SAID):
         return b"", _TEXT
     if path.want is Want.PROPERTY:

@@ -21,11 +21,10 @@ from dongne.adapters.mqtt.listener.hub import Hub
 from dongne.adapters.mqtt.listener.link import Link
 from dongne.adapters.mqtt.listener.status import ListenStatus
 from dongne.adapters.mqtt.reception import DoorStore, Reception
-from dongne.adapters.mqtt.task_reception import Audit, unwritten
 from dongne.adapters.mqtt.views import Select, Views
 from dongne.adapters.mqtt.wire import V5
 from dongne.model.records import Record
-from dongne.model.who import Who
+from dongne.model.who import Audit, Who, unwritten
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 
