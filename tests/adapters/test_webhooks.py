@@ -5,6 +5,7 @@ import stat
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -23,13 +24,13 @@ from dongne.compose.hooks import TokenOwners
 from dongne.model.access import EVERYTHING, Sight
 from dongne.model.cases import CaseEvent
 from dongne.model.entities import Datastream, EntityType, MultiDatastream, Property, Remove, Sensor, Thing, put
-from dongne.model.errors import BadInput, NotAllowed, NotFound
+from dongne.model.errors import BadInput, Conflict, NotAllowed, NotFound
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.tasks import TaskEvent
 from dongne.model.who import BENCH, ROLES, Who
 from dongne.runtime.ports import Entry, Transaction
-from dongne.runtime.webhooks import MOST_ATTEMPTS, wait_s
-from dongne.standards.webhooks import read_secret, retry_after_s, sign
+from dongne.runtime.webhooks import MOST_ATTEMPTS, Attempt, wait_s
+from dongne.standards.webhooks import retry_after_s, sign
 from dongne.stores.access import AccessBook
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.backup import restore_backup, write_backup
@@ -78,7 +79,8 @@ class City:
     def open(self, **rules: Any) -> None:
         given = {"inside": True, "gather_s": 0.01, "timeout_s": 0.5, "pace": 0.002, **rules}
         owners = TokenOwners(self.access, ADMIN, lambda: True)
-        self.hooks = Webhooks(self.store, WebhookFile(self.folder / "city"), owners, Rules(**given), "test")
+        self.book = WebhookFile(self.folder / "city")
+        self.hooks = Webhooks(self.store, self.book, owners, Rules(**given), "test")
         self.hooks.start()
 
     def put(self, kind: RecordKind, body: bytes, count: int = 1) -> int:
@@ -127,7 +129,7 @@ def make(city: City, url: str, who: Who = ADMIN, **more: Any) -> tuple[int, str]
 
 def test_a_signature_is_that_of_the_specifications_own_libraries() -> None:
     """The vector which the libraries of Standard Webhooks are tested with."""
-    secret = read_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    secret = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     made = sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
@@ -381,6 +383,40 @@ def test_one_that_hangs_holds_up_nobody(city: City, receive: Callable[..., Recei
     release.set()
     until(lambda: (city.hooks.get(ADMIN, hanging).events) == 5, "all there too")
     assert receiver.results("/hangs") == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_with_too_many_dead_letters_a_webhook_stops_and_what_comes_waits(
+    city: City, receive: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dongne.adapters.webhooks.sender.MOST_LETTERS", 2)
+    broken = [True]
+    receiver = receive(lambda n, path: (503, {}) if broken[0] else (200, {}))
+    webhook, _ = make(city, f"{receiver.url}/a", attempts=1)
+    for result in (1.0, 2.0):
+        city.observe(result)
+        until(lambda r=result: len(city.hooks.list_dead_letters(ADMIN, webhook)) == r, "given up")
+    until(lambda: city.hooks.get(ADMIN, webhook).why == "letters", "it stops")
+    city.observe(3.0)
+    broken[0] = False
+    city.hooks.resume(ADMIN, webhook)
+    until(lambda: 3.0 in receiver.results("/a"), "what waited")
+    assert len(city.hooks.list_dead_letters(ADMIN, webhook)) == 2
+
+
+def test_a_dead_letter_from_before_a_restore_is_not_sent_with_other_records(
+    city: City, receive: Callable[..., Receiver]
+) -> None:
+    webhook, _ = make(city, f"{receive().url}/a")
+    head = city.store.head()
+    lost = Attempt(
+        message="msg_1", first=head + 1, last=head + 5, events=5, attempt=1, at_us=0, took_ms=1, status=503,
+        outcome="dead", error="503",
+    )  # fmt: skip
+    city.book.given_up(webhook, lost)
+    (letter,) = city.hooks.list_dead_letters(ADMIN, webhook)
+    with pytest.raises(Conflict, match="before the city was restored"):
+        city.hooks.resend(ADMIN, webhook, letter.id)
+    city.hooks.dismiss(ADMIN, webhook, letter.id)
 
 
 def test_given_up_batches_lie_in_the_list_until_sent_again_or_dismissed(

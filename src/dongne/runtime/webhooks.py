@@ -26,6 +26,7 @@ MOST_EVENTS = 500  # in one delivery
 READ_RECORDS = 50  # at once
 READ_TURNS = 20  # without an event, before the position is looked at again
 MOST_ATTEMPTS = 55  # about two days
+MOST_LETTERS = 200  # dead letters of a webhook; then it stops
 FIRST_WAIT_S, FACTOR, LONGEST_WAIT_S = 5.0, 3.0, 3_600.0
 
 
@@ -169,7 +170,7 @@ class WebhookBook(Protocol):
     def list_attempts(self, webhook: int, limit: int = 50) -> list[Attempt]:
         """Newest first."""
 
-    def list_dead_letters(self, webhook: int, limit: int = 200) -> list[DeadLetter]:
+    def list_dead_letters(self, webhook: int) -> list[DeadLetter]:
         """Oldest first."""
 
     def ask_again(self, webhook: int, letter: int) -> bool:

@@ -3,32 +3,18 @@ symmetric signatures (v1, HMAC-SHA256), the three headers, and what answers of a
 
 import hashlib
 import hmac
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from dongne.model.errors import BadInput
-
 PREFIX = "whsec_"
-LEAST_BYTES, MOST_BYTES = 24, 64  # of a secret ("Signature scheme": 192 to 512 bits)
 GONE = 410
 
 
 def secret_text(secret: bytes) -> str:
     """A secret as receivers' libraries take it."""
     return PREFIX + b64encode(secret).decode()
-
-
-def read_secret(text: str) -> bytes:
-    """What `secret_text` wrote. Raises BadInput."""
-    try:
-        found = b64decode(text.removeprefix(PREFIX), validate=True)
-    except ValueError:
-        found = b""
-    if not LEAST_BYTES <= len(found) <= MOST_BYTES:
-        raise BadInput(f"a secret is {PREFIX} and base64 of {LEAST_BYTES} to {MOST_BYTES} bytes", reason="secret")
-    return found
 
 
 def sign(secret: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:

@@ -185,10 +185,10 @@ class WebhookFile:
 
     # --- dead letters
 
-    def list_dead_letters(self, webhook: int, limit: int = 200) -> list[DeadLetter]:
+    def list_dead_letters(self, webhook: int) -> list[DeadLetter]:
         """See WebhookBook."""
-        sql = f"select {LETTER} from dead_letters where webhook = ? order by id limit ?"
-        return [_letter(row) for row in self._rows(sql, webhook, limit)]
+        sql = f"select {LETTER} from dead_letters where webhook = ? order by id"
+        return [_letter(row) for row in self._rows(sql, webhook)]
 
     def ask_again(self, webhook: int, letter: int) -> bool:
         """See WebhookBook."""

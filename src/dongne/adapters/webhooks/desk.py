@@ -164,6 +164,15 @@ class Webhooks:
         """The dead letter is sent once more. Raises NotFound, Conflict."""
         if self.get(who, webhook).state != ACTIVE:
             raise Conflict(f"webhook {webhook} sends nothing now; resume it first", reason="webhook")
+        found = next((one for one in self._book.list_dead_letters(webhook) if one.id == letter), None)
+        if found is None:
+            raise _no_letter(webhook, letter)
+        if found.last > self._store.head():
+            raise Conflict(
+                f"dead letter {letter} is of numbers up to {found.last}, and the sequence ends at {self._store.head()}: it is "
+                "from before the city was restored; dismiss it",
+                reason="webhook",
+            )
         if not self._book.ask_again(webhook, letter):
             raise _no_letter(webhook, letter)
         self._sender.changed()

@@ -24,6 +24,7 @@ from dongne.runtime.webhooks import (
     DEAD,
     DELIVERED,
     FAILED,
+    MOST_LETTERS,
     STOPPED,
     Attempt,
     Batch,
@@ -249,6 +250,8 @@ class Sender:
         else:
             log.warning("webhook %s: %s was given up after %s attempts: %s", webhook.id, message, attempts, came.error)
             await self._in_pool(self._book.given_up, webhook.id, msgspec.structs.replace(attempt, outcome=DEAD))
+            if webhook.dead_letters + 1 >= MOST_LETTERS:  # what comes now waits in the sequence
+                await self._in_pool(self._book.set_state, webhook.id, STOPPED, "letters")
 
     async def _resend(self, webhook: Webhook, who: Who, line: Line, letter: DeadLetter) -> None:
         came, at_us, events = await self._post(webhook, who, line, letter.first, letter.last)
