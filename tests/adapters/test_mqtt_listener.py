@@ -100,9 +100,11 @@ def test_a_set_a_navigation_and_wildcards_hear_each_observation_once(
     assert [d for d in client.documents() if d["@iot.id"] == number] == [as_get(number, 0, 20)] * 4
 
 
+@pytest.mark.parametrize("at_once", [1, 100])
 def test_wildcards_bring_the_last_value_of_each_datastream_that_may_be_seen(
-    store: EmbeddedStore, listen: Make, connect: Connect
+    store: EmbeddedStore, listen: Make, connect: Connect, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
+    monkeypatch.setattr("dongne.adapters.mqtt.listener.client_desk.FIRST_AT_ONCE", at_once)
     for datastream in (7, 8, 9):
         observe(store, datastream, 0, 20, 21)
     client = connect(listen())

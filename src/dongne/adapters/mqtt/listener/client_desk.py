@@ -5,7 +5,8 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 from dongne.adapters.mqtt import wire
@@ -23,6 +24,7 @@ from dongne.adapters.mqtt.wire import V5, Message
 from dongne.model.errors import DongneError, NotKnown
 from dongne.model.who import ANYBODY, Who
 
+FIRST_AT_ONCE = 100  # last values told before others are served again
 RETRY_S = 1.0  # after the sequence could not be read
 
 log = logging.getLogger(__name__)
@@ -166,12 +168,23 @@ class ClientDesk:
                 granted.append(subscription)
         self._hub.changed()
         link.write(packets.answered(wire.SUBACK, mid, codes, link.version, why))
-        for subscription in granted:
-            self._hub.teller.tell_first(session, subscription)
-            if session.is_flooded:
-                raise Refusal(
-                    packets.QUOTA, "more last values wait than are kept for one client; subscribe to less at once"
-                )
+        teller = self._hub.teller
+        self._tell_first(link, session, chain.from_iterable(teller.tell_first(session, one) for one in granted))
+
+    def _tell_first(self, link: Link, session: Session, values: Iterator[None]) -> None:
+        """So many of the last values; others are served before it goes on."""
+        if session.link is not link:
+            return
+        try:
+            told = sum(1 for _ in islice(values, FIRST_AT_ONCE))
+        except Exception:
+            log.exception("last values could not be told")
+            self.counts["failed"] += 1
+            told = 0
+        if session.is_flooded:
+            link.end(packets.QUOTA, "more last values wait than are kept for one client; subscribe to less at once")
+        elif told == FIRST_AT_ONCE:
+            self._loop.call_soon(self._tell_first, link, session, values)
         self._after()
 
     def _grant(self, session: Session, wish: Wish) -> Subscription:

@@ -1,7 +1,7 @@
 """What one session is told of a record: made once for each of its subscriptions that asks for it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -245,23 +245,27 @@ class Teller:
         elif asked.about is About.SET and subscription.parent.steps:
             self.views.get_at(subscription.parent, sight)
 
-    def tell_first(self, session: Session, subscription: Subscription) -> None:
-        """The last value at once, as a broker would have retained it."""
+    def tell_first(self, session: Session, subscription: Subscription) -> Iterator[None]:
+        """The last values, as a broker would have retained them; it goes on a value at a time."""
         about = subscription.asked.about
         if about in (About.ONE, About.PROPERTY):
             self.tell_one(session, subscription, retain=True)
         elif subscription.of_observations and (streams := self.streams_of(session, subscription)):
-            self._tell_latest(session, subscription, sorted(streams))
+            yield from self._tell_latest(session, subscription, sorted(streams))
         elif about is About.SET and subscription.entity_set is TASKS:  # those which are still to be done
             for task in sorted(self._store.list_tasks(is_open=True, limit=FIRST_WILD), key=lambda one: one.id):
                 self.tell_entity(session, subscription, TASKS, task.id, 0, retain=True)
+                yield
         elif about is About.WILD:
             hidden = self.views.hidden(session.who.sight).of(EntityType.DATASTREAM)
             streams_there = [*list(self._graph.datastreams), *list(self._graph.multi_datastreams)]
-            self._tell_latest(session, subscription, sorted(set(streams_there) - hidden)[:FIRST_WILD])
+            yield from self._tell_latest(session, subscription, sorted(set(streams_there) - hidden)[:FIRST_WILD])
 
-    def _tell_latest(self, session: Session, subscription: Subscription, streams: Sequence[int]) -> None:
+    def _tell_latest(self, session: Session, subscription: Subscription, streams: Sequence[int]) -> Iterator[None]:
         for stream in streams:
+            yield
+            if session.subscriptions.get(subscription.asked.filter) is not subscription:
+                return  # taken back meanwhile
             asked = subscription.asked
             topic = asked.filter
             if asked.about is About.WILD:
