@@ -180,7 +180,7 @@ class Intake:
 
     def _bounds(self, streams: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Low and high by row; NaN where there is no such Datastream."""
-        beyond = np.unique(streams[streams >= len(self._seen)]).tolist()
+        beyond = set(streams[streams >= len(self._seen)].tolist())
         size = max((stream + 1 for stream in beyond if self._graph.find_stream(stream)), default=1)
         with self._lock:
             if size > len(self._seen):
@@ -191,8 +191,7 @@ class Intake:
             inside = (streams >= 0) & (streams < len(self._seen))
             at = np.where(inside, streams, 0)
             revision = self._graph.revision
-            stale = at[self._seen[at] != revision]
-            for stream in np.unique(stale).tolist():
+            for stream in set(at[self._seen[at] != revision].tolist()):
                 found = self.find_range(stream)
                 self._low[stream], self._high[stream] = (np.nan, np.nan) if found is None else (found.low, found.high)
                 self._seen[stream] = revision

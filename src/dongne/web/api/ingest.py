@@ -20,7 +20,6 @@ from dongne.runtime.ledger import DATA_ARRAY, SINGLE
 from dongne.runtime.ports import Entry, Lane, Receipt, Transaction
 from dongne.standards.sensorthings.encode import encode
 from dongne.standards.sensorthings.observations import (
-    ArrayRows,
     ObservationRow,
     decode_data_array,
     decode_observation,
@@ -180,25 +179,21 @@ class Ingest:
 
     def _take(self, body: bytes, who: Who = BENCH) -> Checked:
         rows = decode_data_array(body, self._clock.now_us())
-        refused = self._refuse_others(rows, who)
+        there = set(rows.datastream.tolist())
+        refused = self._senders.refused(who, there)
+        for stream, error in refused.items():
+            rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), error.message))
         features = {extra.feature_id for extra in rows.extras.values()} - {None}
         for feature_id in features:
             self._check_feature(int(feature_id or 0))
-        streams = set(np.unique(rows.datastream).tolist()) - refused
-        mistaken = (rows.multi - refused) ^ (streams & self._store.graph.multi_datastreams.keys())
+        streams = there - refused.keys()
+        mistaken = (rows.multi - refused.keys()) ^ (streams & self._store.graph.multi_datastreams.keys())
         for stream in mistaken:
             text = f"there is no MultiDatastream {stream}" if stream in rows.multi else _as_multi(stream)
             rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), text))
         for stream in self._intake.list_without_feature(streams - mistaken):
             self._features.see_to(stream)
         return self._intake.check_rows(rows, self._arrays)
-
-    def _refuse_others(self, rows: ArrayRows, who: Who) -> set[int]:
-        """The rows of Datastreams which are not for who sends are errors; which those are."""
-        refused = self._senders.refused(who, set(np.unique(rows.datastream).tolist()))
-        for stream, error in refused.items():
-            rows.errors.update(dict.fromkeys(np.flatnonzero(rows.datastream == stream).tolist(), error.message))
-        return set(refused)
 
     async def _store_many(self, checked: Checked, scope: Scope) -> tuple[bytes, int, list[Header]]:
         prefix = self.observations_at(scope).decode()
