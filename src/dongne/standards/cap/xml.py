@@ -1,13 +1,10 @@
 """CAP 1.2 messages as XML: `encode` and `decode`, held to the schema's order and numbers, its enumerations, and what the
 text of the standard demands beyond them (section 3.2). What is written is also a document that `decode` reads as the same.
-
-Without a document type there are no entities, and so no bombs of them: a message that declares one is refused.
 """
 
 from collections.abc import Iterator
 from typing import Any
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element
 
 import msgspec
 
@@ -29,6 +26,7 @@ from dongne.standards.cap.values import (
     one_of,
 )
 from dongne.standards.xml_text import escaped
+from dongne.standards.xml_tree import parse
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -186,7 +184,7 @@ def decode(document: bytes) -> cap.Alert:
     """The message. Raises BadInput with value, place and remedy; TooLarge above MOST_BYTES. A signature is not read."""
     if len(document) > MOST_BYTES:
         raise TooLarge(f"the message has {len(document)} bytes; send at most {MOST_BYTES}", reason="cap")
-    root = _parse(document)
+    root = parse(document, "cap", DEEPEST)
     if root.tag != f"{{{NAMESPACE}}}alert":
         raise BadInput(f"{root.tag[:120]!r} is no alert of CAP 1.2; its root is alert in {NAMESPACE}", reason="cap")
     alert: cap.Alert = _read(ALERT, root, "alert")
@@ -234,37 +232,3 @@ def _value(part: Part, element: Element, place: str) -> Any:
     if not part.many and not text.strip():
         return None  # an optional one that is empty says nothing; a required one is missing
     return _made(part.kind.read, text, place)
-
-
-def _parse(document: bytes) -> Element:
-    builder = TreeBuilder()
-    parser = expat.ParserCreate(namespace_separator="}")
-    depth = 0
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > DEEPEST:
-            raise BadInput(
-                f"the message has more than {DEEPEST} elements one in another; CAP needs fewer", reason="cap"
-            )
-        builder.start("{" + name if "}" in name else name, attributes)
-
-    def end(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end("{" + name if "}" in name else name)
-
-    def refuse(name: str, *_: Any) -> None:
-        raise BadInput(f"the message declares a document type ({name[:40]!r}); leave it out", reason="cap")
-
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    parser.buffer_text = True
-    try:
-        parser.Parse(document, True)
-    except (expat.ExpatError, LookupError, ValueError) as error:  # an encoding nobody knows is a LookupError
-        raise BadInput(f"the message is not well-formed XML ({error}); send UTF-8", reason="cap") from None
-    root: Element = builder.close()
-    return root
