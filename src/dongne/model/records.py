@@ -31,6 +31,7 @@ class RecordKind(IntEnum):
     START = 9  # JobStart, msgpack
     RESUME = 10  # Resume, msgpack: a parked key goes on
     CORRECTION = 11  # Correction, msgpack: an Observation is now so
+    NOTICE = 12  # NoticeEvent, msgpack
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ from typing import Any
 
 from dongne.model.cases import CASE_KINDS, CaseEvent
 from dongne.model.errors import BadSetup
+from dongne.model.notices import NoticeEvent
 from dongne.model.observed import Observation, ObservedProperty
 from dongne.runtime.job import Job
 from dongne.runtime.manifest import Manifest
@@ -21,9 +22,11 @@ from dongne.runtime.service import (
     Emission,
     Handler,
     Latest,
+    Notify,
     OnCase,
     OnDaily,
     OnJob,
+    OnNotice,
     OnObservation,
     OnWake,
     Open,
@@ -32,7 +35,7 @@ from dongne.runtime.service import (
     WorkOrder,
 )
 
-ALWAYS_EMITTED = {"Wake", "Step", "TaskUpdate"}  # they only follow up on what was emitted or read
+ALWAYS_EMITTED = {"Wake", "Step", "TakeBack", "TaskUpdate"}  # they only follow up on what was emitted or read
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Declared:
     results: dict[str, ObservedProperty]
     emission_classes: frozenset[type]
     jobs: dict[str, type[Job[Any]]] = field(default_factory=dict)
+    on_notice: dict[str, Handler] = field(default_factory=dict)
     opens: tuple[str, ...] = ()  # the kinds of Case in service.toml
 
     @property
@@ -66,7 +70,7 @@ class Declared:
     @property
     def emits(self) -> tuple[str, ...]:
         """The keys of derived properties, the kinds of Case it opens, and "command" where it commands devices."""
-        words: dict[type, str] = {Alert: "alert", WorkOrder: "work_order", Command: "command"}
+        words: dict[type, str] = {Alert: "alert", WorkOrder: "work_order", Command: "command", Notify: "notice"}
         found = [*self.results, *(word for cls, word in words.items() if cls in self.emission_classes)]
         return tuple(dict.fromkeys([*found, *(self.opens if Open in self.emission_classes else ())]))
 
@@ -105,6 +109,7 @@ class _Tables:
         self.daily: list[tuple[str, Handler]] = []
         self.on_case: list[tuple[OnCase, Handler]] = []
         self.on_job: dict[str, Handler] = {}
+        self.on_notice: dict[str, Handler] = {}
 
     def add(self, name: str, trigger: Trigger, handler: Handler) -> None:
         """Files a handler under its trigger after checking its types."""
@@ -126,6 +131,9 @@ class _Tables:
                 _check_types(where, handler, CaseEvent, self.state)
                 _check_case(where, trigger)
                 self.on_case.append((trigger, handler))
+            case OnNotice():
+                _check_types(where, handler, NoticeEvent, self.state)
+                self.on_notice[trigger.name] = handler
             case OnJob():
                 if trigger.job not in self.jobs:
                     raise BadSetup(f"{where}: there is no job {trigger.job!r} in jobs.py")
@@ -155,6 +163,7 @@ def declare(service_id: str, cls: type[Service[Any, Any]], manifest: Manifest, j
         daily=tuple(tables.daily),
         on_case=tuple(tables.on_case),
         on_job=tables.on_job,
+        on_notice=tables.on_notice,
         results=results,
         emission_classes=classes,
         jobs=tables.jobs,

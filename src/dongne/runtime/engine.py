@@ -17,6 +17,7 @@ import numpy as np
 from dongne.model.cases import STAYING, CaseEvent
 from dongne.model.entities import EntityChange
 from dongne.model.graph import ThingGraph
+from dongne.model.notices import HEARD, NoticeEvent
 from dongne.model.observed import Observation
 from dongne.model.records import (
     JobResult,
@@ -40,10 +41,11 @@ log = logging.getLogger("dongne.engine")
 decode_changes = msgspec.msgpack.Decoder(list[EntityChange]).decode
 _setting = msgspec.msgpack.Decoder(SettingChange)
 _case = msgspec.msgpack.Decoder(CaseEvent)
+_notice = msgspec.msgpack.Decoder(NoticeEvent)
 _job = msgspec.msgpack.Decoder(JobResult)
 _resume = msgspec.msgpack.Decoder(Resume)
 
-DERIVED = frozenset({RecordKind.OBSERVATIONS, RecordKind.CASE, RecordKind.TASK, RecordKind.START})
+DERIVED = frozenset({RecordKind.OBSERVATIONS, RecordKind.CASE, RecordKind.TASK, RecordKind.START, RecordKind.NOTICE})
 
 
 class Engine:
@@ -73,6 +75,7 @@ class Engine:
             RecordKind.ENTITIES: self._entities,
             RecordKind.SETTING: self._setting,
             RecordKind.CASE: self._case_event,
+            RecordKind.NOTICE: self._notice_event,
             RecordKind.JOB: self._job_result,
             RecordKind.RESUME: self._resume,
         }
@@ -227,6 +230,16 @@ class Engine:
             if trigger.kind == event.kind and trigger.state == event.state and event.action not in STAYING:
                 for emitted in runner.handle(event.thing, handler, event, record.number, event.time, record.at):
                     self._follow(emitted, record, out)
+
+    def _notice_event(self, record: Record, out: list[Emitted]) -> None:
+        event = _notice.decode(record.body)
+        runner = self.runners.get(event.service)
+        if event.action not in HEARD or runner is None or event.thing is None or not runner.serves(event.thing):
+            return
+        handler = runner.declared.on_notice.get(event.name)
+        if handler is not None:
+            for emitted in runner.handle(event.thing, handler, event, record.number, event.time, record.at):
+                self._follow(emitted, record, out)
 
     def _job_result(self, record: Record, out: list[Emitted]) -> None:
         taken = self._take_outcome(record)

@@ -12,17 +12,19 @@ import msgspec
 from dongne.model.cases import OPEN, Case, CaseEvent, apply_event
 from dongne.model.errors import DongneError
 from dongne.model.graph import ThingGraph
+from dongne.model.notices import REQUESTED, WITHDRAWN, Notice, NoticeEvent, apply_notice_event
 from dongne.model.records import JobStart, Record, RecordKind, decode_batch
 from dongne.model.tasks import Task, TaskEvent, apply_task_event
 from dongne.model.times import from_us
 from dongne.runtime.runner import Emitted
-from dongne.runtime.service import Alert, Command, Open, Result, Start, Step, TaskUpdate, WorkOrder
+from dongne.runtime.service import Alert, Command, Notify, Open, Result, Start, Step, TakeBack, TaskUpdate, WorkOrder
 
 TASKING = "tasking"  # the origin of what becomes of Tasks by itself: confirmed, expired
 
 
 class Fact(msgspec.Struct, frozen=True, omit_defaults=True, order=True):
-    """One thing said: `what` is "result", "case", "task" or "start"; `name` the property key, case or task key, or job."""
+    """One thing said: `what` is "result", "case", "task", "notice" or "start"; `name` the property key, the key of a case,
+    task or notice, or the job."""
 
     service: str
     thing: int
@@ -44,7 +46,7 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True, order=True):
         match self.what:
             case "case":
                 return f"{'/'.join(parts[2:4])} {self.action}"
-            case "task":
+            case "task" | "notice":
                 return f"{parts[2]} {self.action}"
             case _:
                 return self.name
@@ -63,6 +65,11 @@ def case_key(service: str, thing: int, kind: str, name: str, once: str) -> str:
 def task_key(service: str, thing: int, capability: str, once: str) -> str:
     """The lasting identity of a Task a service creates."""
     return f"{service}/{thing}/{capability}/{once}"
+
+
+def notice_key(service: str, thing: int, name: str, once: str) -> str:
+    """The lasting identity of a notice a service asks for."""
+    return f"{service}/{thing}/{name}/{once}"
 
 
 def case_event(emitted: Emitted) -> CaseEvent | None:
@@ -120,6 +127,27 @@ def task_event(emitted: Emitted) -> TaskEvent | None:
             return None
 
 
+def notice_event(emitted: Emitted) -> NoticeEvent | None:
+    """The event an emission makes of a notice; None for other emissions."""
+    said, service, thing = emitted.emission, emitted.service, emitted.thing
+    match said:
+        case Notify():
+            return NoticeEvent(
+                key=notice_key(service, thing, said.name, said.once), action=REQUESTED, name=said.name, time=emitted.time,
+                thing=thing, service=service, to=said.to, values=dict(said.values), asks=said.asks, urgent=said.urgent,
+                case=case_key(service, thing, *said.case) if said.case else "", exercise=said.exercise,
+                channels=tuple(said.channels), ends=said.ends,
+                follows=notice_key(service, thing, said.name, said.follows) if said.follows else "",
+            )  # fmt: skip
+        case TakeBack():
+            return NoticeEvent(
+                key=notice_key(service, thing, said.name, said.once), action=WITHDRAWN, name=said.name,
+                time=emitted.time, thing=thing, service=service,
+            )  # fmt: skip
+        case _:
+            return None
+
+
 def _result_fact(service: str, thing: int, key: str, time: datetime, value: float, parameters: Any) -> Fact:
     return Fact(service, thing, "result", key, time, value, more=_canonical({"parameters": dict(parameters or {})}))
 
@@ -137,6 +165,15 @@ def _task_fact(event: TaskEvent) -> Fact:
     return Fact(event.service, event.thing, "task", event.key, event.time, None, event.state, more)
 
 
+def _notice_fact(event: NoticeEvent) -> Fact:
+    more = {
+        "to": event.to, "values": event.values, "case": event.case, "asks": event.asks or None, "follows": event.follows,
+        "urgent": event.urgent or None, "exercise": event.exercise or None, "channels": event.channels or None,
+        "ends": event.ends or None,
+    }  # fmt: skip
+    return Fact(event.service, event.thing or 0, "notice", event.key, event.time, None, event.action, _canonical(more))
+
+
 class Telling:
     """Turns emissions and records into facts, leaving out what changes nothing: a Case or Task opened before, a step its
     state table has not, as the store does."""
@@ -144,6 +181,7 @@ class Telling:
     def __init__(self) -> None:
         self._cases: dict[str, Case] = {}
         self._tasks: dict[str, Task] = {}
+        self._notices: dict[str, Notice] = {}
 
     def _changes(self, event: CaseEvent, number: int, *, is_stored: bool = False) -> bool:
         try:
@@ -165,6 +203,16 @@ class Telling:
         self._tasks[event.key] = after
         return True
 
+    def _changes_notice(self, event: NoticeEvent, number: int) -> bool:
+        try:
+            after = apply_notice_event(self._notices.get(event.key), event, number)
+        except DongneError:
+            return False
+        if after is None:
+            return False
+        self._notices[event.key] = after
+        return True
+
     def of_emissions(self, emissions: Iterable[Emitted]) -> Iterator[Fact]:
         """The facts of emissions, in order."""
         for emitted in emissions:
@@ -177,11 +225,17 @@ class Telling:
             elif (event := case_event(emitted)) is not None:
                 if self._changes(event, emitted.cause):
                     yield _case_fact(event)
+            elif (notice := notice_event(emitted)) is not None:
+                if self._changes_notice(notice, emitted.cause):
+                    yield _notice_fact(notice)
             elif (task := task_event(emitted)) is not None and self._changes_task(task, emitted.cause):
                 yield _task_fact(task)
 
     def note_case(self, record: Record) -> None:
-        """Takes in the event of a Case or Task from outside, so that later steps are judged as the store judged them."""
+        """Takes in the event of a Case, Task or notice from outside, so that later steps are judged as the store judged
+        them."""
+        if record.kind is RecordKind.NOTICE and not record.origin:
+            self._changes_notice(msgspec.msgpack.decode(record.body, type=NoticeEvent), record.number)
         if record.kind is RecordKind.TASK and record.origin in ("", TASKING):
             self._changes_task(msgspec.msgpack.decode(record.body, type=TaskEvent), record.number)
         if record.kind is RecordKind.CASE and not record.origin:
@@ -204,6 +258,8 @@ class Telling:
                 yield _case_fact(msgspec.msgpack.decode(record.body, type=CaseEvent))
             case RecordKind.TASK:
                 yield _task_fact(msgspec.msgpack.decode(record.body, type=TaskEvent))
+            case RecordKind.NOTICE:
+                yield _notice_fact(msgspec.msgpack.decode(record.body, type=NoticeEvent))
             case RecordKind.START:
                 start = msgspec.msgpack.decode(record.body, type=JobStart)
                 yield Fact(start.service, start.thing, "start", start.job, from_us(start.time_us))

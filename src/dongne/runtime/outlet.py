@@ -31,7 +31,7 @@ from dongne.model.records import (
     encode_batch,
 )
 from dongne.model.times import to_us
-from dongne.runtime.facts import case_event, task_event
+from dongne.runtime.facts import case_event, notice_event, task_event
 from dongne.runtime.ports import Entry
 from dongne.runtime.runner import Emitted
 from dongne.runtime.service import Command, Result, Start
@@ -89,6 +89,8 @@ class Outlet:
             return Entry(RecordKind.START, _encode(start), 1, emitted.service, record.number, record.at_us)
         if (event := case_event(emitted)) is not None:
             return Entry(RecordKind.CASE, _encode(event), 1, emitted.service, record.number, record.at_us)
+        if (notice := notice_event(emitted)) is not None:
+            return Entry(RecordKind.NOTICE, _encode(notice), 1, emitted.service, record.number, record.at_us)
         if (task := task_event(emitted)) is not None:
             if isinstance(emitted.emission, Command):
                 capability = self._capability(emitted.service, emitted.thing, emitted.emission.capability, made)

@@ -18,6 +18,7 @@ from dongne.model.access import PUBLIC, Sight
 from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import EntityType
 from dongne.model.graph import ThingGraph
+from dongne.model.notices import Notice
 from dongne.model.records import JobResult, Record, RecordKind
 from dongne.model.tasks import Task
 
@@ -89,6 +90,16 @@ class CaseFilter(msgspec.Struct, frozen=True):
     state: str | None = None
     urgent_first: bool = False  # by priority, then by when the next thing must have happened; else the newest first
     skip: int = 0
+
+
+class NoticeFilter(msgspec.Struct, frozen=True):
+    """Which notices; None means any. `case` is the key of one."""
+
+    thing: int | None = None
+    case: str | None = None
+    is_pending: bool | None = None
+    limit: int = 200
+    before_id: int | None = None
 
 
 class LatestValue(msgspec.Struct, frozen=True):
@@ -163,6 +174,12 @@ class Store(Protocol):
 
     def list_case_events(self, case_id: int) -> list[tuple[int, CaseEvent, str]]:
         """Number, event and chained hash, oldest first."""
+
+    def list_notices(self, which: NoticeFilter) -> list[Notice]:
+        """Newest first."""
+
+    def find_notice(self, key: str) -> Notice | None:
+        """By lasting identity."""
 
     def list_tasks(self, thing: int | None = None, is_open: bool | None = None, limit: int = 200) -> list[Task]:
         """Newest first."""

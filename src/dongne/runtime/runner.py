@@ -11,12 +11,13 @@ import msgspec
 from dongne.model.cases import CaseEvent, check_priority, get_case_kind
 from dongne.model.errors import BadSetup
 from dongne.model.graph import ThingGraph
+from dongne.model.notices import NoticeEvent, check_to
 from dongne.model.observed import Observation
 from dongne.model.records import Resume, SettingChange
 from dongne.model.times import from_us, to_us
 from dongne.runtime.ports import StateRow
 from dongne.runtime.registry import LoadedService
-from dongne.runtime.service import Emission, Handler, Open, Result, Step, Wake
+from dongne.runtime.service import Emission, Handler, Notify, Open, Result, Step, Wake
 from dongne.runtime.settings import TRIED, SettingsBook
 from dongne.runtime.surroundings import KeyCity, Surroundings
 
@@ -53,12 +54,15 @@ class Cell:
 
 
 def _check_case(emission: Emission) -> None:
-    """Raises BadInput for a kind of Case there is not, a priority out of range, a step without its cause."""
+    """Raises BadInput for a kind of Case there is not, a priority out of range, a step without its cause, a notice to
+    nobody."""
     if isinstance(emission, Open):
         get_case_kind(emission.kind)
         check_priority(emission.priority)
     elif isinstance(emission, Step):
         get_case_kind(emission.kind).check_cause(emission.action, emission.cause)
+    elif isinstance(emission, Notify):
+        check_to(emission.to)
 
 
 def _check_storable(emission: Emission) -> None:
@@ -167,7 +171,7 @@ class Runner:
         self,
         key: int,
         handler: Handler,
-        item: Observation | CaseEvent | datetime | Any,
+        item: Observation | CaseEvent | NoticeEvent | datetime | Any,
         cause: int,
         about: datetime,
         at: datetime,

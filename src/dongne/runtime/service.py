@@ -1,4 +1,4 @@
-"""What the author of a service writes with: Service, @on, @wake, @daily, @on_case, @on_job, needs, and emissions.
+"""What the author of a service writes with: Service, @on, @wake, @daily, @on_case, @on_notice, @on_job, needs, and emissions.
 
 A handler is a synchronous generator over one record and the state of one key (a Thing). It has no clock, chance,
 network, database, file, thread or global: time is an input.
@@ -15,6 +15,7 @@ import msgspec
 from dongne.model.cases import CaseEvent
 from dongne.model.entities import Thing
 from dongne.model.geometry import Point
+from dongne.model.notices import NoticeEvent
 from dongne.model.observed import ObservedProperty
 
 S = TypeVar("S")  # Settings: a frozen dataclass with defaults
@@ -86,6 +87,36 @@ class Step(msgspec.Struct, frozen=True):
     cause: str = ""
 
 
+class Notify(msgspec.Struct, frozen=True):
+    """Something that must reach somebody, once for each `once`: `to` the "resident" of the key, a "guardian", "responder",
+    "neighbour" or "nurse" of theirs, "unit:<id>", or "119".
+
+    Words come from the catalogue under "<service>.<name>" with `values` filled in. `case` is the Case it belongs to, as (kind,
+    name, once). `asks`: an answer is wanted. `urgent`: quiet hours don't count. `exercise`: it never reaches 119. `channels`
+    are those to try, in order; empty means those the recipient has. `follows` is the `once` of the notice of the same name which
+    this one goes on with, at the same receiver; with `ends` it takes that one back there.
+    """
+
+    name: str
+    once: str
+    to: str
+    values: Mapping[str, Any] = {}
+    case: tuple[str, str, str] | None = None
+    asks: bool = False
+    urgent: bool = False
+    exercise: bool = False
+    channels: tuple[str, ...] = ()
+    follows: str = ""
+    ends: bool = False
+
+
+class TakeBack(msgspec.Struct, frozen=True):
+    """A Notify that nobody needs any more: it is not sent again. What a receiver has, it keeps: follow it with another."""
+
+    name: str
+    once: str
+
+
 class Command(msgspec.Struct, frozen=True):
     """A Task for the key's device: bring `capability` to `value` (in its unit), until `until` where it ends by itself."""
 
@@ -116,8 +147,8 @@ class Start(msgspec.Struct, frozen=True):
     job: str
 
 
-Emission = Result | Alert | WorkOrder | Open | Step | Command | TaskUpdate | Wake | Start
-EMISSION_CLASSES = (Result, Alert, WorkOrder, Open, Step, Command, TaskUpdate, Wake, Start)
+Emission = Result | Alert | WorkOrder | Open | Step | Notify | TakeBack | Command | TaskUpdate | Wake | Start
+EMISSION_CLASSES = (Result, Alert, WorkOrder, Open, Step, Notify, TakeBack, Command, TaskUpdate, Wake, Start)
 
 
 # --- what a handler may need to know of others --------------------------------------------------------------------
@@ -230,13 +261,20 @@ class OnCase:
 
 
 @dataclass(frozen=True)
+class OnNotice:
+    """Runs when a notice of this name, which this service asked for, was received, answered, or given up."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class OnJob:
     """Runs with the outcome of a job for the key."""
 
     job: str
 
 
-Trigger = OnObservation | OnWake | OnDaily | OnCase | OnJob
+Trigger = OnObservation | OnWake | OnDaily | OnCase | OnNotice | OnJob
 
 
 def _marked(trigger: Trigger) -> Callable[[F], F]:
@@ -269,6 +307,12 @@ def on_case(kind: str, state: str) -> Callable[[F], F]:
     return _marked(OnCase(kind, state))
 
 
+def on_notice(name: str) -> Callable[[F], F]:
+    """Marks `handler(self, event: NoticeEvent, state, city)` for notices of this name: `event.action` is "received" (by a
+    provider), "answered" (`event.answer` is fine, help or acknowledged) or "dead" (nobody could be reached)."""
+    return _marked(OnNotice(name))
+
+
 def on_job(job: str) -> Callable[[F], F]:
     """Marks `handler(self, outcome, state, city)`; `outcome` is of the job's outcome class."""
     return _marked(OnJob(job))
@@ -293,6 +337,7 @@ class Service(Generic[S, K]):
 Handler = Callable[[Any, Any, Any, City], Iterator[Emission]]
 
 __all__ = [
-    "Alert", "Asset", "CaseEvent", "City", "Command", "Emission", "Latest", "Neighbour", "Neighbours", "Open",
-    "Reading", "Result", "Service", "Start", "Step", "TaskUpdate", "Wake", "WorkOrder", "daily", "on", "on_case", "on_job", "wake",
+    "Alert", "Asset", "CaseEvent", "City", "Command", "Emission", "Latest", "Neighbour", "Neighbours", "NoticeEvent",
+    "Notify", "Open", "Reading", "Result", "Service", "Start", "Step", "TakeBack", "TaskUpdate", "Wake", "WorkOrder",
+    "daily", "on", "on_case", "on_job", "on_notice", "wake",
 ]  # fmt: skip

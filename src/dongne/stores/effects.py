@@ -12,6 +12,7 @@ import numpy as np
 from dongne.model.cases import CASE_KINDS, Case, CaseEvent, apply_event
 from dongne.model.entities import EntityChange, EntityType, Put, entity_of
 from dongne.model.errors import BadInput, Conflict
+from dongne.model.notices import Notice, NoticeEvent, apply_notice_event
 from dongne.model.records import (
     Correction,
     JobResult,
@@ -34,6 +35,7 @@ MIN_TIME_US, MAX_TIME_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # y
 _changes = msgspec.msgpack.Decoder(list[EntityChange])
 _case_event = msgspec.msgpack.Decoder(CaseEvent)
 _task_event = msgspec.msgpack.Decoder(TaskEvent)
+_notice_event = msgspec.msgpack.Decoder(NoticeEvent)
 _setting = msgspec.msgpack.Decoder(SettingChange)
 _job_result = msgspec.msgpack.Decoder(JobResult)
 _removal = msgspec.msgpack.Decoder(Removal)
@@ -49,6 +51,9 @@ class Present(Protocol):
         """By lasting identity."""
 
     def find_task(self, key: str) -> Task | None:
+        """By lasting identity."""
+
+    def find_notice(self, key: str) -> Notice | None:
         """By lasting identity."""
 
     def setting_values(self, service: str, level: str) -> dict[str, Any]:
@@ -82,6 +87,7 @@ class Draft:
         self.cases: dict[str, Case] = {}
         self.case_events: list[tuple[int, int, bytes, str]] = []  # number, case id, event as JSON, hash
         self.tasks: dict[str, Task] = {}
+        self.notices: dict[str, Notice] = {}
         self.settings: dict[tuple[str, str], dict[str, Any]] = {}
         self.assets: dict[tuple[str, str, int], tuple[int, bytes]] = {}
         self.entities: list[EntityChange] = []
@@ -105,6 +111,10 @@ class Draft:
     def find_task(self, key: str) -> Task | None:
         """As of this draft."""
         return self.tasks.get(key) or self._present.find_task(key)
+
+    def find_notice(self, key: str) -> Notice | None:
+        """As of this draft."""
+        return self.notices.get(key) or self._present.find_notice(key)
 
     def setting_values(self, service: str, level: str) -> dict[str, Any]:
         """As of this draft."""
@@ -135,6 +145,7 @@ class Draft:
         self.cases |= part.cases
         self.case_events += part.case_events
         self.tasks |= part.tasks
+        self.notices |= part.notices
         self.settings |= part.settings
         self.assets |= part.assets
         self.entities += part.entities
@@ -170,6 +181,8 @@ class Draft:
                 return self._take_case(entry)
             case RecordKind.TASK:
                 return self._take_task(entry)
+            case RecordKind.NOTICE:
+                return self._take_notice(entry)
             case RecordKind.ENTITIES:
                 self._take_entities(_decoded(_changes.decode, entry))
             case RecordKind.SETTING:
@@ -237,6 +250,19 @@ class Draft:
         self.cases[case.key] = case
         self.case_events.append((number, case.id, msgspec.json.encode(event), case.hash))
         return number
+
+    def _take_notice(self, entry: Entry) -> int:
+        event = _decoded(_notice_event.decode, entry)
+        try:
+            notice = apply_notice_event(self.find_notice(event.key), event, self.next)
+        except (Conflict, BadInput):
+            if entry.origin:
+                return self._drop("notice_step")
+            raise
+        if notice is None:
+            return self._drop("notice_step")
+        self.notices[notice.key] = notice
+        return self.write(entry.kind, entry.body, entry)
 
     def _take_task(self, entry: Entry) -> int:
         event = _decoded(_task_event.decode, entry)

@@ -18,9 +18,19 @@ from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import EntityType
 from dongne.model.errors import DongneError, NotFound
 from dongne.model.graph import ThingGraph
+from dongne.model.notices import Notice
 from dongne.model.records import Correction, JobResult, ObservationExtra, Record, RecordKind, decode_batch, encode_batch
 from dongne.model.tasks import Task
-from dongne.runtime.ports import CaseFilter, Clock, Lane, LatestValue, Receipt, StateRow, Transaction
+from dongne.runtime.ports import (
+    CaseFilter,
+    Clock,
+    Lane,
+    LatestValue,
+    NoticeFilter,
+    Receipt,
+    StateRow,
+    Transaction,
+)
 from dongne.stores.effects import Draft, batch_of_correction
 from dongne.stores.embedded.archive import Archive
 from dongne.stores.embedded.counters import count_all
@@ -338,6 +348,14 @@ class EmbeddedStore:
     def list_case_events(self, case_id: int) -> list[tuple[int, CaseEvent, str]]:
         """Number, event and chained hash, oldest first."""
         return self._truth.list_case_events(case_id)
+
+    def list_notices(self, which: NoticeFilter) -> list[Notice]:
+        """Newest first."""
+        return self._truth.list_notices(which)
+
+    def find_notice(self, key: str) -> Notice | None:
+        """By lasting identity."""
+        return self._truth.find_notice(key)
 
     def list_tasks(self, thing: int | None = None, is_open: bool | None = None, limit: int = 200) -> list[Task]:
         """Newest first."""

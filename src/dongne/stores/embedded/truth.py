@@ -12,9 +12,10 @@ import msgspec
 from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import ENTITY_CLASSES, Entity, EntityType, Put
 from dongne.model.errors import BadSetup
+from dongne.model.notices import Notice
 from dongne.model.records import Correction, JobResult, ObservationBatch, Record, RecordKind, Removal, decode_batch
 from dongne.model.tasks import OLD_STATES, Task
-from dongne.runtime.ports import CaseFilter, StateRow
+from dongne.runtime.ports import CaseFilter, NoticeFilter, StateRow
 from dongne.stores.effects import Draft, is_open
 from dongne.stores.embedded.truth_tables import LATER, SCHEMA, SCHEMA_VERSION
 
@@ -36,6 +37,7 @@ _json = msgspec.json.encode
 _case = msgspec.json.Decoder(Case)
 _case_event = msgspec.json.Decoder(CaseEvent)
 _task = msgspec.json.Decoder(Task)
+_notice = msgspec.json.Decoder(Notice)
 _values = msgspec.json.Decoder(dict[str, Any])
 _wakes = msgspec.json.Decoder(dict[str, int])
 _removal = msgspec.json.Decoder(Removal)
@@ -137,6 +139,11 @@ class Truth:
                 "insert or replace into tasks values (?, ?, ?, ?, ?)",
                 [(t.id, t.key, t.thing, t.is_open, _json(t)) for t in draft.tasks.values()],
             )
+        if draft.notices:
+            many(
+                "insert or replace into notices values (?, ?, ?, ?, ?, ?)",
+                [(n.id, n.key, n.thing, n.case, n.is_pending, _json(n)) for n in draft.notices.values()],
+            )
         if draft.settings:
             rows = [(service, level, _json(values)) for (service, level), values in draft.settings.items()]
             many("insert or replace into settings values (?, ?, ?)", rows)
@@ -194,6 +201,19 @@ class Truth:
         """By lasting identity."""
         rows = self.rows("select body from tasks where key = ?", key)
         return _task_of(rows[0][0]) if rows else None
+
+    def find_notice(self, key: str) -> Notice | None:
+        """By lasting identity."""
+        rows = self.rows("select body from notices where key = ?", key)
+        return _notice.decode(rows[0][0]) if rows else None
+
+    def list_notices(self, which: NoticeFilter) -> list[Notice]:
+        """Newest first."""
+        wanted: list[tuple[str, Any]] = [
+            ("thing = ?", which.thing), ("case_key = ?", which.case), ("is_pending = ?", which.is_pending),
+            ("id < ?", which.before_id),
+        ]  # fmt: skip
+        return [_notice.decode(body) for body in self._filtered("notices", wanted, which.limit)]
 
     def setting_values(self, service: str, level: str) -> dict[str, Any]:
         """Values in force at that level."""

@@ -34,4 +34,10 @@ create table meta (name text primary key, value) without rowid;
 # Added later, and made where it is missing.
 LATER = """
 create table if not exists corrections (observation integer primary key, record integer not null, body blob not null);
+create table if not exists notices (
+  id integer primary key, key text not null unique, thing integer, case_key text not null, is_pending integer not null,
+  body blob not null);
+create index if not exists notices_pending on notices (is_pending, id);
+create index if not exists notices_thing on notices (thing, id);
+create index if not exists notices_case on notices (case_key, id);
 """

@@ -1,0 +1,84 @@
+"""What a home says: the messages of its gateway, and the properties that its devices observe.
+
+A home is a Thing of kind `home`; a device's property is a Datastream of the home whose `properties` name the device. Gateways
+of every make, over HTTP, MQTT or SCAIP, say the same: a GatewayMessage.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from dongne.model.observed import ObservedProperty
+
+HOME = "home"  # the kind of Thing
+
+HEARTBEAT = ObservedProperty("heartbeat", "1", 0.0, 1.0)
+BUTTON = ObservedProperty("button", "1", 0.0, 1.0)
+SMOKE = ObservedProperty("smoke", "1", 0.0, 1.0)
+HEAT = ObservedProperty("heat", "1", 0.0, 1.0)
+CARBON_MONOXIDE = ObservedProperty("carbon_monoxide", "1", 0.0, 1.0)
+GAS = ObservedProperty("gas", "1", 0.0, 1.0)
+MOTION = ObservedProperty("motion", "1", 0.0, 1.0)
+DOOR = ObservedProperty("door", "1", 0.0, 1.0)
+BED = ObservedProperty("bed", "1", 0.0, 1.0)
+FALL = ObservedProperty("fall", "1", 0.0, 1.0)
+HELP_CALL = ObservedProperty("help_call", "1", 0.0, 1.0)
+CHEST_PAIN = ObservedProperty("chest_pain", "1", 0.0, 1.0)
+HEART_RATE = ObservedProperty("heart_rate", "/min", 0.0, 400.0)
+OXYGEN_SATURATION = ObservedProperty("oxygen_saturation", "%", 0.0, 100.0)
+RHYTHM = ObservedProperty("rhythm", "1", 0.0, 3.0)
+SIGNAL_QUALITY = ObservedProperty("signal_quality", "1", 0.0, 1.0)
+BATTERY_LEVEL = ObservedProperty("battery_level", "%", 0.0, 100.0)
+TAMPER = ObservedProperty("tamper", "1", 0.0, 1.0)
+MAINS_POWER = ObservedProperty("mains_power", "1", 0.0, 1.0)
+LINK = ObservedProperty("link", "1", 0.0, 1.0)
+"""Alarms are 1 when raised and 0 when cleared; a door is 1 when open, a bed 1 when somebody lies in it, power and link 1 when
+they are there. `signal_quality` is that of the ECG."""
+
+HOME_PROPERTIES: dict[str, ObservedProperty] = {
+    one.key: one
+    for one in (
+        HEARTBEAT, BUTTON, SMOKE, HEAT, CARBON_MONOXIDE, GAS, MOTION, DOOR, BED, FALL, HELP_CALL, CHEST_PAIN, HEART_RATE,
+        OXYGEN_SATURATION, RHYTHM, SIGNAL_QUALITY, BATTERY_LEVEL, TAMPER, MAINS_POWER, LINK,
+    )
+}  # fmt: skip
+LIFE_SAFETY = frozenset(
+    {"button", "smoke", "heat", "carbon_monoxide", "gas", "fall", "help_call", "chest_pain", "rhythm"}
+)
+"""Keys of the properties that say by themselves that somebody may be in danger."""
+
+RHYTHM_OTHER, RHYTHM_VF, RHYTHM_ASYSTOLE, RHYTHM_VT = 0.0, 1.0, 2.0, 3.0
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class DeviceEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one device of a home observed: the property by its key, by the gateway's clock; `value` in the property's unit."""
+
+    device: Name
+    property: Name
+    time: datetime
+    value: float
+
+
+class GatewayMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a gateway sends at once. `seq` names the message: the same one again is the same message. `sent` is its clock when it
+    sent this; by it and the time of arrival its clock is known to be wrong. Without events it is a heartbeat."""
+
+    gateway: Name
+    seq: Annotated[int, msgspec.Meta(ge=0)]
+    sent: datetime
+    events: Annotated[tuple[DeviceEvent, ...], msgspec.Meta(max_length=1_000)] = ()
+
+
+class GatewayReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a gateway hears: by when it must be heard again, the city's time, and for each event that was refused, why (by its
+    place in the message). `is_repeat`: it was stored before."""
+
+    seq: int
+    heartbeat_s: float
+    time: datetime
+    stored: int = 0
+    is_repeat: bool = False
+    refused: dict[int, str] = {}
