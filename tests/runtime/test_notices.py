@@ -78,7 +78,7 @@ def opened(folder: Path) -> EmbeddedStore:
     store = EmbeddedStore.open(folder, FixedClock(), follow=False)
     if not store.head():
         entities = [
-            Thing(id=1, name="door", kind="door"), Sensor(id=1, name="bell"), Property(id=1, name="bell"),
+            Thing(id=1, name="door"), Sensor(id=1, name="bell"), Property(id=1, name="bell"),
             Datastream(id=1, name="bell", unit_of_measurement=Unit(symbol="1"), thing_id=1, sensor_id=1, observed_property_id=1),
         ]  # fmt: skip
         body = msgspec.msgpack.encode([put(entity) for entity in entities])

@@ -1,6 +1,6 @@
 """A city with its store open, and what `dongne run` was asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,7 +14,8 @@ from dongne.adapters.places import get_city_folder
 from dongne.adapters.sources import load_city
 from dongne.model.city import CityConfig
 from dongne.model.records import RecordKind
-from dongne.runtime.ports import Entry, Lane, Transaction
+from dongne.runtime.ports import Entry, Lane, Store, Transaction
+from dongne.runtime.settings import find_file_changes
 from dongne.stores.embedded import EmbeddedStore, SequenceFile
 
 Report = Callable[[str, int, int], None]  # (what, done, total)
@@ -76,6 +77,14 @@ class OpenCity:
     def close(self) -> None:
         """Everything durable and released."""
         self.store.close()
+
+
+def take_file_settings(store: Store, config: CityConfig, but: Collection[str] = ()) -> None:
+    """Records what the city's file says of services, where it has changed; of all `but` these."""
+    said = {service: values for service, values in config.settings.items() if service not in but}
+    for change in find_file_changes(store.list_settings(), said):
+        entry = Entry(RecordKind.SETTING, msgspec.msgpack.encode(change))
+        store.submit(Transaction([entry])).result()
 
 
 def last_instant_us(folder: Path) -> int:

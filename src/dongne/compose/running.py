@@ -10,17 +10,15 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-import msgspec
-
 from dongne.adapters import basemap
 from dongne.adapters.clock import wall_us
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig, parse_address
 from dongne.adapters.replayer import Replayer
 from dongne.adapters.streaming import build_feeds
 from dongne.compose.folder import forget
-from dongne.compose.opened import OpenCity, Report, RunOptions
+from dongne.compose.homes import HomeSide, part
+from dongne.compose.opened import OpenCity, Report, RunOptions, take_file_settings
 from dongne.model.errors import DongneError
-from dongne.model.records import RecordKind
 from dongne.model.who import Audit, Who, unwritten
 from dongne.runtime.confirming import Confirmer
 from dongne.runtime.desk import TaskDesk
@@ -28,9 +26,7 @@ from dongne.runtime.features import FeatureMaker
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
 from dongne.runtime.ledger import STREAMS
-from dongne.runtime.ports import Entry, Transaction
 from dongne.runtime.registry import find_simulator, load_all
-from dongne.runtime.settings import find_file_changes
 
 log = logging.getLogger("dongne")
 LEAVE_S = 1.0  # for what runs beside; it is made such that it may be broken off anywhere
@@ -53,14 +49,20 @@ class RunningCity:
         self._confirming: threading.Thread | None = None
         self._drawing: threading.Thread | None = None
         self.mqtt: MqttAdapter | None = None
+        self.homes: HomeSide | None = None
         try:
             self._prepare(report)
         except BaseException:
+            if self.homes is not None:
+                self.homes.store.close()
             self.store.close()
             raise
 
     def _prepare(self, report: Report) -> None:
         services, answers = load_all(self.config.services)
+        services, personal = part(services)
+        if personal:
+            self.homes = HomeSide(self.options, self.config, personal)
         past = Replayer(self.store, [])
         now_us = max(wall_us(), past.position_us())
         self.clock.hold(past.start_us(now_us))
@@ -70,9 +72,7 @@ class RunningCity:
         for name in built.missing:
             log.info("left out: %s (its data are not here; --data FOLDER brings them)", name)
         self.missing = built.missing
-        for change in find_file_changes(self.store.list_settings(), self.config.settings):
-            entry = Entry(RecordKind.SETTING, msgspec.msgpack.encode(change))
-            self.store.submit(Transaction([entry])).result()
+        take_file_settings(self.store, self.config, {service.id for service in personal})
         self.runtime = RuntimeHost(self.store, self.config, services, answers)
         self.runtime.live.holds_wakes = True
         self.runtime.start()
@@ -103,6 +103,8 @@ class RunningCity:
         self._thread.start()
         self._confirming = threading.Thread(target=self._confirm, name="tasks", daemon=True)
         self._confirming.start()
+        if self.homes is not None:
+            self.homes.start()
         if self.mqtt is not None:
             self.mqtt.start()
 
@@ -157,6 +159,8 @@ class RunningCity:
             if thread is not None:
                 thread.join(max(0.0, until_s - time.monotonic()))
         self.runtime.close()
+        if self.homes is not None:
+            self.homes.close()
         self.store.close()
         for child in multiprocessing.active_children():  # a job or what-if under way; it is asked for again
             child.terminate()
