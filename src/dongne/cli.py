@@ -22,6 +22,7 @@ COMMANDS = {  # name: module in commands/, summary
     "token": ("token", "who may write and see more: tokens for devices and staff"),
     "audit": ("audit", "what was changed, and by whom"),
     "backup": ("backup", "a city's data kept a second time: make, check, restore"),
+    "simulate": ("simulate", "what a bench doesn't have: channels to people that reach nobody"),
     "bench": ("bench", "measurements, each a figure of the docs"),
 }
 EPILOG = """\

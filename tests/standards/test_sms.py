@@ -1,5 +1,7 @@
 """Short messages: what they cost, against counts by hand from the limits of TS 23.038 and 23.040."""
 
+import unicodedata
+
 import pytest
 
 from dongne.standards.sms import GSM_7, UCS_2, Length, measure, shorten
@@ -61,4 +63,6 @@ def test_a_link_that_fills_the_message_goes_alone() -> None:
 
 
 def test_letters_that_are_put_together_of_jamo_are_counted_as_written() -> None:
-    assert shorten("불", 1) == "불"
+    apart = unicodedata.normalize("NFD", "불" * 70)
+    assert measure(apart).segments == 4
+    assert measure(shorten(apart, 1)) == Length(UCS_2, 70, 1)

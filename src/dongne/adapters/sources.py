@@ -77,24 +77,30 @@ def read_table(file: Path, remedy: str) -> dict[str, Any]:
         raise BadSetup(f"{file}: {error}") from error
 
 
-def convert(table: Mapping[str, Any], cls: type[T], file: Path) -> T:
-    """The table as a Struct. Raises BadSetup for a key it doesn't have (with the nearest it has) or a wrong value."""
+def convert(table: Mapping[str, Any], cls: type[T], file: Path, place: str = "") -> T:
+    """The table as a Struct. Raises BadSetup for a key it doesn't have (with the nearest it has) or a wrong value. `place`:
+    where the table stands in its file, such as "channels.sms."."""
     known = {field.encode_name for field in msgspec.structs.fields(cls)}  # type: ignore[arg-type]  # a Struct class
     for key in table:
         if key not in known:
             near = get_close_matches(key, known, n=1, cutoff=0.5)
             meant = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(sorted(known))}"
-            raise BadSetup(f"{file}: unknown key {key!r}; {meant}")
+            raise BadSetup(f"{file}: unknown key {place + key!r}; {meant}")
     for key, value in table.items():
         inner = next((f.type for f in msgspec.structs.fields(cls) if f.encode_name == key), None)  # type: ignore[arg-type]
-        part = next((a for a in getattr(inner, "__args__", ()) if isinstance(a, type)), None)
-        if isinstance(value, list) and part and issubclass(part, msgspec.Struct):
-            for entry in value:
-                convert(entry, part, file)
+        part = next((a for a in getattr(inner, "__args__", (inner,)) if _is_struct(a)), None)
+        if part is not None:
+            for entry in value if isinstance(value, list) else [value]:
+                if isinstance(entry, dict):
+                    convert(entry, part, file, f"{place}{key}.")
     try:
         return msgspec.convert(table, cls)
     except msgspec.ValidationError as error:
-        raise BadSetup(f"{file}: {error}") from error
+        raise BadSetup(f"{file}: {f'in {place[:-1]}: ' if place else ''}{error}") from error
+
+
+def _is_struct(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, msgspec.Struct)
 
 
 def find_file(source: Source, data: Path | None) -> Path | None:

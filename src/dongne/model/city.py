@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from dongne.model.channels import ChannelsConfig
 from dongne.model.geometry import Point
 from dongne.model.limits import Limits
 
@@ -17,7 +18,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     SensorThings service lists the sets of Part 2. `publisher` answers for the data (its English name where empty), at
     `contact` (an address, or mailto:); `licence` (SPDX) holds for what the city itself measures, simulates and derives.
     `limits`: how much one client may ask. `ahead_h`: how far ahead of the clock the phenomenonTime of an Observation may
-    be; 0 is no bound.
+    be; 0 is no bound. `channels`: how messages reach people.
     """
 
     id: str
@@ -34,6 +35,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     publisher: str = ""
     contact: str = ""
     licence: str = ""
+    channels: ChannelsConfig = ChannelsConfig()
 
     @property
     def publisher_name(self) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from dongne.runtime.channels import ACKNOWLEDGED, FINE, HELP
 
 FINE_KEY, HELP_KEY = "1", "9"
-WORDS = ("press", "again", "help", "thanks", "help_comes", "acknowledge", "noted")  # what an ask_script needs
+WORDS = ("press", "again", "thanks", "help_comes", "acknowledge", "noted")  # what an ask_script needs
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
