@@ -14,7 +14,8 @@ import pytest
 from dongne.adapters.sources import Source
 from dongne.cli import COMMANDS, build_parser, main
 from dongne.commands.bench import list_benches
-from dongne.model.cases import CASE_KINDS, RELATIONS
+from dongne.model.case_kinds import BUILT_IN
+from dongne.model.cases import RELATIONS
 from dongne.model.city import CityConfig
 from dongne.model.properties import SHARED
 from dongne.model.records import RecordKind
@@ -48,7 +49,7 @@ def test_a_service_page_names_its_settings_properties_and_cases(manifest: Manife
     loaded = load(manifest.id)
     settings = [field.name for field in fields(loaded.declared.settings)] if isinstance(loaded, LoadedService) else []
     page = str((SERVICES / manifest.id / "README.md").relative_to(ROOT))
-    assert unnamed([*settings, *manifest.properties, *manifest.cases], page) == []
+    assert unnamed([*settings, *manifest.properties, *manifest.cases, *manifest.case_kinds], page) == []
 
 
 def test_every_service_is_on_the_first_page() -> None:
@@ -62,9 +63,9 @@ def test_shared_properties_are_in_the_dictionary_with_their_unit() -> None:
 
 
 def test_kinds_of_case_with_their_states_and_actions_are_in_the_dictionary() -> None:
-    names = {name for kind in CASE_KINDS.values() for name in (kind.name, *kind.steps)}
-    names |= {action for kind in CASE_KINDS.values() for state in kind.steps for action in kind.list_actions(state)}
-    names |= {cause for kind in CASE_KINDS.values() for causes in kind.causes.values() for cause in causes}
+    names = {name for kind in BUILT_IN for name in (kind.name, *kind.steps)}
+    names |= {action for kind in BUILT_IN for state in kind.steps for action in kind.list_actions(state)}
+    names |= {cause for kind in BUILT_IN for causes in kind.causes.values() for cause in causes}
     names |= set(RELATIONS)
     assert unnamed(sorted(names | set(TASK_STATES)), "docs/dictionary.md") == []
 

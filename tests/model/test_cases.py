@@ -5,21 +5,19 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from dongne.model.cases import (
+from dongne.model.case_kinds import (
     ALERT,
     CASE_KINDS,
+    CONSENT,
     MERGED,
-    RELATIONS,
     STAYING,
     WORK_ORDER,
-    Case,
-    CaseEvent,
     CaseKind,
-    CaseLink,
-    apply_event,
-    chain_hash,
+    define_case_kind,
+    kind_of,
 )
-from dongne.model.errors import BadInput, Conflict
+from dongne.model.cases import RELATIONS, Case, CaseEvent, CaseLink, apply_event, chain_hash
+from dongne.model.errors import BadInput, BadSetup, Conflict
 from dongne.model.who import Right
 
 T = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -96,7 +94,8 @@ def test_every_kind_ends_somewhere_and_can_be_opened_again() -> None:
         for state, steps in kind.steps.items():
             assert set(steps.values()) <= set(kind.steps), state
         assert MERGED in kind.closed
-        assert kind.closed <= {state for state, steps in kind.steps.items() if steps == {"reopen": kind.initial}}
+        again = {"reopen": kind.initial}
+        assert kind.closed <= {state for state, steps in kind.steps.items() if steps in ({}, again)}
         assert set(kind.within_s) <= set(kind.steps) - kind.closed
 
 
@@ -192,3 +191,37 @@ def test_access_once_said_stands_in_every_later_event() -> None:
 def test_a_kind_says_what_one_must_be_allowed() -> None:
     kind = msgspec.structs.replace(WORK_ORDER, rights={"cancel": Right.MODEL})
     assert (kind.right_of("cancel"), kind.right_of("accept")) == (Right.MODEL, Right.CASE)
+
+
+def test_a_case_of_a_kind_nobody_describes_any_more_stays_open_and_takes_notes() -> None:
+    at = {"kind": "of_a_service_that_is_gone", "key": "gone/1/x/y/z"}
+    case = step(None, event("open", state="ringing", **at), is_stored=True)
+    assert (case.state, case.is_closed, case.rank) == ("ringing", False, 5)
+    case = step(case, event("answer", state="talking", **at), is_stored=True)
+    assert case.state == "talking"
+    assert step(case, event("note", note="who knows of it?", **at)).state == "talking"
+    with pytest.raises(Conflict, match="has no step 'answer'"):
+        step(case, event("answer", **at))
+    with pytest.raises(BadInput, match="there is no kind of case"):
+        step(None, event("open", **at))
+
+
+def test_a_name_stands_for_one_kind() -> None:
+    define_case_kind(ALERT)
+    with pytest.raises(BadSetup, match="'alert' already"):
+        define_case_kind(msgspec.structs.replace(ALERT, priority=3))
+    assert kind_of("alert") == ALERT
+
+
+def test_consent_is_open_while_it_holds_ends_with_a_cause_and_is_not_opened_again() -> None:
+    key = {"kind": "consent", "key": "homes/1/consent/heart_rate/2026"}
+    case = step(None, event("open", **key))
+    assert (case.state, case.is_closed) == ("given", False)
+    with pytest.raises(BadInput, match="needs a cause"):
+        step(case, event("withdraw", **key))
+    case = step(case, event("withdraw", cause="by_person", **key))
+    assert (case.state, case.is_closed, case.cause) == ("withdrawn", True, "by_person")
+    with pytest.raises(Conflict):
+        step(case, event("reopen", **key))
+    assert {CONSENT.right_of(action) for action in ("open", "withdraw", "expire")} == {Right.CONSENT}
+    assert CONSENT.right_of("note") is Right.CASE

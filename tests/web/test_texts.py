@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dongne import web
-from dongne.model.cases import CASE_KINDS, RELATIONS
+from dongne.model.case_kinds import BUILT_IN
+from dongne.model.cases import RELATIONS
 from dongne.model.properties import SHARED
 from dongne.model.tasks import TASK_STATES
 from dongne.runtime.manifest import SERVICES
@@ -23,12 +24,12 @@ from dongne.web.texts import OWN, Texts, read_catalogue
 ROOM = Path(web.__file__).parent
 CALLED = re.compile(r"""\b(?:t|n|say|count|raw|text)\(\s*f?["']([a-zA-Z_.]+)["']\s*[,)]""")
 MADE_OF = {
-    "case.state.": {s for k in CASE_KINDS.values() for s in k.steps},
-    "case.step.": {a for k in CASE_KINDS.values() for state in k.steps for a in k.list_actions(state)},
-    "case.did.": {"open"} | {a for k in CASE_KINDS.values() for state in k.steps for a in k.list_actions(state)},
-    "case.cause.": {c for k in CASE_KINDS.values() for causes in k.causes.values() for c in causes},
+    "case.state.": {s for k in BUILT_IN for s in k.steps},
+    "case.step.": {a for k in BUILT_IN for state in k.steps for a in k.list_actions(state)},
+    "case.did.": {"open"} | {a for k in BUILT_IN for state in k.steps for a in k.list_actions(state)},
+    "case.cause.": {c for k in BUILT_IN for causes in k.causes.values() for c in causes},
     "case.relation.": set(RELATIONS),
-    "case.kind.": set(CASE_KINDS),
+    "case.kind.": {k.name for k in BUILT_IN},
     "task.state.": set(TASK_STATES),
     "state.": set(STATES),
     "theme.": set(THEMES),

@@ -1,25 +1,26 @@
 """Cases: what somebody must close.
 
-A kind of Case is data: a table of states and the steps that lead from one to the next, with who may take them, by when a
-state must be left, and why it may be closed. A step that is not in the table is refused. History is append-only; each event
-carries the hash of the one before it.
+What steps there are its kind says (`model.case_kinds`). History is append-only; each event carries the hash of the one before it.
 """
 
 import hashlib
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from dongne.model.case_kinds import (
+    CASE_KINDS,
+    LOWEST_PRIORITY,
+    MERGE,
+    MERGED,
+    OPEN,
+    CaseKind,
+    get_case_kind,
+    kind_of,
+)
 from dongne.model.errors import BadInput, Conflict
-from dongne.model.who import Right
 
-OPEN, MERGE, MERGED, REOPEN = "open", "merge", "merged", "reopen"
-STAYING = frozenset({"note", "assign", "update", "link", "unlink"})
-"""Steps of every kind that leave the state as it is: in each open state, the two of links also in closed ones, as the other
-end of a link may be closed."""
-LINKING = frozenset({"link", "unlink"})
 RELATIONS: dict[str, str] = {
     "related": "related",
     "caused_by": "causes",
@@ -30,109 +31,6 @@ RELATIONS: dict[str, str] = {
     "merged_into": "merged_from",
 }
 """How Cases are linked, each with what the other one says of it."""
-LOWEST_PRIORITY = 9
-
-
-class CaseKind(msgspec.Struct, frozen=True):
-    """A state table: `steps[state][action]` is the state after; a state in `closed` needs nobody.
-
-    `rights` are needed for a step where `Right.CASE` is not the one. `causes[action]`: a step that must say why, and what
-    it may say. `within_s[state]`: the state must be left in so many seconds. `priority` is that of a Case which brings none,
-    by its severity where `by_severity` has it; 0 is life safety, 9 the lowest.
-    """
-
-    name: str
-    steps: Mapping[str, Mapping[str, str]]
-    closed: frozenset[str]
-    initial: str = "new"
-    rights: Mapping[str, Right] = {}
-    causes: Mapping[str, tuple[str, ...]] = {}
-    within_s: Mapping[str, int] = {}
-    priority: int = 5
-    by_severity: Mapping[str, int] = {}
-
-    def after(self, state: str, action: str) -> str:
-        """The state after this action. Raises Conflict with the actions there are."""
-        found = self.steps.get(state, {}).get(action)
-        if action in LINKING or (action in STAYING and state not in self.closed):
-            found = state
-        elif action == MERGE and state not in self.closed:
-            found = MERGED
-        if found is None:
-            there = ", ".join(sorted(self.list_actions(state))) or "none"
-            raise Conflict(f"a {self.name} in state {state!r} has no step {action!r}; steps from here: {there}")
-        return found
-
-    def list_actions(self, state: str) -> set[str]:
-        """Every step there is from this state."""
-        everywhere = LINKING if state in self.closed else STAYING | {MERGE}
-        return set(self.steps.get(state, {})) | everywhere
-
-    def right_of(self, action: str) -> Right:
-        """What somebody must be allowed to take this step."""
-        return self.rights.get(action, Right.CASE)
-
-    def check_cause(self, action: str, cause: str) -> None:
-        """Raises BadInput where the step must say why and does not, or says what the kind does not know."""
-        if action == MERGE:
-            return
-        causes = self.causes.get(action, ())
-        if causes and cause not in causes:
-            said = f"not {cause[:40]!r}" if cause else "none was given"
-            raise BadInput(f"to {action} a {self.name} needs a cause: {', '.join(causes)}; {said}", reason="cause")
-        if cause and not causes:
-            raise BadInput(f"to {action} a {self.name} takes no cause; leave {cause[:40]!r} out", reason="cause")
-
-    def priority_of(self, severity: str) -> int:
-        """The priority of a Case that brings none."""
-        return self.by_severity.get(severity, self.priority)
-
-    def respond_by(self, state: str, since: datetime) -> datetime | None:
-        """By when somebody must have led it out of this state; None where nothing presses."""
-        within_s = self.within_s.get(state)
-        return None if within_s is None else since + timedelta(seconds=within_s)
-
-
-DAY_S = 86_400
-_ALERT_OVER = {"clear": "cleared", "dismiss": "dismissed"}
-ALERT = CaseKind(
-    "alert",
-    {
-        "new": {"acknowledge": "acknowledged", **_ALERT_OVER},
-        "acknowledged": _ALERT_OVER,
-        "cleared": {"reopen": "new"},
-        "dismissed": {"reopen": "new"},
-        MERGED: {"reopen": "new"},
-    },
-    frozenset({"cleared", "dismissed", MERGED}),
-    causes={"dismiss": ("false_alarm", "known", "exercise", "not_ours")},
-    within_s={"new": DAY_S},
-    priority=5,
-    by_severity={"extreme": 1, "severe": 2, "moderate": 4},
-)
-_ORDER_OVER = {"done": "done", "cancel": "cancelled"}
-WORK_ORDER = CaseKind(
-    "work_order",
-    {
-        "new": {"accept": "accepted", **_ORDER_OVER},
-        "accepted": {"start": "in_progress", **_ORDER_OVER},
-        "in_progress": _ORDER_OVER,
-        "done": {"reopen": "new"},
-        "cancelled": {"reopen": "new"},
-        MERGED: {"reopen": "new"},
-    },
-    frozenset({"done", "cancelled", MERGED}),
-    causes={"cancel": ("not_needed", "not_possible", "exercise", "not_ours")},
-    priority=6,
-)
-CASE_KINDS: dict[str, CaseKind] = {kind.name: kind for kind in (ALERT, WORK_ORDER)}
-
-
-def get_case_kind(name: str) -> CaseKind:
-    """The state table of a kind. Raises BadInput with the kinds there are."""
-    if name not in CASE_KINDS:
-        raise BadInput(f"there is no kind of case {name!r}; kinds: {', '.join(sorted(CASE_KINDS))}")
-    return CASE_KINDS[name]
 
 
 class CaseLink(msgspec.Struct, frozen=True):
@@ -205,12 +103,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_closed(self) -> bool:
         """Whether it needs nobody any more."""
-        return self.state in CASE_KINDS[self.kind].closed
+        return self.state in kind_of(self.kind).closed
 
     @property
     def rank(self) -> int:
         """Its priority: 0 is life safety, 9 the lowest."""
-        return get_case_kind(self.kind).priority_of(self.severity) if self.priority is None else self.priority
+        return kind_of(self.kind).priority_of(self.severity) if self.priority is None else self.priority
 
     @property
     def deadline(self) -> datetime | None:
@@ -227,7 +125,7 @@ def apply_event(
     BadInput for a step on a Case that was never opened, or that lacks its cause. `is_stored`: the event was accepted before,
     perhaps when no cause was asked for.
     """
-    kind = get_case_kind(event.kind)
+    kind = kind_of(event.kind) if is_stored or case is not None else get_case_kind(event.kind)
     if event.action == OPEN:
         if case is not None:
             return None
@@ -236,7 +134,8 @@ def apply_event(
         raise BadInput(f"there is no case {event.key!r} to {event.action}")
     if event.expects and event.expects != case.events:
         raise Conflict(f"the case has {case.events} events, not {event.expects}; look what changed", reason="stale")
-    state = kind.after(case.state, event.action)
+    is_known = event.kind in CASE_KINDS
+    state = kind.after(case.state, event.action) if is_known or not is_stored else event.state or case.state
     if not is_stored:
         _check_step(kind, case, event)
     if event.action == MERGE:
@@ -247,7 +146,7 @@ def apply_event(
 
 def _opened(kind: CaseKind, event: CaseEvent, number: int) -> tuple[Case, CaseEvent]:
     check_priority(event.priority)
-    event = msgspec.structs.replace(event, state=kind.initial, expects=0)
+    event = msgspec.structs.replace(event, state=kind.initial if kind.steps else event.state or kind.initial, expects=0)
     case = Case(
         id=number, key=event.key, kind=event.kind, name=event.name, state=event.state, opened=event.time,
         changed=event.time, thing=event.thing, service=event.service, values=event.values, due=event.due,

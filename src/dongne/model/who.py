@@ -20,6 +20,7 @@ class Right(StrEnum):
     MODEL = "model"  # create, change and delete entities; correct and remove Observations
     TASK = "task"  # create Tasks, and say what became of them
     CASE = "case"  # move Cases on
+    CONSENT = "consent"  # write down who agreed to what, and that it is over
     SETTING = "setting"  # change settings of services
     AUDIT = "audit"  # read the audit log
     TOKEN = "token"  # issue and revoke tokens; see all webhooks
@@ -31,12 +32,12 @@ ROLES: dict[str, tuple[frozenset[Right], Access]] = {
     "device": (frozenset({Right.OBSERVE, Right.TASK}), Access.PUBLIC),
     "operator": (frozenset({Right.CASE, Right.TASK}), Access.INTERNAL),
     "steward": (
-        frozenset({Right.OBSERVE, Right.MODEL, Right.TASK, Right.CASE, Right.SETTING, Right.WEBHOOK}),
+        frozenset({Right.OBSERVE, Right.MODEL, Right.TASK, Right.CASE, Right.CONSENT, Right.SETTING, Right.WEBHOOK}),
         Access.INTERNAL,
     ),
     "planner": (frozenset({Right.CASE}), Access.INTERNAL),
     "auditor": (frozenset({Right.AUDIT}), Access.PERSONAL),
-    "carer": (frozenset({Right.CASE, Right.TASK}), Access.PERSONAL),
+    "carer": (frozenset({Right.CASE, Right.CONSENT, Right.TASK}), Access.PERSONAL),
     "admin": (frozenset(Right), Access.PERSONAL),
 }
 

@@ -260,7 +260,7 @@ def check_folder(loaded: LoadedService | LoadedAnswer, folder: Path) -> Iterator
     settings = (
         list(getattr(loaded.declared.settings, "__dataclass_fields__", {})) if isinstance(loaded, LoadedService) else []
     )
-    for name in (*settings, *manifest.properties, *manifest.cases):
+    for name in (*settings, *manifest.properties, *manifest.cases, *manifest.case_kinds):
         if f"`{name}`" not in text:
             yield f"{folder.name}/README.md does not name `{name}`"
     yield from find_missing_words(folder, manifest, settings)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dongne.model.cases import CASE_KINDS, CaseEvent
+from dongne.model.case_kinds import CASE_KINDS, define_case_kind
+from dongne.model.cases import CaseEvent
 from dongne.model.errors import BadSetup
 from dongne.model.notices import NoticeEvent
 from dongne.model.observed import Observation, ObservedProperty
@@ -143,6 +144,13 @@ class _Tables:
 
 def declare(service_id: str, cls: type[Service[Any, Any]], manifest: Manifest, jobs: list[type[Job[Any]]]) -> Declared:
     """The tables of a service class. Raises BadSetup naming class, handler and remedy."""
+    for kind in manifest.list_case_kinds():
+        define_case_kind(kind)
+    for name, entry in manifest.cases.items():
+        if entry.kind not in CASE_KINDS:
+            raise BadSetup(
+                f"{service_id}: [cases.{name}] is of kind {entry.kind!r}; kinds: {', '.join(sorted(CASE_KINDS))}"
+            )
     tables = _Tables(service_id, cls, jobs)
     for name, handler in inspect.getmembers(cls, inspect.isfunction):
         for trigger in getattr(handler, "dongne_triggers", ()):

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from dongne.model.cases import STAYING, CaseEvent
+from dongne.model.case_kinds import STAYING
+from dongne.model.cases import CaseEvent
 from dongne.model.entities import EntityChange
 from dongne.model.graph import ThingGraph
 from dongne.model.notices import HEARD, NoticeEvent

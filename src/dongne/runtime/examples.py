@@ -21,7 +21,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dongne.model.cases import OPEN, CaseEvent, get_case_kind
+from dongne.model.case_kinds import OPEN, get_case_kind
+from dongne.model.cases import CaseEvent
 from dongne.model.entities import (
     Datastream,
     Entity,

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from dongne.model.cases import OPEN, Case, CaseEvent, apply_event
+from dongne.model.case_kinds import OPEN
+from dongne.model.cases import Case, CaseEvent, apply_event
 from dongne.model.errors import DongneError
 from dongne.model.graph import ThingGraph
 from dongne.model.notices import REQUESTED, WITHDRAWN, Notice, NoticeEvent, apply_notice_event

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 
 from dongne.model.access import EVERYTHING, PUBLIC, Hidden, Sight, Veil
-from dongne.model.cases import OPEN, Case, CaseEvent
+from dongne.model.case_kinds import OPEN
+from dongne.model.cases import Case, CaseEvent
 from dongne.model.city import CityConfig
 from dongne.model.entities import EntityType
 from dongne.model.errors import NotFound

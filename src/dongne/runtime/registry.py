@@ -10,7 +10,7 @@ from dongne.model.errors import BadSetup
 from dongne.runtime.answer import Answer
 from dongne.runtime.declared import Declared, declare
 from dongne.runtime.job import Job
-from dongne.runtime.manifest import SERVICES, Manifest, list_manifests, read_manifest
+from dongne.runtime.manifest import SERVICES, Manifest, define_case_kinds, list_manifests, read_manifest
 from dongne.runtime.service import Service
 from dongne.runtime.settings import check_settings_class
 
@@ -65,6 +65,7 @@ def _only(module: Any, base: type, where: str) -> Any:
 
 def load(service_id: str) -> LoadedService | LoadedAnswer:
     """The service or answer in this folder. Raises BadSetup with what to mend."""
+    define_case_kinds()
     if not (SERVICES / service_id).is_dir():
         there = ", ".join(m.id for m in list_manifests())
         raise BadSetup(f"there is no service {service_id!r}; services: {there}")

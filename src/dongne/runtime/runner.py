@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dongne.model.cases import CaseEvent, check_priority, get_case_kind
+from dongne.model.case_kinds import get_case_kind
+from dongne.model.cases import CaseEvent, check_priority
 from dongne.model.errors import BadSetup
 from dongne.model.graph import ThingGraph
 from dongne.model.notices import NoticeEvent, check_to

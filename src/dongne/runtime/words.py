@@ -5,6 +5,7 @@ from pathlib import Path
 
 from babel.messages.pofile import read_po
 
+from dongne.model.case_kinds import MERGED, REOPEN, CaseKind
 from dongne.runtime.manifest import Manifest
 
 LANGUAGES = ("ko", "en")
@@ -19,6 +20,19 @@ def list_keys(manifest: Manifest, settings: Iterable[str]) -> list[str]:
         *(f"{prefix}.setting.{name}" for name in settings),
         *(f"{prefix}.property.{key}" for key in manifest.properties),
         *(f"{prefix}.case.{name}" for name in manifest.cases),
+        *(key for kind in manifest.list_case_kinds() for key in list_kind_keys(kind)),
+    ]
+
+
+def list_kind_keys(kind: CaseKind) -> list[str]:
+    """The words of a kind of Case that a service brings along: what it is called, its states, and for each step its name, what
+    is said when it was taken, and its causes."""
+    steps = sorted({action for steps in kind.steps.values() for action in steps} - {REOPEN})
+    return [
+        f"case.kind.{kind.name}",
+        *(f"case.{kind.name}.state.{state}" for state in sorted(set(kind.steps) - {MERGED})),
+        *(f"case.{kind.name}.{word}.{action}" for action in steps for word in ("step", "did")),
+        *(f"case.{kind.name}.cause.{cause}" for cause in sorted({c for found in kind.causes.values() for c in found})),
     ]
 
 

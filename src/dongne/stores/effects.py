@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import numpy as np
 
-from dongne.model.cases import CASE_KINDS, Case, CaseEvent, apply_event
+from dongne.model.cases import Case, CaseEvent, apply_event
 from dongne.model.entities import EntityChange, EntityType, Put, entity_of
 from dongne.model.errors import BadInput, Conflict
 from dongne.model.notices import Notice, NoticeEvent, apply_notice_event
@@ -329,4 +329,4 @@ def check_extra(extra: ObservationExtra) -> None:
 
 def is_open(case: Case) -> bool:
     """Whether somebody must still do something; a kind this version does not know counts as open."""
-    return case.kind not in CASE_KINDS or not case.is_closed
+    return not case.is_closed

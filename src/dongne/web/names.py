@@ -101,6 +101,15 @@ class Names:
         given = {"thing": self.thing(case.thing), **case.values, **(values or {})}
         return self._words.find(keys, **given) or plain(case.name)
 
+    def case_word(self, kind: str, of: str, name: str) -> str:
+        """What a kind of Case calls one of its states, steps or causes (`of` is "state", "step", "did" or "cause"): in its own
+        words, else in those that all kinds share."""
+        return self._words.find([f"case.{kind}.{of}.{name}", f"case.{of}.{name}"]) or plain(name)
+
+    def case_kind(self, kind: str) -> str:
+        """A kind of Case."""
+        return self._words.find([f"case.kind.{kind}"]) or plain(kind)
+
     def alert(self, case: Case) -> str:
         """The sort of alert in a word or two, where its service has some."""
         return self._words.find([f"{case.service}.alert.{case.name}"]) or plain(case.name)

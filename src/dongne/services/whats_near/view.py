@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.cases import CASE_KINDS, CaseEvent
+from dongne.model.case_kinds import kind_of
+from dongne.model.cases import CaseEvent
 from dongne.model.entities import Datastream
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch
@@ -58,7 +59,7 @@ class View:
         if thing is None:
             return
         at_thing = self.cases.setdefault(thing, {})
-        if event.state in CASE_KINDS[event.kind].closed:
+        if event.state in kind_of(event.kind).closed:
             at_thing.pop(event.key, None)
             self.thing_of.pop(event.key, None)
             return

@@ -21,6 +21,7 @@ from dongne.model.graph import ThingGraph
 from dongne.model.notices import Notice
 from dongne.model.records import Correction, JobResult, ObservationExtra, Record, RecordKind, decode_batch, encode_batch
 from dongne.model.tasks import Task
+from dongne.runtime.manifest import define_case_kinds
 from dongne.runtime.ports import (
     CaseFilter,
     Clock,
@@ -59,6 +60,7 @@ class EmbeddedStore:
         keep_latest_every_s: float = 30.0,
         max_waiting_rows: int = MAX_WAITING_ROWS,
     ) -> None:
+        define_case_kinds()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.clock = folder, clock
         self._lock_file = hold_folder(folder)

@@ -30,7 +30,11 @@ def item_of(page: Page, case: Case) -> json_feed.Item:
     """A Case as an item: what, where, by when."""
     say = page.words.say
     parts = [page.thing_name(case.thing)] if case.thing is not None else []
-    parts += [say(f"case.kind.{case.kind}"), say(f"case.state.{case.state}"), say("case.priority", rank=case.rank)]
+    parts += [
+        page.names.case_kind(case.kind),
+        page.names.case_word(case.kind, "state", case.state),
+        say("case.priority", rank=case.rank),
+    ]
     if case.unit:
         parts.append(case.unit)
     if case.deadline:

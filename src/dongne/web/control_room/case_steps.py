@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from dongne.model.cases import CASE_KINDS, MERGE, MERGED, RELATIONS, REOPEN, Case, CaseEvent, CaseLink
+from dongne.model.case_kinds import CASE_KINDS, MERGE, MERGED, REOPEN, kind_of
+from dongne.model.cases import RELATIONS, Case, CaseEvent, CaseLink
 from dongne.model.errors import BadInput, Conflict, NotFound
 from dongne.model.records import RecordKind
 from dongne.model.times import from_us
@@ -34,17 +35,17 @@ async def take_step(request: Request) -> Response:
     """See the head of this file. Fields: action, events, who, note, and those of the action."""
     page = open_page(request)
     case = await asyncio.to_thread(page.seen.get_case, request.path_params["id"])
-    kind = CASE_KINDS[case.kind]
+    kind = kind_of(case.kind)
     rights = [right for right in (Right.CASE, *kind.rights.values()) if right in page.who.rights]
     form = await read_form(page, rights[0] if rights else Right.CASE)
     action, known = form.get("action", ""), form.get("events", "")
     page.who.must(kind.right_of(action), case.thing)
-    _check_known(page, action)
+    _check_known(action)
     if is_id(known) and int(known) != case.events:
         return await asyncio.to_thread(_stale, page, case.id, int(known), form)
     try:
         if action not in kind.list_actions(case.state) or action == "update":
-            raise Unfit(page.words.say("case.conflict", step=page.words.say(f"case.step.{action}")), 409)
+            raise Unfit(page.words.say("case.conflict", step=page.names.case_word(case.kind, "step", action)), 409)
         events = await asyncio.to_thread(list_events, page, case, form)
         entries = [Entry(RecordKind.CASE, msgspec.msgpack.encode(event)) for event in events]
         await asyncio.wrap_future(page.context.store.submit(Transaction(entries)))
@@ -75,10 +76,10 @@ def list_events(page: Page, case: Case, form: dict[str, str]) -> list[CaseEvent]
             return _linked(take, action)
         case "merge":
             return _merged(take)
-    causes = CASE_KINDS[case.kind].causes.get(action, ())
+    causes = kind_of(case.kind).causes.get(action, ())
     cause = form.get("cause", "") if causes else ""
     if causes and cause not in causes:
-        raise Unfit(page.words.say("case.needs_cause", step=page.words.say(f"case.step.{action}")))
+        raise Unfit(page.words.say("case.needs_cause", step=page.names.case_word(case.kind, "step", action)))
     events = [take.event(case, cause=cause)]
     if action == REOPEN and case.state == MERGED:
         other = page.seen.find_case(case.merged_into)
@@ -114,7 +115,7 @@ class _Taking:
             raise Unfit(self.page.words.say("case.no_other", id=number[:20])) from error
         if found is None or found.id == self.case.id:
             raise Unfit(self.page.words.say("case.no_other", id=number[:20]))
-        self.page.who.must(CASE_KINDS[found.kind].right_of("link"), found.thing)
+        self.page.who.must(kind_of(found.kind).right_of("link"), found.thing)
         return found
 
 
@@ -150,8 +151,8 @@ def _merged(take: _Taking) -> list[CaseEvent]:
     ]
 
 
-def _check_known(page: Page, action: str) -> None:
-    if f"case.step.{action}" not in page.words:
+def _check_known(action: str) -> None:
+    if not any(action in kind.list_actions(state) for kind in CASE_KINDS.values() for state in kind.steps):
         raise BadInput(f"there is no step {action[:40]!r}")
 
 

@@ -1,10 +1,13 @@
 """/cases: what is to be done, most urgent first, live; /cases/<id>: its history, and the steps there are."""
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dongne.model.cases import CASE_KINDS, LINKING, MERGE, STAYING, Case, CaseEvent, chain_hash
+from dongne.model.case_kinds import CASE_KINDS, LINKING, MERGE, STAYING, kind_of
+from dongne.model.cases import Case, CaseEvent, chain_hash
 from dongne.model.times import to_us
 from dongne.runtime.ports import CaseFilter
 from dongne.web.frame import Page, is_id, open_page, render
@@ -17,15 +20,19 @@ QUIET_STEPS = frozenset({"dismiss", "cancel", "reopen"})
 FORMS = STAYING | {MERGE}  # steps with a form of their own, or none: `update` is for services
 OFFERED_RELATIONS = ("related", "caused_by", "causes", "part_of", "has_part")
 EMPTY = dict.fromkeys(("action", "cause", "note", "who", "unit", "assignee", "relation", "other"), "")  # of a form
-ALL_STATES = sorted({state for kind in CASE_KINDS.values() for state in kind.steps})
+
+
+def list_states() -> list[str]:
+    """The states of all kinds."""
+    return sorted({state for kind in CASE_KINDS.values() for state in kind.steps})
 
 
 def list_cases(request: Request) -> Response:
     """GET /cases."""
     page = open_page(request)
-    params = request.query_params
+    params, states = request.query_params, list_states()
     kind = params.get("kind", "") if params.get("kind") in CASE_KINDS else ""
-    state = params.get("state", "") if params.get("state") in ALL_STATES else ""
+    state = params.get("state", "") if params.get("state") in states else ""
     service, unit = params.get("service", ""), params.get("unit", "")
     shown = params.get("show", "open") if params.get("show") in {"open", "closed", "all"} else "open"
     is_mine = bool(params.get("mine")) and page.who.is_known
@@ -43,10 +50,16 @@ def list_cases(request: Request) -> Response:
     onward = {"page": at + 1} if shown == "open" else {"before": cases[-1].id if cases else None}
     return render(
         page, "cases.html", cases=cases, more=page.link(**onward) if more else "", kind=kind, service=service, state=state,
-        unit=unit, is_mine=is_mine, shown=shown, kinds=sorted(CASE_KINDS), states=ALL_STATES, late=lambda c: is_late(page, c),
+        unit=unit, is_mine=is_mine, shown=shown, kinds=sorted(CASE_KINDS), states=states, late=lambda c: is_late(page, c),
         older=bool(before) or at > 1, units=sorted({*list_units(page), *([unit] if unit else [])}), named=shows_people(page),
-        services=[s.id for s in page.context.runtime.statuses() if s.shape == "service"],
+        state_word=lambda s: name_state(page, s, kind), services=[s.id for s in page.context.runtime.statuses() if s.shape == "service"],
     )  # fmt: skip
+
+
+def name_state(page: Page, state: str, kind: str = "") -> str:
+    """What a state is called: by this kind, else by the first that has it."""
+    kinds = [kind] if kind else [found.name for found in CASE_KINDS.values() if state in found.steps]
+    return page.names.case_word(kinds[0] if kinds else "", "state", state)
 
 
 def list_units(page: Page) -> list[str]:
@@ -67,14 +80,14 @@ def shows_people(page: Page) -> bool:
 
 def list_steps(page: Page, case: Case) -> list[str]:
     """The steps of its table that who asks may take from here, forward ones first."""
-    kind = CASE_KINDS[case.kind]
+    kind = kind_of(case.kind)
     steps = [s for s in kind.steps.get(case.state, {}) if s not in FORMS and page.may(kind.right_of(s), case.thing)]
     return sorted(steps, key=lambda s: s in QUIET_STEPS)
 
 
 def list_forms(page: Page, case: Case) -> list[str]:
     """The forms that who asks may send from here."""
-    kind = CASE_KINDS[case.kind]
+    kind = kind_of(case.kind)
     offered = [s for s in ("assign", "note", "link", "merge") if s in kind.list_actions(case.state)]
     return [s for s in offered if page.may(kind.right_of(s), case.thing) and not (s in LINKING and case.is_closed)]
 
@@ -95,7 +108,7 @@ def case_page(
     for _, event, digest in events:
         unbroken = unbroken and chain_hash(before, event) == digest
         before = digest
-    steps, forms, kind = list_steps(page, case), list_forms(page, case), CASE_KINDS[case.kind]
+    steps, forms, kind = list_steps(page, case), list_forms(page, case), kind_of(case.kind)
     return render(
         page, "case.html", status, case=case, events=events[::-1], unbroken=unbroken, late=is_late(page, case), error=error,
         plain=[s for s in steps if s not in kind.causes], asking=[s for s in steps if s in kind.causes], causes=kind.causes,
@@ -104,6 +117,7 @@ def case_page(
         saved=page.request.query_params.get("saved", ""), kept={**EMPTY, **(kept or {})}, changed=events[since:] if since else [],
         relations=OFFERED_RELATIONS, units=list_units(page) if forms else [], others=list_others(page, case) if forms else [],
         merged=page.seen.find_case(case.merged_into) if case.merged_into else None, is_form=FORMS.__contains__,
+        word=partial(page.names.case_word, case.kind),
     )  # fmt: skip
 
 

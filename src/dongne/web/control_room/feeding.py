@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from dongne.model.case_kinds import CASE_KINDS
 from dongne.runtime.ports import ServiceStatus
 from dongne.web.frame import Page
 
@@ -28,8 +29,8 @@ def find_nodes(page: Page, statuses: list[ServiceStatus]) -> tuple[dict[str, Nod
     arrows: list[tuple[str, str]] = []
 
     def value(key: str) -> str:
-        is_case = f"case.kind.{key}" in page.words
-        label = page.words.say(f"case.kind.{key}") if is_case else page.names.property(key)
+        is_case = key in CASE_KINDS
+        label = page.names.case_kind(key) if is_case else page.names.property(key)
         link = f"/cases?kind={key}" if is_case else f"/things?property={key}"
         return nodes.setdefault(f"value:{key}", Node(f"value:{key}", "case" if is_case else "property", label, link)).id
 

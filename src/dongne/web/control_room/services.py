@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from dongne.model.case_kinds import CASE_KINDS
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.records import RecordKind, Resume, SettingChange
 from dongne.model.who import Right
@@ -54,8 +55,7 @@ def state_of(status: ServiceStatus) -> tuple[str, str]:
 
 def name_of(page: Page, key: str) -> str:
     """A property or a kind of case."""
-    words = page.words
-    return words.say(f"case.kind.{key}") if f"case.kind.{key}" in words else page.names.property(key)
+    return page.names.case_kind(key) if key in CASE_KINDS else page.names.property(key)
 
 
 def _get_status(page: Page, service: str) -> ServiceStatus:

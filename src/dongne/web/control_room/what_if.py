@@ -101,7 +101,7 @@ def _name(page: Page, service: str, compared: Compared) -> str:
         kind, _, name = sort.partition("/")
         called = words.find([f"{service}.case_name.{name}"]) or name.replace("_", " ")
         return words.say(
-            "what_if.case", called=called, kind=words.say(f"case.kind.{kind}"), action=_action(page, action)
+            "what_if.case", called=called, kind=page.names.case_kind(kind), action=_action(page, kind, action)
         )
     if compared.what == "task":
         key, _, state = compared.sort.rpartition(" ")
@@ -111,8 +111,8 @@ def _name(page: Page, service: str, compared: Compared) -> str:
     return page.names.property(compared.sort)
 
 
-def _action(page: Page, action: str) -> str:
-    return page.words.find([f"what_if.action.{action}", f"case.step.{action}"]) or action
+def _action(page: Page, kind: str, action: str) -> str:
+    return page.words.find([f"what_if.action.{action}"]) or page.names.case_word(kind, "step", action)
 
 
 ROUTES = [Route("/services/{id}/what-if", show)]

@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dongne.model.access import PUBLIC, Veil
-from dongne.model.cases import ALERT, Case, CaseEvent
+from dongne.model.case_kinds import ALERT
+from dongne.model.cases import Case, CaseEvent
 from dongne.model.errors import BadInput, NotFound
 from dongne.model.geometry import find_centre, list_positions
 from dongne.model.times import from_us
