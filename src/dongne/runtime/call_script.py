@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from dongne.runtime.channels import ACKNOWLEDGED, FINE, HELP
+from dongne.model.notices import ACKNOWLEDGED, FINE, HELP
 
 FINE_KEY, HELP_KEY = "1", "9"
 WORDS = ("press", "again", "thanks", "help_comes", "acknowledge", "noted")  # what an ask_script needs

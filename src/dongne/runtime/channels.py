@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-FINE, HELP, ACKNOWLEDGED = "fine", "help", "acknowledged"  # what a person can answer
+from dongne.model.notices import FINE, HELP, Notice
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,7 +14,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     `id` is the same at each attempt, so that a provider can know a repeat, which `repeat` says too: it may have arrived
     already. `to` is the address as the channel has it: a telephone number (E.164), a mail address, a push subscription
     (JSON), a URL. `text` is whole without the link; a channel adds `answer_url` where it has a place for it. `answers` are
-    those that the person may give where `asks`. `language` is a BCP 47 tag.
+    those that the person may give where `asks`. `language` is a BCP 47 tag. `notice` is what it says, for channels to machines.
     """
 
     id: str
@@ -29,6 +29,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     answer_url: str = ""
     values: dict[str, Any] = {}
     repeat: bool = False
+    notice: Notice | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
