@@ -1,0 +1,34 @@
+"""Detectors of what concerns a home, against recordings: falls.
+
+    dongne bench care --data FOLDER             all of them
+    dongne bench care --data FOLDER falls       one
+
+FOLDER holds falls_umafall. Each figure has a 95 % interval that draws whole subjects.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from bench import _care_falls
+
+PARTS = {"falls": _care_falls.show}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints the tables; 1 where a figure that is asked for isn't reached."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
+    arguments = parser.parse_args(argv)
+    if unknown := sorted(set(arguments.parts) - set(PARTS)):
+        parser.error(f"there is no part {unknown[0]!r}; parts: {', '.join(PARTS)}")
+    start = time.perf_counter()
+    reached = [PARTS[name](arguments.data) for name in arguments.parts or PARTS]
+    print(f"\n{time.perf_counter() - start:.0f} s")
+    return 0 if all(reached) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
