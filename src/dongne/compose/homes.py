@@ -5,6 +5,7 @@ waits for nothing that the city takes in.
 """
 
 from dongne.adapters.clock import CityClock
+from dongne.adapters.gateways import GatewayDesk
 from dongne.compose.opened import RunOptions, last_instant_us, take_file_settings
 from dongne.model.city import CityConfig
 from dongne.runtime.host import RuntimeHost
@@ -26,6 +27,7 @@ class HomeSide:
         try:
             take_file_settings(self.store, config, config.settings.keys() - {service.id for service in services})
             self.runtime = RuntimeHost(self.store, config, services, [])
+            self.gateways = GatewayDesk(self.store)
         except BaseException:
             self.store.close()
             raise
@@ -37,6 +39,7 @@ class HomeSide:
 
     def close(self) -> None:
         """Stops everything; nothing acknowledged is lost."""
+        self.gateways.close()
         self.runtime.close()
         self.store.close()
 

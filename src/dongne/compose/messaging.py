@@ -56,6 +56,8 @@ def make_listener(city: RunningCity, sock: socket.socket, selector: Selector, gu
         city.write_down,
     )
     listener.note = guard.note_subscribed
+    if city.homes is not None:
+        listener.hear_homes(city.homes.gateways)
     return listener
 
 

@@ -105,6 +105,8 @@ class RunningCity:
         self._confirming.start()
         if self.homes is not None:
             self.homes.start()
+            if self.mqtt is not None:
+                self.mqtt.hear_homes(self.homes.gateways)
         if self.mqtt is not None:
             self.mqtt.start()
 

@@ -47,9 +47,12 @@ LIFE_SAFETY = frozenset(
     {"button", "smoke", "heat", "carbon_monoxide", "gas", "fall", "help_call", "chest_pain", "rhythm"}
 )
 """Keys of the properties that say by themselves that somebody may be in danger."""
+TECHNICAL = frozenset({"heartbeat", "battery_level", "tamper", "mains_power", "link"})
+"""Keys of the properties that say nothing of the person, only whether the devices work."""
 
 RHYTHM_OTHER, RHYTHM_VF, RHYTHM_ASYSTOLE, RHYTHM_VT = 0.0, 1.0, 2.0, 3.0
 
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
@@ -58,7 +61,7 @@ class DeviceEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     device: Name
     property: Name
-    time: datetime
+    time: Instant
     value: float
 
 
@@ -68,7 +71,7 @@ class GatewayMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     gateway: Name
     seq: Annotated[int, msgspec.Meta(ge=0)]
-    sent: datetime
+    sent: Instant
     events: Annotated[tuple[DeviceEvent, ...], msgspec.Meta(max_length=1_000)] = ()
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.mqtt.bell import Bell
 from dongne.adapters.mqtt.broadcast import Broadcast
 from dongne.adapters.mqtt.checks import BrokerChecks
@@ -70,6 +71,10 @@ class MqttAdapter:
         self._unsubscribe = self._store.subscribe(self._tasks.heard)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._thread.start()
+
+    def hear_homes(self, desk: GatewayDesk) -> None:
+        """Takes in what gateways of homes say. To be called before `start`."""
+        self._reception.hear_homes(desk)
 
     def tell_changes(self, select: Select, service_root: str) -> None:
         """From here on what happens in the city is said at the broker too; `service_root` is in the links. Call it once."""

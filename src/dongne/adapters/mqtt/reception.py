@@ -12,14 +12,17 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol
 
+from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.mqtt.arrays import ArrayReader
 from dongne.adapters.mqtt.config import MqttConfig
+from dongne.adapters.mqtt.home_reception import HomeReception, replies_topic, reply_body
 from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
 from dongne.adapters.mqtt.task_reception import TaskReception
 from dongne.adapters.mqtt.topics import Form, Topics
 from dongne.adapters.mqtt.wire import Message
 from dongne.model.errors import BadInput, DongneError, RetryLater
+from dongne.model.home import GatewayReply
 from dongne.model.records import ObservationExtra, RecordKind, encode_batch
 from dongne.model.who import Audit, Who, unwritten
 from dongne.runtime.desk import TaskDesk
@@ -84,6 +87,8 @@ class Reception:
         self.topics = Topics(config.root, config.short)
         self._tasks = None if desk is None else TaskReception(desk, audit, self._on_task)
         self._task_outcomes: deque[tuple[Parcel, Future[Receipt]]] = deque()
+        self.homes: HomeReception | None = None
+        self._home_outcomes: deque[tuple[Parcel, Future[GatewayReply]]] = deque()
         self._decoder = Decoder(store, config.max_body_bytes)
         self._known = Known(store)
         self._arrays = ArrayReader(store.graph, self._decoder, self._known, intake, self._way)
@@ -127,15 +132,17 @@ class Reception:
     @property
     def waiting(self) -> int:
         """Messages without an outcome."""
-        return self._with_store + len(self._held)
+        return self._with_store + self.held_back
 
     @property
     def held_back(self) -> int:
         """Those of them which the store asked to bring later."""
-        return len(self._held)
+        return len(self._held) + (self.homes.held_back if self.homes is not None else 0)
 
     def pause_s(self, longest_s: float) -> float:
         """How long nothing is to do here."""
+        if self.homes is not None:
+            longest_s = self.homes.pause_s(longest_s)
         return min(longest_s, max(0.0, self._retry_at_s - time.monotonic())) if self._held else longest_s
 
     # --- messages come
@@ -156,6 +163,9 @@ class Reception:
                 return
             if form in (Form.TASK, Form.TASK_STATE):
                 self._take_task(parcel, form, datastream, message)
+                return
+            if form is Form.HOME:
+                self._take_home(parcel, body)
                 return
             if form is Form.NUMBER:
                 row = self._decoder.number(body, datastream or 0, message.retain)
@@ -191,6 +201,16 @@ class Reception:
             raise BadInput(f"{why}; send it to /v1.1/Tasks over HTTP", reason="task")
         self._tasks.take(parcel, form, number, message.payload)
         self._with_store += 1
+
+    def hear_homes(self, desk: GatewayDesk) -> None:
+        """From here on gateways of homes are heard too."""
+        self.homes = HomeReception(desk, self._on_home)
+
+    def _take_home(self, parcel: Parcel, body: bytes) -> None:
+        parcel.is_task = True  # none of the city's Observations
+        if self.homes is None:
+            raise BadInput("no homes are heard here", reason="topic")
+        self._with_store += self.homes.take(parcel, body)
 
     def _sender_of(self, parcel: Parcel) -> Who | None:
         """Whose rights are asked; None where a broker asked them already."""
@@ -251,6 +271,8 @@ class Reception:
 
     def retry(self) -> None:
         """Brings what is held back, when its time has come."""
+        if self.homes is not None:
+            self._with_store += self.homes.retry()
         if not self._held or time.monotonic() < self._retry_at_s:
             return
         held = self._held
@@ -272,6 +294,10 @@ class Reception:
 
     def _on_task(self, parcel: Parcel, done: Future[Receipt]) -> None:
         self._task_outcomes.append((parcel, done))
+        self._ring()
+
+    def _on_home(self, parcel: Parcel, done: "Future[GatewayReply]") -> None:
+        self._home_outcomes.append((parcel, done))
         self._ring()
 
     # --- and in the adapter's
@@ -300,6 +326,8 @@ class Reception:
                 self._back(parcel, 0, trouble)
         while self._task_outcomes:
             self._settle_task(*self._task_outcomes.popleft())
+        while self._home_outcomes:
+            self._settle_home(*self._home_outcomes.popleft())
 
     def _settle_task(self, parcel: Parcel, done: Future[Receipt]) -> None:
         assert self._tasks is not None
@@ -315,6 +343,23 @@ class Reception:
         (number,) = done.result().numbers
         self._tasks.done(parcel, number)
         self._finish(parcel, number)
+
+    def _settle_home(self, parcel: Parcel, done: "Future[GatewayReply]") -> None:
+        assert self.homes is not None
+        self._with_store -= 1
+        if parcel.connection is not self._line:
+            self._of_before = max(0, self._of_before - 1)
+        error = done.exception()
+        if not isinstance(error, RetryLater):
+            self.homes.settled(parcel)
+        if error is None:
+            self._acknowledge(parcel)
+            self._answer(parcel, parcel.answer_to or replies_topic(parcel.topic), reply_body(done.result()), 1)
+        elif isinstance(error, RetryLater):
+            self.homes.hold(parcel)
+        else:
+            refusal = error if isinstance(error, DongneError) else BadInput(f"it can't be stored: {error!r}")
+            self._refuse(parcel, refusal)
 
     def _stored(self, rows: int) -> None:
         self.stored += rows

@@ -7,6 +7,7 @@ dongne/7                            a bare number, measured now
 v1.1/Tasks(91)/status               what became of a Task: {"state": "accepted"}
 v1.1/TaskingCapabilities(3)/Tasks   a new Task (17-079r1, clause 8.4)
 v1.1/Tasks                          the same, with "TaskingCapability": {"@iot.id": 3} in the body
+homes/gw-17/messages                what the gateway of a home says
 """
 
 import re
@@ -25,6 +26,7 @@ class Form(Enum):
     NUMBER = "number"
     TASK = "task"
     TASK_STATE = "task_state"
+    HOME = "home"
 
 
 class Topics:
@@ -36,6 +38,7 @@ class Topics:
         self._bare = re.compile(re.escape(short) + r"/(\d{1,15})", re.ASCII)
         self._of_capability = re.compile(re.escape(root) + r"/TaskingCapabilities\((\d{1,15})\)/Tasks", re.ASCII)
         self._of_task = re.compile(re.escape(root) + r"/Tasks\((\d{1,15})\)/status", re.ASCII)
+        self._of_gateway = re.compile(r"homes/([^/+#]{1,64})/messages")
         self._known: dict[str, tuple[Form, int | None]] = {
             f"{root}/Observations": (Form.OBSERVATION, None),
             f"{root}/CreateObservations": (Form.DATA_ARRAY, None),
@@ -48,7 +51,7 @@ class Topics:
         root = self._root
         return [
             f"{root}/Observations", f"{root}/+/Observations", f"{root}/CreateObservations", f"{self._short}/+",
-            f"{root}/+/status",
+            f"{root}/+/status", "homes/+/messages",
         ]  # fmt: skip
 
     def is_reserved(self, topic: str) -> bool:
@@ -56,7 +59,9 @@ class Topics:
         for it may not."""
         if topic.startswith(f"{self._root}/errors/"):
             return False
-        return topic.startswith(("$", f"{self._root}/", f"{self._short}/"))
+        if topic.startswith("homes/") and topic.endswith("/replies"):
+            return False
+        return topic.startswith(("$", f"{self._root}/", f"{self._short}/", "homes/"))
 
     def read(self, topic: str) -> tuple[Form, int | None]:
         """The form of the payload and the id of the Datastream, Task or TaskingCapability, where the topic names it.
@@ -75,6 +80,8 @@ class Topics:
             return Form.NUMBER, int(bare[1])
         if task := self._of_task.fullmatch(topic):
             return Form.TASK_STATE, int(task[1])
+        if self._of_gateway.fullmatch(topic):
+            return Form.HOME, 0
         if capability := self._of_capability.fullmatch(topic):
             return Form.TASK, int(capability[1])
         raise BadInput(

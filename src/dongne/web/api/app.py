@@ -21,6 +21,8 @@ from dongne.web.api.data import Data, data_operations
 from dongne.web.api.description import document
 from dongne.web.api.description.document import Description
 from dongne.web.api.events import Events
+from dongne.web.api.homes import ROOT as HOMES
+from dongne.web.api.homes import HomesApi
 from dongne.web.api.http import (
     OPEN,
     SINGLE_PATH,
@@ -63,6 +65,7 @@ class Api:
         self._data = Data(context)
         self._batches = Batches(context, self.changer, self._reads.answer)
         self.events = Events(context)
+        self._homes = HomesApi(context, context.gateways) if context.gateways else None
         self._webhooks = WebhookApi(context, context.webhooks) if context.webhooks else None
         self._started_us = context.store.clock.now_us()
         self.description = Description(
@@ -129,6 +132,8 @@ class Api:
             await self._sensorthings(scope, receive, send, path[len(ROOT) :].strip("/"))
         elif self._webhooks is not None and (path == HOOKS or path.startswith(HOOKS + "/")):
             await self._webhooks.answer(scope, receive, send, path.removeprefix(HOOKS))
+        elif self._homes is not None and path == HOMES:
+            await self._homes.answer(scope, receive, send)
         elif method not in READ:
             raise WrongMethod(method, READ)
         elif path.startswith("/api/"):

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Seque
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.webhooks import Webhooks
 from dongne.methods.intervals import Grouping
 from dongne.model.access import PUBLIC, Sight
@@ -116,4 +117,5 @@ class ApiContext:
     mqtt_endpoints: tuple[str, ...] = ()
     rates: Rates = field(default_factory=Rates)
     webhooks: Webhooks | None = None
+    gateways: GatewayDesk | None = None
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.mqtt import wire
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.listener import packets
@@ -76,6 +77,10 @@ class MqttListener:
         self._tokens_at_s = self._saved_at_s = 0.0
 
     # --- from any thread
+
+    def hear_homes(self, desk: GatewayDesk) -> None:
+        """Takes in what gateways of homes say. To be called before `start`."""
+        self._reception.hear_homes(desk)
 
     def start(self) -> None:
         """From here on clients are answered."""
