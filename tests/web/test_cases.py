@@ -10,15 +10,19 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from little_city import BIN, FULL_BIN, NOW, Browser, LittleCity, open_little_city
+from little_city import BIN, CONFIG, FULL_BIN, NOW, Browser, LittleCity, open_little_city
 
 from dongne.model.access import PUBLIC, Access, Sight
 from dongne.model.cases import Case, CaseEvent
+from dongne.model.duty import Member, Shift, Unit
 from dongne.model.records import RecordKind
+from dongne.runtime.deadlines import Deadlines
 from dongne.runtime.ports import CaseFilter, Entry, Transaction
+from dongne.runtime.roster import Roster
 from dongne.runtime.wanted import WantedCases
 from dongne.web.api.events import read_events
 
+ENGLISH = {"accept-language": "en"}
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
@@ -224,6 +228,62 @@ def test_feeds_hold_the_open_cases_as_atom_and_as_json(guarded: LittleCity) -> N
         assert entries[address].findtext(f"{ATOM}title") == items[address]["title"]
         updated = [entry.findtext(f"{ATOM}updated") or "" for entry in entries.values()]
         assert updated == sorted(updated, reverse=True) and root.findtext(f"{ATOM}updated") == updated[0]
+
+
+ROSTER = Roster(
+    {
+        "desk": Unit(
+            name={"ko": "상황실", "en": "Care desk"}, next="chief", shifts=(Shift(people=("aino",), start="13:00", end="15:00"),)
+        ),
+        "chief": Unit(name={"en": "Chief"}, shifts=(Shift(people=("kim",), days=("mon",), start="08:00", end="16:00"),)),
+    },
+    {
+        "aino": Member(id="aino", name="Aino Laine", simulated=True, addresses=(("sms", "+99950100"),)),
+        "kim": Member(id="kim", name="Kim Jiwoo", simulated=True),
+    },
+    CONFIG.zone_info,
+)  # fmt: skip
+
+
+def test_the_roster_says_who_is_there_now_and_in_the_week_to_come_to_staff_alone(tmp_path: Path) -> None:
+    guarded_at = "0.0.0.0"
+    with (
+        open_little_city(tmp_path / "store", guarded_at=guarded_at, roster=ROSTER) as city,
+        visiting(city, "operator") as operator,
+        visiting(city) as nobody,
+    ):
+        page = operator.get("/cases/roster").text
+        desk, chief = page.split('id="unit-')[1:]
+        assert "Care desk" in desk and "Now: Aino Laine" in desk and "goes to: Chief" in desk
+        assert re.search(r"Now: <b[^>]*>.*nobody", chief) and "Kim Jiwoo" in chief
+        assert desk.count("<li>") == 15, "two turns a day, and the rest of this one"
+        assert "invented" in page and "+9995" not in page
+        assert nobody.get("/cases/roster").status_code == 401
+        case = open_case(city, "whose", unit="desk")
+        form = operator.get(f"/cases/{case}").text
+        offered = re.findall(r'<option value="([^"]+)">([^<]*)</option>', form[form.index('id="people"') :])
+        assert offered[:2] == [("Aino Laine", "Care desk · on duty"), ("Kim Jiwoo", "Chief")]
+        assert "Aino Laine" not in nobody.get(f"/cases/{case}").text and "Care desk" in nobody.get("/cases").text
+
+
+def test_a_deadline_that_passed_is_shown_in_the_inbox_the_history_and_the_feeds(tmp_path: Path) -> None:
+    with (
+        open_little_city(tmp_path / "store", roster=ROSTER) as city,
+        contextlib.closing(Browser(city, **ENGLISH)) as browser,
+    ):
+        case = open_case(city, "late", due=NOW - timedelta(hours=1), unit="desk")
+        deadlines = Deadlines(city.store, ROSTER.next_unit)
+        while deadlines.step():
+            pass
+        assert actions(city, case) == ["open", "overdue"]
+        shown = city.store.get_case(case)
+        assert (shown.unit, shown.rank) == ("chief", 5)
+        page = browser.get(f"/cases/{case}").text
+        assert "Its time was over" in page and "Chief" in page and "overdue:" in page
+        assert "by the clock" in page
+        (item,) = [x for x in browser.get("/cases.json").json()["items"] if x["id"].endswith(f"/cases/{case}")]
+        assert item["_dongne"]["overdue"] == item["_dongne"]["due"] and "overdue" in item["content_text"]
+        assert step(browser, case, "overdue").status_code == 409, "only the clock says so"
 
 
 def test_a_case_closed_more_than_its_thing_is_hidden_with_every_link_to_it(tmp_path: Path) -> None:

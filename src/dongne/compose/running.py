@@ -7,26 +7,31 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from dongne.adapters import basemap
 from dongne.adapters.clock import wall_us
 from dongne.adapters.mqtt import MqttAdapter, MqttConfig, parse_address
+from dongne.adapters.people import load_people
 from dongne.adapters.replayer import Replayer
 from dongne.adapters.streaming import build_feeds
 from dongne.compose.folder import forget
+from dongne.compose.following import start_following
 from dongne.compose.homes import HomeSide, part
 from dongne.compose.opened import OpenCity, Report, RunOptions, take_file_settings
 from dongne.model.errors import DongneError
 from dongne.model.who import Audit, Who, unwritten
 from dongne.runtime.confirming import Confirmer
+from dongne.runtime.deadlines import Deadlines
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
 from dongne.runtime.ledger import STREAMS
 from dongne.runtime.registry import find_simulator, load_all
+from dongne.runtime.roster import Roster
 
 log = logging.getLogger("dongne")
 LEAVE_S = 1.0  # for what runs beside; it is made such that it may be broken off anywhere
@@ -46,7 +51,7 @@ class RunningCity:
         self.audit: Audit = unwritten  # whoever serves the city has one
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._confirming: threading.Thread | None = None
+        self._followers: list[threading.Thread] = []
         self._drawing: threading.Thread | None = None
         self.mqtt: MqttAdapter | None = None
         self.homes: HomeSide | None = None
@@ -59,6 +64,8 @@ class RunningCity:
             raise
 
     def _prepare(self, report: Report) -> None:
+        people = load_people(self.opened.city_folder, self.options.folder)
+        self.roster = Roster(self.config.units, people, self.config.zone_info)
         services, answers = load_all(self.config.services)
         services, personal = part(services)
         if personal:
@@ -101,10 +108,15 @@ class RunningCity:
         """What streams in is written from here on."""
         self._thread = threading.Thread(target=self._stream, name="streams", daemon=True)
         self._thread.start()
-        self._confirming = threading.Thread(target=self._confirm, name="tasks", daemon=True)
-        self._confirming.start()
+        follow = partial(start_following, stopping=self._stopping)
+        self._followers = [
+            follow("tasks", lambda: Confirmer(self.store), self.store),
+            follow("deadlines", lambda: Deadlines(self.store, self.roster.next_unit), self.store),
+        ]
         if self.homes is not None:
             self.homes.start()
+            homes = self.homes.store
+            self._followers.append(follow("deadlines of homes", lambda: Deadlines(homes, self.roster.next_unit), homes))
             if self.mqtt is not None:
                 self.mqtt.hear_homes(self.homes.gateways)
         if self.mqtt is not None:
@@ -122,22 +134,6 @@ class RunningCity:
                 log.exception("what streams in has failed; tried again")
                 wait_s = 10.0
             self._stopping.wait(wait_s)
-
-    def _confirm(self) -> None:
-        """Tasks are done when an Observation shows it, and expire when their time is over."""
-        confirmer: Confirmer | None = None
-        while not self._stopping.is_set():
-            try:
-                confirmer = confirmer or Confirmer(self.store)
-                if not confirmer.step():
-                    self.store.wait_beyond(confirmer.position, 0.5)
-                continue
-            except DongneError as error:
-                log.warning("what becomes of Tasks has to wait: %s", error.message)
-            except Exception:  # a fault with one Task must not end all for good
-                log.exception("what becomes of Tasks could not be worked out; tried again")
-            confirmer = None  # it starts anew from what is stored
-            self._stopping.wait(2.0)
 
     @property
     def basemap(self) -> Path:
@@ -157,7 +153,7 @@ class RunningCity:
         if self.mqtt is not None:
             self.mqtt.close()
         until_s = time.monotonic() + LEAVE_S
-        for thread in (self._thread, self._confirming, self._drawing):
+        for thread in (self._thread, *self._followers, self._drawing):
             if thread is not None:
                 thread.join(max(0.0, until_s - time.monotonic()))
         self.runtime.close()

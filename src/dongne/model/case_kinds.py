@@ -13,7 +13,8 @@ from dongne.model.errors import BadInput, BadSetup, Conflict
 from dongne.model.who import Right
 
 OPEN, MERGE, MERGED, REOPEN = "open", "merge", "merged", "reopen"
-STAYING = frozenset({"note", "assign", "update", "link", "unlink"})
+OVERDUE, ATTACH = "overdue", "attach"
+STAYING = frozenset({"note", "assign", "update", "link", "unlink", OVERDUE, ATTACH})
 """Steps of every kind that leave the state as it is: in each open state, the two of links also in closed ones, as the other
 end of a link may be closed."""
 LINKING = frozenset({"link", "unlink"})

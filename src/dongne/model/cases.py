@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from dongne.model.case_kinds import (
+    ATTACH,
     CASE_KINDS,
     LOWEST_PRIORITY,
     MERGE,
     MERGED,
     OPEN,
+    OVERDUE,
     CaseKind,
     get_case_kind,
     kind_of,
@@ -40,13 +42,26 @@ class CaseLink(msgspec.Struct, frozen=True):
     key: str
 
 
+class Attachment(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A picture or document of a Case. `sha256` is of the bytes as they are kept, `name` what it was called where it came from;
+    `width_px` and `height_px` are of a picture. `about` says in words what is to be seen."""
+
+    sha256: str
+    media_type: str
+    size_bytes: int
+    name: str = ""
+    about: str = ""
+    width_px: int = 0
+    height_px: int = 0
+
+
 class CaseEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One step in the life of a Case.
 
     `key` is the lasting identity ("smart_bins/17/work_order/collect/round 3"): opening a key twice opens it once.
     `name` is the sort within the kind; words for people come from the catalogue under "<service>.<name>" with
     `values` filled in. `by` is "service:<id>" or who did it. `time` is the instant it is about, UTC. What is left out stays as
-    it was; an `assign` says both `unit` and `assignee`. `access` closes it more than its Thing. `expects` is how many events
+    it was; an `assign` says both `unit` and `assignee`. An `overdue` is about the deadline that passed: its `time`. `access` closes it more than its Thing. `expects` is how many events
     the Case must have before this one; it is not kept.
     """
 
@@ -71,11 +86,12 @@ class CaseEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     merged_into: str = ""
     access: str = ""  # the store says it with each event of a Case that has one
     expects: int = 0
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A Case as it is now. `id` is the number of the record which opened it; `respond_by` is when it must have left its state.
-    `cause` is why it is closed; `merged_into` the key of the one that goes on instead."""
+    `overdue` is the last deadline that passed; `cause` is why it is closed; `merged_into` the key of the one that goes on instead."""
 
     id: int
     key: str
@@ -99,6 +115,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[CaseLink, ...] = ()
     merged_into: str = ""
     access: str = ""
+    overdue: datetime | None = None
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def is_closed(self) -> bool:
@@ -114,6 +132,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def deadline(self) -> datetime | None:
         """When the next thing must have happened to it: it is done, or out of its state."""
         return min((at for at in (self.due, self.respond_by) if at is not None), default=None)
+
+    @property
+    def next_deadline(self) -> datetime | None:
+        """The first deadline that has not passed, as far as anybody said; None where there is none, or it is closed."""
+        there = [
+            at for at in (self.due, self.respond_by) if at is not None and (self.overdue is None or at > self.overdue)
+        ]
+        return None if self.is_closed else min(there, default=None)
 
 
 def apply_event(
@@ -160,6 +186,12 @@ def _opened(kind: CaseKind, event: CaseEvent, number: int) -> tuple[Case, CaseEv
 def _check_step(kind: CaseKind, case: Case, event: CaseEvent) -> None:
     kind.check_cause(event.action, event.cause)
     check_priority(event.priority)
+    if event.action == OVERDUE and event.time != case.next_deadline:
+        raise Conflict(
+            f"no deadline of the case is at {event.time.isoformat()}, or it was said already", reason="overdue"
+        )
+    if event.action == ATTACH and not event.attachments:
+        raise BadInput("to attach says what", reason="attachments")
     if event.action == MERGE and event.merged_into in ("", case.key):
         raise BadInput("a case is merged into another one; say which", reason="merge")
     for link in event.links:
@@ -183,11 +215,15 @@ def _moved(kind: CaseKind, case: Case, event: CaseEvent) -> Case:
         links = tuple(link for link in links if link not in event.links)
     else:
         links += tuple(link for link in event.links if link not in links)
-    is_assigned, is_moved = event.action == "assign", event.state != case.state
+    is_overdue, is_moved = event.action == OVERDUE, event.state != case.state
+    is_assigned = event.action == "assign" or (is_overdue and bool(event.unit))
+    respond_by = (
+        kind.respond_by(event.state, event.time) if is_moved or (is_overdue and event.unit) else case.respond_by
+    )
     return msgspec.structs.replace(
         case,
         state=event.state,
-        changed=event.time,
+        changed=max(case.changed, event.time) if is_overdue else event.time,
         values={**case.values, **event.values},
         due=event.due or case.due,
         severity=event.severity or case.severity,
@@ -196,11 +232,13 @@ def _moved(kind: CaseKind, case: Case, event: CaseEvent) -> Case:
         unit=event.unit if is_assigned else event.unit or case.unit,
         assignee=event.assignee if is_assigned else event.assignee or case.assignee,
         priority=case.priority if event.priority is None else event.priority,
-        respond_by=kind.respond_by(event.state, event.time) if is_moved else case.respond_by,
+        respond_by=respond_by,
         cause=event.cause if is_moved else case.cause,
         links=links,
         merged_into=event.merged_into if is_moved else case.merged_into,
         access=event.access,
+        overdue=event.time if is_overdue else case.overdue,
+        attachments=(*case.attachments, *event.attachments),
     )
 
 

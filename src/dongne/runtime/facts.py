@@ -20,6 +20,7 @@ from dongne.model.times import from_us
 from dongne.runtime.runner import Emitted
 from dongne.runtime.service import Alert, Command, Notify, Open, Result, Start, Step, TakeBack, TaskUpdate, WorkOrder
 
+DEADLINES = "deadlines"  # the origin of what is said of a Case whose deadline passed
 TASKING = "tasking"  # the origin of what becomes of Tasks by itself: confirmed, expired
 
 
@@ -239,7 +240,7 @@ class Telling:
             self._changes_notice(msgspec.msgpack.decode(record.body, type=NoticeEvent), record.number)
         if record.kind is RecordKind.TASK and record.origin in ("", TASKING):
             self._changes_task(msgspec.msgpack.decode(record.body, type=TaskEvent), record.number)
-        if record.kind is RecordKind.CASE and not record.origin:
+        if record.kind is RecordKind.CASE and record.origin in ("", DEADLINES):
             event = msgspec.msgpack.decode(record.body, type=CaseEvent)
             self._changes(event, record.number, is_stored=True)
 

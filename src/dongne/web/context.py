@@ -4,6 +4,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from dongne.adapters.sources import Source
 from dongne.adapters.webhooks import Webhooks
@@ -12,6 +13,7 @@ from dongne.model.access import Sight
 from dongne.model.city import CityConfig
 from dongne.model.who import BENCH, Who
 from dongne.runtime.ports import Runtime, Store
+from dongne.runtime.roster import Roster
 from dongne.web.api.context import Select
 from dongne.web.api.rates import Rates
 from dongne.web.texts import Texts
@@ -62,6 +64,7 @@ class WebContext:
     wall clock. `lab` works what-ifs out; without it there are none. `basemap` is where
     the PMTiles file of the map is once it is made. `gate` knows who asks, `rates` how much they may.
     `webhooks` are the city's; `status(sight)` is what the API says at /status.
+    `roster` knows who is on duty.
     `select` reads what the API reads; without it the catalogue says nothing of completeness. `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
     map).
     """
@@ -81,4 +84,5 @@ class WebContext:
     rates: Rates = field(default_factory=Rates)
     webhooks: Webhooks | None = None
     status: Callable[[Sight], dict[str, Any]] | None = None
+    roster: Roster = field(default_factory=lambda: Roster({}, {}, ZoneInfo("UTC")))
     node_modules: Path = NODE_MODULES

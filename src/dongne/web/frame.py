@@ -155,6 +155,11 @@ class Page:
         """What a Thing is called in this language."""
         return self.names.thing(thing)
 
+    def unit_name(self, unit: str) -> str:
+        """What a unit that Cases are with is called; one that is not in the roster is called as somebody wrote it."""
+        known = self.context.roster.units.get(unit)
+        return unit if known is None else known.name.get(self.language) or unit
+
     @staticmethod
     def us(instant: datetime) -> int:
         """Microseconds of an instant, for `age`."""

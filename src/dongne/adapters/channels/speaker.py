@@ -2,10 +2,8 @@
 receipt; whether anybody heard it is not known."""
 
 import asyncio
-import os
 import re
 import shutil
-import signal
 from contextlib import suppress
 
 from dongne.adapters.channels.post import GONE, Gateway, outcome_of
@@ -77,15 +75,14 @@ def missing(program: str) -> str:
 async def _run(command: list[str], given: bytes) -> bytes:
     """What the process writes. Raises BadInput with what it complains of; it ends where nobody waits any more."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )  # fmt: skip
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
     try:
         written, complained = await process.communicate(given)
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # and what it has begun
+                process.kill()
             await process.wait()
     if process.returncode:
         raise BadInput(f"{command[0]} ended with {process.returncode}: {complained[:200].decode('utf-8', 'replace')}")

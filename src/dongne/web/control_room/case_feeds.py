@@ -36,12 +36,15 @@ def item_of(page: Page, case: Case) -> json_feed.Item:
         say("case.priority", rank=case.rank),
     ]
     if case.unit:
-        parts.append(case.unit)
-    if case.deadline:
+        parts.append(page.unit_name(case.unit))
+    if case.deadline and case.deadline == case.overdue:
+        parts.append(say("case.late", due=case.deadline))
+    elif case.deadline:
         parts.append(say("case.due", due=case.deadline))
     more: dict[str, Any] = {
         "key": case.key, "kind": case.kind, "state": case.state, "priority": case.rank, "severity": case.severity,
         "unit": case.unit, "thing": case.thing, "due": format_instant(case.deadline) if case.deadline else None,
+        "overdue": format_instant(case.overdue) if case.overdue else None,
     }  # fmt: skip
     return json_feed.Item(
         address=f"{page.base_url}/cases/{case.id}", title=page.names.case(case), text=" · ".join(parts),

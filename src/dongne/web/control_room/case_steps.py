@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from dongne.model.case_kinds import CASE_KINDS, MERGE, MERGED, REOPEN, kind_of
+from dongne.model.case_kinds import ATTACH, CASE_KINDS, MERGE, MERGED, OVERDUE, REOPEN, kind_of
 from dongne.model.cases import RELATIONS, Case, CaseEvent, CaseLink
 from dongne.model.errors import BadInput, Conflict, NotFound
 from dongne.model.records import RecordKind
@@ -19,6 +19,7 @@ from dongne.runtime.ports import Entry, Transaction
 from dongne.web.control_room.cases import OFFERED_RELATIONS, case_page, say_by
 from dongne.web.frame import Page, is_id, open_page, read_form
 
+NOT_BY_FORM = {"update", OVERDUE, ATTACH}  # for services and the clock; what is attached comes with its file
 NOTE_LENGTH = 500
 WHO_LENGTH = 80
 
@@ -44,7 +45,7 @@ async def take_step(request: Request) -> Response:
     if is_id(known) and int(known) != case.events:
         return await asyncio.to_thread(_stale, page, case.id, int(known), form)
     try:
-        if action not in kind.list_actions(case.state) or action == "update":
+        if action not in kind.list_actions(case.state) or action in NOT_BY_FORM:
             raise Unfit(page.words.say("case.conflict", step=page.names.case_word(case.kind, "step", action)), 409)
         events = await asyncio.to_thread(list_events, page, case, form)
         entries = [Entry(RecordKind.CASE, msgspec.msgpack.encode(event)) for event in events]

@@ -6,10 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dongne.model.case_kinds import CASE_KINDS, LINKING, MERGE, STAYING, kind_of
+from dongne.model.case_kinds import CASE_KINDS, LINKING, MERGE, OVERDUE, STAYING, kind_of
 from dongne.model.cases import Case, CaseEvent, chain_hash
 from dongne.model.times import to_us
 from dongne.runtime.ports import CaseFilter
+from dongne.web.control_room.roster import list_people
 from dongne.web.frame import Page, is_id, open_page, render
 
 PER_PAGE = 50
@@ -63,9 +64,9 @@ def name_state(page: Page, state: str, kind: str = "") -> str:
 
 
 def list_units(page: Page) -> list[str]:
-    """The units that open Cases are with."""
+    """The units of the roster, and those that open Cases are with."""
     cases = page.seen.list_cases(CaseFilter(is_open=True, limit=MOST_UNITS, urgent_first=True))
-    return sorted({case.unit for case in cases if case.unit})
+    return sorted({*page.context.roster.units, *(case.unit for case in cases if case.unit)})
 
 
 def is_late(page: Page, case: Case) -> bool:
@@ -117,7 +118,7 @@ def case_page(
         saved=page.request.query_params.get("saved", ""), kept={**EMPTY, **(kept or {})}, changed=events[since:] if since else [],
         relations=OFFERED_RELATIONS, units=list_units(page) if forms else [], others=list_others(page, case) if forms else [],
         merged=page.seen.find_case(case.merged_into) if case.merged_into else None, is_form=FORMS.__contains__,
-        word=partial(page.names.case_word, case.kind),
+        people=list_people(page) if "assign" in forms else [], word=partial(page.names.case_word, case.kind),
     )  # fmt: skip
 
 
@@ -139,6 +140,8 @@ def list_others(page: Page, case: Case) -> list[Case]:
 def say_who(page: Page, event: CaseEvent) -> str:
     """Who took a step."""
     kind, _, name = event.by.partition(":")
+    if event.action == OVERDUE:
+        return page.words.say("case.by_clock")
     if kind == "service":
         return page.words.say("case.by_service", service=page.names.service(name))
     return event.by or page.words.say("case.by_nobody")
