@@ -26,8 +26,8 @@ from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Entry, Transaction
 from dongne.stores.access import AccessBook
 from dongne.stores.embedded import EmbeddedStore
-from dongne.stores.embedded.lanes import MAX_WAITING_ROWS
 from dongne.stores.embedded.select import Selector
+from dongne.stores.lanes import MAX_WAITING_ROWS
 from dongne.stores.webhooks import WebhookFile
 from dongne.web.api import ApiContext, append_protocol, create_api
 from dongne.web.server import Server

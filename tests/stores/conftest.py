@@ -17,10 +17,12 @@ from dongne.model.records import ObservationBatch, ObservationExtra, RecordKind,
 from dongne.model.tasks import TaskEvent
 from dongne.runtime.ports import Clock, Entry, Lane, Store, Transaction
 from dongne.stores.embedded import EmbeddedStore
+from dongne.stores.sealed import SealedStore
 
 STORES: dict[str, Callable[[Path, Clock], Store]] = {
     "embedded": EmbeddedStore.open,
     "embedded without a thread for history": lambda folder, clock: EmbeddedStore.open(folder, clock, follow=False),
+    "sealed": SealedStore.open,
 }
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -17,7 +17,8 @@ from dongne.model.entities import EntityType as Type
 from dongne.model.errors import BadInput, BadSetup, RetryLater
 from dongne.model.records import ObservationExtra, RecordKind, Removal
 from dongne.runtime.ports import Transaction
-from dongne.stores.embedded import EmbeddedStore, compaction, lanes
+from dongne.stores import lanes
+from dongne.stores.embedded import EmbeddedStore, compaction
 
 
 class Now:

@@ -65,6 +65,7 @@ class MailChannel:
 def write(message: Message, sender: str, domain: str) -> EmailMessage:
     """The mail. Its Message-ID follows from the message's id, so that a mailbox knows a repeat."""
     mail = EmailMessage()
+    mail.set_content(f"{message.text}\n\n{message.answer_url}\n" if message.answer_url else f"{message.text}\n")
     mail["From"] = sender
     mail["To"] = message.to
     mail["Subject"] = " ".join(message.subject.split())
@@ -75,7 +76,6 @@ def write(message: Message, sender: str, domain: str) -> EmailMessage:
     if message.urgent:
         mail["Importance"] = "high"
         mail["X-Priority"] = "1"
-    mail.set_content(f"{message.text}\n\n{message.answer_url}\n" if message.answer_url else f"{message.text}\n")
     return mail
 
 

@@ -2,8 +2,10 @@
 receipt; whether anybody heard it is not known."""
 
 import asyncio
+import os
 import re
 import shutil
+import signal
 from contextlib import suppress
 
 from dongne.adapters.channels.post import GONE, Gateway, outcome_of
@@ -75,14 +77,15 @@ def missing(program: str) -> str:
 async def _run(command: list[str], given: bytes) -> bytes:
     """What the process writes. Raises BadInput with what it complains of; it ends where nobody waits any more."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
     try:
         written, complained = await process.communicate(given)
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # and what it has begun
             await process.wait()
     if process.returncode:
         raise BadInput(f"{command[0]} ended with {process.returncode}: {complained[:200].decode('utf-8', 'replace')}")

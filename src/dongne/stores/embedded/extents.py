@@ -16,8 +16,8 @@ from dongne.model.entities import EntityType
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
 from dongne.runtime.ports import Store
-from dongne.stores.embedded.latest import FEW
 from dongne.stores.embedded.links import OBSERVATION_TABLES
+from dongne.stores.latest import FEW
 
 Periods = tuple[list[int], list[int], list[int]]  # ids of Datastreams, from, to in microseconds
 NONE = np.iinfo(np.int64).max  # "no first one yet"; its negative: "no last one yet"

@@ -1,53 +1,31 @@
 """The embedded store as the rest of Dongne sees it (`runtime.ports.Store`)."""
 
 import logging
-import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import duckdb
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.cases import Case, CaseEvent
-from dongne.model.entities import EntityType
-from dongne.model.errors import DongneError, NotFound
+from dongne.model.errors import DongneError
 from dongne.model.graph import ThingGraph
-from dongne.model.notices import Notice
-from dongne.model.records import Correction, JobResult, ObservationExtra, Record, RecordKind, decode_batch, encode_batch
-from dongne.model.tasks import Task
-from dongne.runtime.manifest import define_case_kinds
-from dongne.runtime.ports import (
-    CaseFilter,
-    Clock,
-    Lane,
-    LatestValue,
-    NoticeFilter,
-    Receipt,
-    StateRow,
-    Transaction,
-)
-from dongne.stores.effects import Draft, batch_of_correction
+from dongne.runtime.ports import Clock
+from dongne.stores.base import SequenceStore
+from dongne.stores.effects import Draft
 from dongne.stores.embedded.archive import Archive
 from dongne.stores.embedded.counters import count_all
 from dongne.stores.embedded.history import History
-from dongne.stores.embedded.hold import hold_folder
-from dongne.stores.embedded.lanes import MAX_WAITING_ROWS, Door, OnCommit
-from dongne.stores.embedded.latest import LatestValues
-from dongne.stores.embedded.removals import Removals
 from dongne.stores.embedded.truth import Truth
-from dongne.stores.embedded.writer import Writer
+from dongne.stores.lanes import MAX_WAITING_ROWS
+from dongne.stores.writer import Writer
 
 log = logging.getLogger(__name__)
-Listener = Callable[[Sequence[Record]], None]
 
 
-class EmbeddedStore:
+class EmbeddedStore(SequenceStore):
     """One city's data in one folder, open in one process. `docs/store.md` says what lies where."""
 
     def __init__(
@@ -60,27 +38,14 @@ class EmbeddedStore:
         keep_latest_every_s: float = 30.0,
         max_waiting_rows: int = MAX_WAITING_ROWS,
     ) -> None:
-        define_case_kinds()
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.clock = folder, clock
-        self._lock_file = hold_folder(folder)
-        self._truth = Truth(folder / "truth.db")
+        super().__init__(folder, clock, lambda: Truth(folder / "truth.db"))
+        self._truth = cast("Truth", self._base)
         self.graph = ThingGraph(self._truth.list_entities())
-        self._last_ids = self._truth.last_ids()
-        self._ids_lock = threading.Lock()
-        self._removals = Removals(self._truth.list_removals())
-        self._corrections = {found.number: found for _, found in self._truth.list_corrections()}
-        self._removals.add_corrected(self._corrections)
-        self._latest = LatestValues()
-        self._listeners: list[Listener] = []
-        self._moved = threading.Condition()
-        self._first, self._head, _ = self._truth.ends()
         self._kept = self._fold_latest()
         self.history = History(
             folder / "history.duckdb", self._truth, self.head, follow=follow, memory_limit=history_memory
         )
         self._archive = Archive(folder / "days", self.history)
-        self._listeners_dropped = 0
         self._writer = Writer(
             self._truth,
             clock,
@@ -89,7 +54,6 @@ class EmbeddedStore:
             keep_every_s=keep_latest_every_s,
             max_rows=max_waiting_rows,
         )
-        self._is_closed = False
 
     @classmethod
     def open(
@@ -117,64 +81,8 @@ class EmbeddedStore:
             max_waiting_rows=max_waiting_rows,
         )
 
-    def close(self) -> None:
-        """Everything durable and released. May be called twice."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._writer.close()
-            self.history.close()
-            self._truth.close()
-            os.close(self._lock_file)
-
-    # writing
-    def submit(self, transaction: Transaction, lane: Lane = Lane.NORMAL) -> Future[Receipt]:
-        """Its receipt once it is durable. The future raises RetryLater (queue full, disk full), Conflict or BadInput."""
-        future: Future[Receipt] = Future()
-
-        def done(outcome: Receipt | Exception) -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
-
-        try:
-            self._writer.put(transaction, done, lane)
-        except DongneError as error:
-            future.set_exception(error)
-        return future
-
-    def submit_soon(
-        self, transaction: Transaction, done: Callable[[Receipt | Exception], None], lane: Lane = Lane.NORMAL
-    ) -> None:
-        """The same for many small ones: `done` is called in the writer's thread. Raises RetryLater when the queue is
-        full, BadInput for a single Observation that can't be stored. For single Observations `open_door` is quicker."""
-        self._writer.put(transaction, done, lane)
-
-    def open_door(self, on_commit: OnCommit, lane: Lane = Lane.NORMAL) -> Door:
-        """The quickest way in for single Observations, with one call back per commit; see Door."""
-        return self._writer.open_door(on_commit, lane)
-
-    def append_observation(
-        self,
-        datastream: int,
-        time_us: int,
-        result: float,
-        extra: ObservationExtra | None,
-        done: Callable[[Receipt | Exception], None],
-    ) -> None:
-        """A single Observation in the NORMAL lane, with a call back of its own in the writer's thread. Raises RetryLater
-        and BadInput like `Door.append`, which is the same with one call back per commit: use that on hot paths."""
-        self._writer.append(datastream, time_us, result, extra, done)
-
-    def new_id(self, kind: EntityType) -> int:
-        """A fresh id. One that was given but never stored is given again after a restart; nobody has seen it."""
-        if kind is EntityType.MULTI_DATASTREAM:
-            kind = EntityType.DATASTREAM  # they share their ids
-        with self._ids_lock:
-            self._last_ids[kind] = found = self._last_ids.get(kind, 0) + 1
-            return found
+    def _close_more(self) -> None:
+        self.history.close()
 
     # the writer's thread, after a commit
     def _committed(self, draft: Draft) -> None:
@@ -183,39 +91,18 @@ class EmbeddedStore:
         finally:  # whatever happens in memory: it is in the file, so the head moves and history gets it
             if draft.written:
                 self.history.put(draft.written)
-                with self._moved:
-                    self._head = draft.next - 1
-                    self._moved.notify_all()
+                self._move_head(draft)
         if draft.removals or draft.corrections:
             self._recompute_latest(draft)
         if draft.written:
             self._tell([written.record for written in draft.written])
 
-    def _take_in(self, draft: Draft) -> None:
-        """What is kept in memory."""
-        self._removals.add(draft.removals)
-        if draft.corrections:
-            self._corrections |= {found.number: found for _, found in draft.corrections}
-            self._removals.add_corrected(found.number for _, found in draft.corrections)
+    # the latest values
+    def _take_latest(self, draft: Draft) -> None:
         for written in draft.written:
             if written.batch is not None:
                 self._latest.update(written.record.number, written.batch)
-        if draft.entities:
-            self.graph.apply(draft.entities)
-            with self._ids_lock:
-                for kind, last in draft.ids.items():
-                    self._last_ids[kind] = max(last, self._last_ids.get(kind, 0))
 
-    def _tell(self, records: list[Record]) -> None:
-        for listener in tuple(self._listeners):
-            try:
-                listener(records)
-            except Exception:  # one broken listener must not stop the others
-                log.exception("a listener of the sequence raised and is dropped")
-                self._listeners_dropped += 1
-                self._unsubscribe(listener)
-
-    # the latest values
     def _fold_latest(self) -> int:
         """Loads the checkpoint and folds what came after it; returns the position of the checkpoint."""
         position = int(self._truth.meta("latest_position") or 0)
@@ -242,14 +129,6 @@ class EmbeddedStore:
             self._latest.changed_again([chunk for chunk, _ in chunks])
             raise
 
-    def _touched(self, removals: Sequence[tuple[int, Any]], corrections: Sequence[tuple[int, Correction]]) -> set[int]:
-        """The Datastreams whose latest value may have been taken out, or corrected."""
-        touched = {removal.datastream for _, removal in removals if removal.datastream is not None}
-        touched |= {found.datastream for _, found in corrections}
-        numbers = [number for _, removal in removals for number in removal.numbers]
-        numbers += [found.number for _, found in corrections]
-        return touched | set(self._latest.of_numbers(numbers))
-
     def _recompute_latest(self, draft: Draft) -> None:
         """From history, which is quick; from the sequence where history can't follow."""
         touched = self._touched(draft.removals, draft.corrections)
@@ -259,130 +138,6 @@ class EmbeddedStore:
         except (DongneError, duckdb.Error):
             log.exception("history gave no latest values after a removal; the sequence is read instead")
             self._scan_latest(touched)
-
-    def _scan_latest(self, streams: set[int]) -> None:
-        """The latest of these from the whole sequence."""
-        if not streams:
-            return
-        for stream in streams:
-            self._latest.replace(stream, None)
-        for found in self._corrections.values():
-            if found.datastream in streams and not self._removals.took(found.number, found.datastream):
-                self._latest.update(found.number, batch_of_correction(found))
-        wanted = np.fromiter(streams, np.int32)
-        for number, batch in self._truth.iterate_batches():
-            kept = np.isin(batch.datastream, wanted)
-            still_there = self._removals.kept(number, batch)
-            self._latest.update(number, batch, kept if still_there is None else kept & still_there)
-
-    def latest(self, datastream: int) -> LatestValue | None:
-        """The newest by phenomenonTime, the higher number where equal."""
-        return self._latest.find(datastream)
-
-    def latest_of(
-        self, datastreams: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Numbers, times (microseconds) and results; number 0 where a Datastream has none."""
-        return self._latest.find_many(datastreams)
-
-    # the sequence
-    def head(self) -> int:
-        """The last number given; 0 when empty."""
-        return self._head
-
-    def first(self) -> int:
-        """The first number the sequence still has."""
-        return self._first
-
-    def read(
-        self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
-    ) -> list[Record]:
-        """Up to `limit` records whose first number is > `after` (and <= `until`), in order; only these kinds, where given."""
-        return self._truth.read(after, until, limit, kinds)
-
-    def find_number_at(self, at_us: int) -> int:
-        """The last number that arrived before this instant of the city's clock; 0 where there is none."""
-        return self._truth.find_number_at(at_us)
-
-    def wait_beyond(self, number: int, timeout_s: float) -> bool:
-        """Whether the head went beyond `number` within the time."""
-        with self._moved:
-            return self._moved.wait_for(lambda: self._head > number, timeout_s)
-
-    def get_observation(self, number: int) -> tuple[Record, int]:
-        """The record that holds this Observation and its row. Raises NotFound."""
-        record = self._truth.find_record(number)
-        if record is not None and record.kind is RecordKind.OBSERVATIONS:
-            row = number - record.number
-            if corrected := self._corrections.get(number):
-                body = encode_batch(batch_of_correction(corrected))
-                record, row = msgspec.structs.replace(record, number=number, count=1, body=body), 0
-            if not self._removals or not self._removals.took(number, _stream_at(record, row)):
-                return record, row
-        raise NotFound(f"there is no Observation {number}")
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Calls the listener in the writer's thread with the records of each commit, until the returned function is
-        called. A listener that raises is dropped."""
-        self._listeners.append(listener)
-        return lambda: self._unsubscribe(listener)
-
-    def _unsubscribe(self, listener: Listener) -> None:
-        if listener in self._listeners:
-            self._listeners.remove(listener)
-
-    # now
-    def list_cases(self, which: CaseFilter) -> list[Case]:
-        """Newest first."""
-        return self._truth.list_cases(which)
-
-    def get_case(self, case_id: int) -> Case:
-        """Raises NotFound."""
-        found = self._truth.find_case_by_id(case_id)
-        if found is None:
-            raise NotFound(f"there is no case {case_id}")
-        return found
-
-    def find_case(self, key: str) -> Case | None:
-        """By lasting identity."""
-        return self._truth.find_case(key)
-
-    def list_case_events(self, case_id: int) -> list[tuple[int, CaseEvent, str]]:
-        """Number, event and chained hash, oldest first."""
-        return self._truth.list_case_events(case_id)
-
-    def list_notices(self, which: NoticeFilter) -> list[Notice]:
-        """Newest first."""
-        return self._truth.list_notices(which)
-
-    def find_notice(self, key: str) -> Notice | None:
-        """By lasting identity."""
-        return self._truth.find_notice(key)
-
-    def list_tasks(self, thing: int | None = None, is_open: bool | None = None, limit: int = 200) -> list[Task]:
-        """Newest first."""
-        return self._truth.list_tasks(thing, is_open, limit)
-
-    def list_tasks_by_id(self, ids: Sequence[int]) -> list[Task]:
-        """Those of these Tasks that are there, by id."""
-        return self._truth.list_tasks_by_id(ids)
-
-    # services
-    def position(self, reader: str) -> int:
-        """How far this reader of the sequence has come; 0 at the start."""
-        return self._truth.position(reader)
-
-    def list_states(self, service: str) -> list[StateRow]:
-        """All keys of a service."""
-        return self._truth.list_states(service)
-
-    def list_settings(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """(service, level, values in force at that level)."""
-        return self._truth.list_settings()
-
-    def list_assets(self, service: str, job: str | None = None) -> list[tuple[int, JobResult]]:
-        """The newest outcome (a JobResult without error) of each job and Thing, with its version."""
-        return self._truth.list_assets(service, job)
 
     # history
     def series(self, datastream: int, start: datetime, end: datetime) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -411,7 +166,3 @@ class EmbeddedStore:
     def counts(self) -> dict[str, float]:
         """Counters and gauges for the metrics page; `docs/store.md` says what each is."""
         return count_all(self._writer, self.history, self.folder, self._head, self._listeners_dropped)
-
-
-def _stream_at(record: Record, row: int) -> int:
-    return int(decode_batch(record.body, record.count).datastream[row])

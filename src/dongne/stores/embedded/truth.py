@@ -1,23 +1,21 @@
 """The truth: one SQLite file (WAL, synchronous=FULL). It only appends, and looks up by key."""
 
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
 from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import ENTITY_CLASSES, Entity, EntityType, Put
-from dongne.model.errors import BadSetup
 from dongne.model.notices import Notice
 from dongne.model.records import Correction, JobResult, ObservationBatch, Record, RecordKind, Removal, decode_batch
 from dongne.model.tasks import OLD_STATES, Task
 from dongne.runtime.ports import CaseFilter, NoticeFilter, StateRow
 from dongne.stores.effects import Draft, is_open
 from dongne.stores.embedded.truth_tables import LATER, SCHEMA, SCHEMA_VERSION
+from dongne.stores.truth_file import TruthFile
 
 RECORD_COLUMNS = "number, count, kind, at_us, origin, cause, body"
 
@@ -60,53 +58,18 @@ def select_records(
     return sql, (after, last, limit)
 
 
-class Truth:
-    """The file. `write` and `keep_latest` are the writer thread's alone; everything else may be called from any thread
-    and leaves no read transaction open (one would let the WAL grow)."""
+class Truth(TruthFile):
+    """The file, in the clear. See TruthFile for who may call what."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
-        self._own = threading.local()
-        self._readers: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
         self._found: Record | None = None  # the last that was asked for by number
-        self._writer = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=256)
-        for pragma in ("journal_mode=wal", "synchronous=full", "journal_size_limit=67108864", "cache_size=-65536"):
-            self._writer.execute(f"pragma {pragma}").fetchall()
-        self._set_up()
-
-    def _set_up(self) -> None:
-        (version,) = self._writer.execute("pragma user_version").fetchone()
-        if version == 0:
-            identity = f"insert into meta values ('identity', '{uuid4()}')"
-            self._writer.executescript(f"begin; {SCHEMA} {identity}; pragma user_version={SCHEMA_VERSION}; commit;")
-        elif version != SCHEMA_VERSION:
-            raise BadSetup(
-                f"{self.file} has format {version}, this version of Dongne reads {SCHEMA_VERSION}; "
-                "start the version that wrote it, or another folder"
-            )
-        self._writer.executescript(LATER)
-
-    def close(self) -> None:
-        """Empties the WAL into the file and lets go of it."""
-        with self._lock:
-            for reader in self._readers:
-                reader.close()
-            self._readers.clear()
-        self._writer.close()
+        super().__init__(file, SCHEMA, SCHEMA_VERSION, later=LATER)
 
     # writing
     def write(self, draft: Draft) -> None:
         """Everything of the draft, durable when this returns. Raises sqlite3.Error or OSError with nothing written."""
-        connection = self._writer
-        connection.execute("begin immediate")
-        try:
+        with self.writing() as connection:
             self._insert(connection, draft)
-            connection.execute("commit")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("rollback")
-            raise
 
     def _insert(self, connection: sqlite3.Connection, draft: Draft) -> None:
         many = connection.executemany
@@ -176,20 +139,9 @@ class Truth:
 
     def keep_latest(self, position: int, chunks: Sequence[tuple[int, bytes]]) -> None:
         """The checkpoint of the latest values with its position in the sequence."""
-        connection = self._writer
-        connection.execute("begin immediate")
-        try:
+        with self.writing() as connection:
             connection.executemany("insert or replace into latest values (?, ?)", chunks)
             connection.execute("insert or replace into meta values ('latest_position', ?)", (position,))
-            connection.execute("commit")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("rollback")
-            raise
-
-    def set_max_pages(self, pages: int) -> None:
-        """Limits the file to so many pages (0: no limit): a write beyond is refused as on a full disk."""
-        self._writer.execute(f"pragma max_page_count={pages or 4294967294}").fetchall()
 
     # reading: what the writer's thread looks up while it works a Draft out (dongne.stores.effects.Present)
     def find_case(self, key: str) -> Case | None:
@@ -220,25 +172,7 @@ class Truth:
         rows = self.rows("select body from settings where service = ? and level = ?", service, level)
         return _values.decode(rows[0][0]) if rows else {}
 
-    def rows(self, sql: str, *values: Any) -> list[Any]:
-        """All rows of a query, on this thread's read-only connection."""
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            address = f"{self.file.absolute().as_uri()}?mode=ro"
-            connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-            with self._lock:
-                self._readers.append(connection)
-            self._own.connection = connection
-        return connection.execute(sql, values).fetchall()
-
     # the sequence
-    def ends(self) -> tuple[int, int, int]:
-        """First number (1 when empty), last number (0 when empty), and the last instant in microseconds."""
-        rows = self.rows("select number + count - 1, at_us from sequence order by number desc limit 1")
-        if not rows:
-            return 1, 0, 0
-        return self.rows("select min(number) from sequence")[0][0], rows[0][0], rows[0][1]
-
     def read(
         self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
     ) -> list[Record]:
@@ -258,22 +192,6 @@ class Truth:
         self._found = found[0]
         return found[0]
 
-    def find_number_at(self, at_us: int) -> int:
-        """The last number that arrived before this instant; 0 where there is none. By halving: `at_us` never falls."""
-        low, (_, high, _) = 0, self.ends()
-        sql = "select number, count, at_us from sequence where number <= ? order by number desc limit 1"
-        while low < high:  # all numbers up to `low` are before, all above `high` are not
-            middle = (low + high + 1) // 2
-            rows = self.rows(sql, middle)
-            if not rows:
-                return low
-            number, count, then_us = rows[0]
-            if then_us < at_us:
-                low = number + count - 1
-            else:
-                high = number - 1
-        return low
-
     def iterate_batches(self, after: int = 0, records_at_once: int = 1000) -> Iterator[tuple[int, ObservationBatch]]:
         """First number and batch of all records of Observations after this number."""
         sql = "select number, count, kind, body from sequence where number > ? order by number limit ?"
@@ -284,11 +202,6 @@ class Truth:
             after = rows[-1][0]
 
     # tables
-    def meta(self, name: str) -> Any:
-        """A value kept by name; None where there is none."""
-        rows = self.rows("select value from meta where name = ?", name)
-        return rows[0][0] if rows else None
-
     def latest_chunks(self) -> list[tuple[int, bytes]]:
         """The checkpoint of the latest values."""
         return self.rows("select chunk, body from latest order by chunk")
@@ -360,11 +273,6 @@ class Truth:
             sql = f"select body from tasks where id in ({', '.join('?' * len(part))}) order by id"
             found += [_task_of(body) for (body,) in self.rows(sql, *part)]
         return found
-
-    def position(self, reader: str) -> int:
-        """How far this reader has come."""
-        rows = self.rows("select number from positions where reader = ?", reader)
-        return int(rows[0][0]) if rows else 0
 
     def list_states(self, service: str) -> list[StateRow]:
         """All keys of a service."""

@@ -6,7 +6,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -14,8 +15,8 @@ import numpy as np
 from dongne.model.errors import DongneError, RetryLater
 from dongne.model.records import FORMAT, ObservationBatch, ObservationExtra, Record, RecordKind, encode_batch
 from dongne.runtime.ports import Clock, Entry, Lane, Receipt, Transaction
-from dongne.stores.effects import Draft, check_batch
-from dongne.stores.embedded.lanes import (
+from dongne.stores.effects import Draft, Present, check_batch
+from dongne.stores.lanes import (
     BULK_ROWS,
     LANE_ROWS,
     MAX_WAITING_BYTES,
@@ -28,10 +29,24 @@ from dongne.stores.embedded.lanes import (
     Wakeup,
     Work,
 )
-from dongne.stores.embedded.truth import Truth
 
 log = logging.getLogger(__name__)
 Committed = Callable[[Draft], None]
+
+
+class Grounds(Present, Protocol):
+    """The file the writer writes to."""
+
+    file: Path
+
+    def ends(self) -> tuple[int, int, int]:
+        """First number, last number and last instant (microseconds) of the sequence."""
+
+    def write(self, draft: Draft) -> None:
+        """Everything of the draft, durable when this returns. Raises with nothing written."""
+
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        """All rows of a query."""
 
 
 class Writer:
@@ -40,7 +55,7 @@ class Writer:
 
     def __init__(
         self,
-        truth: Truth,
+        truth: Grounds,
         clock: Clock,
         committed: Committed,
         keep: Callable[[], None],
@@ -260,7 +275,7 @@ def _take_singles(draft: Draft, singles: list[tuple[Door, list[Row]]]) -> list[t
     return told
 
 
-def _count_observations(truth: Truth) -> int:
+def _count_observations(truth: Grounds) -> int:
     """How many Observations were ever stored: every number up to the last, but those of records of other kinds."""
     first, last, _ = truth.ends()
     ((others,),) = truth.rows("select count(*) from sequence where kind <> 1")  # from the partial index alone

@@ -104,6 +104,23 @@ class LatestValues:
         with self._lock:
             return [int(s) for s in np.flatnonzero(np.isin(self._number, np.fromiter(numbers, np.int64))) if s]
 
+    def up_to(self, number: int) -> list[int]:
+        """The Datastreams whose newest has this number or a lower one."""
+        with self._lock:
+            return [int(s) for s in np.flatnonzero((self._number > 0) & (self._number <= number))]
+
+    def load_rows(
+        self,
+        streams: NDArray[np.int32],
+        numbers: NDArray[np.int64],
+        times: NDArray[np.int64],
+        results: NDArray[np.float64],
+    ) -> None:
+        """Takes in values as they are; where a Datastream comes twice, the last holds."""
+        with self._lock:
+            self._reach(int(streams.max(initial=0)))
+            self._number[streams], self._time[streams], self._result[streams] = numbers, times, results
+
     # the checkpoint
     def changed_chunks(self) -> list[tuple[int, bytes]]:
         """What changed since the last call, as rows of the checkpoint; `changed_again` takes the call back."""
