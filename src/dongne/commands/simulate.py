@@ -4,6 +4,8 @@ examples:
   dongne simulate channels                     mail, short messages, push, messenger, telephone, speaker, and a page of
                                                what they got on http://127.0.0.1:8090
   dongne simulate channels --port-base 9000    the page and all HTTP at 9000, mail at 9001
+  dongne simulate 119                          a control centre: alarms it has taken, and buttons to answer them, on
+                                               http://127.0.0.1:8119
   curl -d '{"mode": "hang"}' http://127.0.0.1:8090/sms/behaviour
 """
 
@@ -11,6 +13,7 @@ import argparse
 import signal
 import threading
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from dongne.model.errors import BadInput
 
@@ -27,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the port of the page and of all HTTP; mail is at the one behind it; 0 takes any free ones (%(default)s)",
     )  # fmt: skip
     channels.set_defaults(simulate=_channels)
+    dispatch = simulators.add_parser("119", help="a control centre that takes alarms; docs/dispatch.md")
+    dispatch.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen at (%(default)s: this machine only)"
+    )
+    dispatch.add_argument("--port", type=int, default=8119, help="0 takes any free one (%(default)s)")
+    dispatch.set_defaults(simulate=_dispatch)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -48,4 +57,26 @@ def _channels(arguments: argparse.Namespace) -> int:
         )
         print("  Ctrl-C stops them.\n", flush=True)
         threading.Event().wait()
+    return 0
+
+
+def _dispatch(arguments: argparse.Namespace) -> int:
+    if not 0 <= arguments.port <= 65535:
+        raise BadInput(f"--port {arguments.port} is no port; 0 to 65535, 0 is any free one")
+    import asyncio
+
+    from dongne.lab.simulators.dispatch119.server import Dispatch119
+
+    async def run() -> None:
+        simulator = Dispatch119(lambda: datetime.now(UTC), arguments.port, arguments.host)
+        await simulator.start()
+        print(f"\n  Simulated 119:  {simulator.url}\n\n  Ctrl-C stops it.\n", flush=True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await simulator.stop()
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(run())
     return 0

@@ -87,6 +87,26 @@ class SpeakerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     timeout_s: Seconds = 60.0
 
 
+class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A desk of a control centre, to which alarms go (docs/dispatch.md). `takes_tests`: it is a simulator or a test line; alarms
+    of homes where nobody lives go only to such desks, and those of people never. `timeout_s` is for all of one attempt."""
+
+    name: str
+    url: str
+    token_file: str = ""
+    token_env: str = ""
+    takes_tests: bool = False
+    timeout_s: Seconds = 4.0
+
+
+class DispatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """119 or whoever answers such calls. `sender` names the city to it (a mail address or host), `desks` are asked in their
+    order."""
+
+    sender: str
+    desks: tuple[DeskConfig, ...]
+
+
 class ChannelsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The channels there are. `simulated`: none of these is used, and whatever is sent stays in simulators of this machine."""
 
@@ -97,3 +117,4 @@ class ChannelsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     messenger: MessengerConfig | None = None
     voice: VoiceConfig | None = None
     speaker: SpeakerConfig | None = None
+    dispatch: DispatchConfig | None = None

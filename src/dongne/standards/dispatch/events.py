@@ -1,0 +1,58 @@
+"""What a control centre says later about an alarm: who took it, which unit went, that it arrived, and how it ended."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from dongne.model.errors import BadInput
+
+Step = Literal["acknowledged", "unit_sent", "arrived", "closed"]
+STEPS: tuple[Step, ...] = ("acknowledged", "unit_sent", "arrived", "closed")
+Short = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class DispatchEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a desk says. `number` counts the desk's events from 1; `incident` is the identifier of the alarm's first
+    message; `by` is who at the desk, `unit` which went, `cause` why it was closed."""
+
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    incident: Short
+    time: datetime
+    step: Step
+    by: Short = ""
+    unit: Short = ""
+    cause: Short = ""
+
+
+class DispatchEvents(msgspec.Struct, frozen=True):
+    """A page of them, oldest first. `last` is the number to ask behind the next time."""
+
+    events: tuple[DispatchEvent, ...]
+    last: int
+
+
+class NoticeAnswer(msgspec.Struct, frozen=True):
+    """The event as an answer to a notice. `once` names it, so that the same event heard twice is one answer."""
+
+    answer: str
+    by: str
+    time: datetime
+    once: str
+    values: dict[str, Any]
+
+
+def read_events(document: bytes) -> DispatchEvents:
+    """A page of events. Raises BadInput."""
+    try:
+        return msgspec.json.decode(document, type=DispatchEvents)
+    except msgspec.DecodeError as error:
+        raise BadInput(f"the desk's events are not as agreed ({error})", reason="dispatch_events") from None
+
+
+def answer_of(desk: str, event: DispatchEvent) -> NoticeAnswer:
+    """Whatever a desk says means that people there have the alarm: "acknowledged", and the step in the values."""
+    values = {"step": event.step, "unit": event.unit, "cause": event.cause}
+    by = f"{desk}: {event.by}" if event.by else desk
+    kept = {name: value for name, value in values.items() if value}
+    return NoticeAnswer("acknowledged", by, event.time, f"{desk}:{event.number}", kept)
