@@ -4,11 +4,13 @@
 {"relation": {"kind": "next_lamp", "from": 1, "to": 2, "distance_m": 31.0}}
 {"at": "2026-11-02T08:00:00Z", "observe": [[1, "fill_level", 20.5], [1, "fill_level", 20.1, "2026-11-02T07:30:00Z"]]}
 {"at": "...", "case": {"thing": 1, "kind": "work_order", "name": "collect", "once": "round 1", "action": "done"}}
+{"at": "...", "notice": {"thing": 1, "name": "ask", "once": "1", "action": "answered", "answer": "fine", "to": "resident"}}
 {"at": "...", "setting": {"level": "city", "values": {"full_percent": 90}}}
 {"at": "...", "job": {"thing": 1, "job": "fit", "outcome": {}}}
 {"at": "...", "wake": true}
 
-`observe` rows are [thing, property key, value, phenomenonTime]; the time is `at` where it is left out. Units are those of
+`observe` rows are [thing, property key, value, phenomenonTime, device]; the time is `at` where it is left out; each `device` has a
+Datastream of its own. Units are those of
 the properties. Things and relations come first.
 """
 
@@ -36,6 +38,8 @@ from dongne.model.entities import (
     put,
 )
 from dongne.model.errors import BadInput
+from dongne.model.home import HOME_PROPERTIES
+from dongne.model.notices import NoticeEvent
 from dongne.model.observed import ObservedProperty
 from dongne.model.properties import SHARED
 from dongne.model.records import (
@@ -48,7 +52,7 @@ from dongne.model.records import (
     encode_batch,
 )
 from dongne.model.times import parse_instant, to_us
-from dongne.runtime.facts import case_key
+from dongne.runtime.facts import case_key, notice_key
 
 
 class ListReader:
@@ -73,9 +77,9 @@ class ListReader:
 class _Builder:
     def __init__(self, service: str, properties: Iterable[ObservedProperty]) -> None:
         self.service = service
-        self.known = {**SHARED, **{p.key: p for p in properties}}
+        self.known = {**SHARED, **HOME_PROPERTIES, **{p.key: p for p in properties}}
         self.entities: list[Entity] = []
-        self.streams: dict[tuple[int, str], int] = {}
+        self.streams: dict[tuple[int, str, str], int] = {}
         self.property_ids: dict[str, int] = {}
         self.states: dict[str, str] = {}
         self.records: list[Record] = []
@@ -99,28 +103,29 @@ class _Builder:
             Relation(id=number, kind=given["kind"], from_id=given["from"], to_id=given["to"], distance_m=given.get("distance_m"))
         )  # fmt: skip
 
-    def stream(self, thing: int, key: str) -> int:
-        if (thing, key) not in self.streams:
+    def stream(self, thing: int, key: str, device: str = "") -> int:
+        if (thing, key, device) not in self.streams:
             if key not in self.known:
                 raise BadInput(f"there is no property {key!r}; properties: {', '.join(sorted(self.known))}")
             if key not in self.property_ids:
                 self.property_ids[key] = len(self.property_ids) + 1
                 self.entities.append(Property(id=self.property_ids[key], name=key))
-            number = self.streams[thing, key] = len(self.streams) + 1
+            number = self.streams[thing, key, device] = len(self.streams) + 1
             self.entities.append(Sensor(id=number, name=f"example {key}"))
             self.entities.append(
                 Datastream(
                     id=number, name=f"{key} of {thing}", unit_of_measurement=Unit(symbol=self.known[key].unit),
                     thing_id=thing, sensor_id=number, observed_property_id=self.property_ids[key],
+                    properties={"device": device} if device else {},
                 )
             )  # fmt: skip
-        return self.streams[thing, key]
+        return self.streams[thing, key, device]
 
     def observe(self, at_us: int, rows: list[list[Any]]) -> None:
         extras = {i: ObservationExtra(result=r[2]) for i, r in enumerate(rows) if not isinstance(r[2], int | float)}
         batch = ObservationBatch(
-            np.array([self.stream(r[0], r[1]) for r in rows], np.int32),
-            np.array([to_us(parse_instant(r[3])) if len(r) > 3 else at_us for r in rows], np.int64),
+            np.array([self.stream(r[0], r[1], r[4] if len(r) > 4 else "") for r in rows], np.int32),
+            np.array([to_us(parse_instant(r[3])) if len(r) > 3 and r[3] else at_us for r in rows], np.int64),
             np.array([r[2] if isinstance(r[2], int | float) else np.nan for r in rows], np.float64),
             extras,
         )
@@ -133,9 +138,17 @@ class _Builder:
         state = kind.initial if action == OPEN else kind.after(given.get("from", kind.initial), action)
         event = CaseEvent(
             key=key, kind=given["kind"], action=action, name=given["name"], time=parse_instant(at), thing=given["thing"],
-            service=self.service, state=state, by=given.get("by", "example"),
+            service=self.service, state=state, by=given.get("by", "example"), cause=given.get("cause", ""),
         )  # fmt: skip
         self.add(RecordKind.CASE, msgspec.msgpack.encode(event), to_us(event.time))
+
+    def notice(self, at: str, given: dict[str, Any]) -> None:
+        event = NoticeEvent(
+            key=notice_key(self.service, given["thing"], given["name"], given["once"]), action=given["action"],
+            name=given["name"], time=parse_instant(at), thing=given["thing"], service=self.service, to=given.get("to", ""),
+            answer=given.get("answer", ""), by=given.get("by", ""),
+        )  # fmt: skip
+        self.add(RecordKind.NOTICE, msgspec.msgpack.encode(event), to_us(event.time))
 
     def line(self, given: dict[str, Any]) -> None:
         match given:
@@ -147,6 +160,8 @@ class _Builder:
                 self.observe(to_us(parse_instant(at)), rows)
             case {"at": at, "case": event}:
                 self.case(at, event)
+            case {"at": at, "notice": event}:
+                self.notice(at, event)
             case {"at": at, "setting": change}:
                 body = msgspec.msgpack.encode(SettingChange(self.service, change["level"], change["values"]))
                 self.add(RecordKind.SETTING, body, to_us(parse_instant(at)))
@@ -156,7 +171,7 @@ class _Builder:
             case {"at": at, "wake": _}:
                 self.add(RecordKind.WAKE, b"", to_us(parse_instant(at)))
             case _:
-                raise BadInput(f"neither thing, relation, observe, case, setting, job nor wake: {given}")
+                raise BadInput(f"neither thing, relation, observe, case, notice, setting, job nor wake: {given}")
 
     def build(self) -> list[Record]:
         changes: list[EntityChange] = [put(entity) for entity in self.entities]

@@ -1,0 +1,1 @@
+"""An alarm at home: evidence is joined, people are asked, and somebody always ends up responsible."""
