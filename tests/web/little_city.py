@@ -282,3 +282,23 @@ class Browser:
         self._loop.run_until_complete(self._client.aclose())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+
+
+@contextlib.contextmanager
+def visiting(city: LittleCity, role: str = "", name: str = "kim") -> Iterator[Browser]:
+    headers = {"accept-language": "en"}
+    if role:
+        assert city.guard is not None
+        token = city.guard.book.issue(f"{role} {name}", role, None, None, "rounds", 1)
+        headers["authorization"] = f"Bearer {token}"
+    with contextlib.closing(Browser(city, **headers)) as browser:
+        yield browser
+
+
+def open_case(city: LittleCity, once: str, **more: Any) -> int:
+    given = {
+        "key": f"smart_bins/{FULL_BIN}/{more.get('kind', 'work_order')}/collect/{once}", "kind": "work_order", "action": "open",
+        "name": "collect", "time": NOW, "thing": FULL_BIN, "service": "smart_bins", "values": {"level_percent": 95.0}, **more,
+    }  # fmt: skip
+    body = msgspec.msgpack.encode(msgspec.convert(given, CaseEvent))
+    return city.store.submit(Transaction([Entry(RecordKind.CASE, body)])).result().numbers[0]

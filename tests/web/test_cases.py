@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from little_city import BIN, CONFIG, FULL_BIN, NOW, Browser, LittleCity, open_little_city
+from little_city import BIN, CONFIG, FULL_BIN, NOW, Browser, LittleCity, open_case, open_little_city, visiting
 
 from dongne.model.access import PUBLIC, Access, Sight
 from dongne.model.cases import Case, CaseEvent
@@ -30,26 +30,6 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LittleCity]:
     with open_little_city(tmp_path_factory.mktemp("guarded") / "store", guarded_at="0.0.0.0") as city:
         yield city
-
-
-@contextlib.contextmanager
-def visiting(city: LittleCity, role: str = "", name: str = "kim") -> Iterator[Browser]:
-    headers = {"accept-language": "en"}
-    if role:
-        assert city.guard is not None
-        token = city.guard.book.issue(f"{role} {name}", role, None, None, "rounds", 1)
-        headers["authorization"] = f"Bearer {token}"
-    with contextlib.closing(Browser(city, **headers)) as browser:
-        yield browser
-
-
-def open_case(city: LittleCity, once: str, **more: Any) -> int:
-    given = {
-        "key": f"smart_bins/{FULL_BIN}/{more.get('kind', 'work_order')}/collect/{once}", "kind": "work_order", "action": "open",
-        "name": "collect", "time": NOW, "thing": FULL_BIN, "service": "smart_bins", "values": {"level_percent": 95.0}, **more,
-    }  # fmt: skip
-    body = msgspec.msgpack.encode(msgspec.convert(given, CaseEvent))
-    return city.store.submit(Transaction([Entry(RecordKind.CASE, body)])).result().numbers[0]
 
 
 def step(browser: Browser, case: int, action: str, **fields: Any) -> Any:

@@ -157,6 +157,10 @@ class Guard:
         """One more entry of the audit log."""
         self.book.write(who.name or "anybody", what, place, detail or who.role, _now_us())
 
+    def note_seen(self, who: Who, what: str, place: str) -> None:
+        """The same, written by a thread of its own, and once within a minute."""
+        self._notes.once(who.name or "anybody", what, place, f"{who.role} {who.purpose}".strip())
+
     def audit(self, who: Who, changed: list[tuple[str, str, int]]) -> None:
         """Entities and Observations that somebody changed; many of one sort are one entry."""
         groups: dict[tuple[str, str], list[int]] = {}

@@ -98,7 +98,7 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
         city.store, city.runtime, city.config, texts, public_url=options.public_url, speed=options.speed,
         mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory, sources=sources,
         basemap=city.basemap, select=selector, gate=guard, rates=rates, webhooks=webhooks, status=api.status,
-        roster=city.roster,
+        roster=city.roster, homes=city.homes.store if city.homes is not None else None,
     )  # fmt: skip
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,

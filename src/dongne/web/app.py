@@ -122,6 +122,7 @@ def create_pages(context: WebContext) -> Starlette:
     )
     pages.state.context = context
     pages.state.veil = Veil(context.store.graph)
+    pages.state.homes_veil = None if context.homes is None else Veil(context.homes.graph)
     pages.state.description = None  # the API sets its own
     pages.state.remembered = Remembered()
     pages.state.collections = collections = Collections(context)

@@ -37,6 +37,9 @@ class Gate(Protocol):
     def write_down(self, who: Who, what: str, place: str, detail: str = "") -> None:
         """One more entry of the audit log."""
 
+    def note_seen(self, who: Who, what: str, place: str) -> None:
+        """The same for what a page shows that fetches itself anew: the same within a minute is one entry."""
+
 
 class OpenGate:
     """Whoever comes may do everything, and sees open data."""
@@ -54,6 +57,9 @@ class OpenGate:
     def write_down(self, who: Who, what: str, place: str, detail: str = "") -> None:
         """Nobody keeps a log here."""
 
+    def note_seen(self, who: Who, what: str, place: str) -> None:
+        """Nobody keeps a log here."""
+
 
 @dataclass(frozen=True)
 class WebContext:
@@ -64,7 +70,7 @@ class WebContext:
     wall clock. `lab` works what-ifs out; without it there are none. `basemap` is where
     the PMTiles file of the map is once it is made. `gate` knows who asks, `rates` how much they may.
     `webhooks` are the city's; `status(sight)` is what the API says at /status.
-    `roster` knows who is on duty.
+    `homes` is the store of what is known of people in their homes, where the city has one; `roster` knows who is on duty.
     `select` reads what the API reads; without it the catalogue says nothing of completeness. `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
     map).
     """
@@ -84,5 +90,6 @@ class WebContext:
     rates: Rates = field(default_factory=Rates)
     webhooks: Webhooks | None = None
     status: Callable[[Sight], dict[str, Any]] | None = None
+    homes: Store | None = None
     roster: Roster = field(default_factory=lambda: Roster({}, {}, ZoneInfo("UTC")))
     node_modules: Path = NODE_MODULES

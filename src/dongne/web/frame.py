@@ -2,7 +2,7 @@
 
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from math import ceil
@@ -15,10 +15,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from dongne.model.cases import Case
 from dongne.model.entities import Thing
-from dongne.model.errors import DongneError, RetryLater
+from dongne.model.errors import DongneError, NotFound, RetryLater
 from dongne.model.times import parse_instant, to_us
 from dongne.model.who import Right, Who
+from dongne.runtime.ports import Store
 from dongne.web import assets, shapes
 from dongne.web.context import WebContext
 from dongne.web.forms import COOKIE, FIELD, check_form, check_origin, mark_of, read_fields
@@ -27,12 +29,14 @@ from dongne.web.seen import SeenCity
 from dongne.web.texts import Words
 
 THEMES = ("auto", "day", "dark", "contrast")
+HOMES = "/homes"  # before the address of a home's Case
 MENU = (("/", "now"), ("/things", "things"), ("/cases", "cases"), ("/services", "services"), ("/data", "data"))
 SECTIONS = {
     "/catalog": "/data",
     "/ogc": "/data",
     "/status": "/services",
     "/webhooks": "/services",
+    "/homes": "/cases",
 }  # beside the menu's own
 SCRIPT_TEXTS = (
     "copy.copy",
@@ -78,7 +82,7 @@ TEMPLATES = _environment()
 @dataclass
 class Page:
     """One request for a page: what its template may use. Times are microseconds by the city's clock. What the page says of
-    the city it reads from `seen`. `path` is where a GET finds it: what a form's own address answers is shown at another one.
+    the city it reads from `seen`. `book` is where its Cases have their addresses: "" for the city's, HOMES for those of homes. `path` is where a GET finds it: what a form's own address answers is shown at another one.
     """
 
     request: Request
@@ -87,6 +91,7 @@ class Page:
     who: Who
     seen: SeenCity
     path: str
+    book: str = ""
 
     @cached_property
     def language(self) -> str:
@@ -112,6 +117,32 @@ class Page:
         """auto, day, dark or contrast."""
         wished = self.request.cookies.get("theme", "")
         return wished if wished in THEMES else "auto"
+
+    @property
+    def store(self) -> Store:
+        """Where the Cases of this page are written."""
+        homes = self.context.homes
+        return homes if self.book and homes is not None else self.context.store
+
+    def case_path(self, case: Case) -> str:
+        """The address of a Case of this page's book."""
+        return f"{self.book}/cases/{case.id}"
+
+    @cached_property
+    def books(self) -> list["Page"]:
+        """This page over the city's Cases, and over those of homes where who asks may see them: staff who may move Cases
+        and whose sight reaches what is personal."""
+        homes, veil = self.context.homes, self.request.app.state.homes_veil
+        if homes is None or not (self.who.sight.is_all and self.may("case")):
+            return [self]
+        seen = SeenCity(homes, veil, self.who.sight)
+        return [self, replace(self, seen=seen, now_us=homes.clock.now_us(), book=HOMES)]
+
+    def in_homes(self) -> "Page":
+        """This page over the Cases of homes. Raises NotFound where there are none for who asks."""
+        if len(self.books) == 1:
+            raise NotFound("there is no such page")
+        return self.books[1]
 
     @property
     def section(self) -> str:

@@ -17,7 +17,7 @@ from dongne.model.times import from_us
 from dongne.model.who import Right
 from dongne.runtime.ports import Entry, Transaction
 from dongne.web.control_room.cases import OFFERED_RELATIONS, case_page, say_by
-from dongne.web.frame import Page, is_id, open_page, read_form
+from dongne.web.frame import HOMES, Page, is_id, open_page, read_form
 
 NOT_BY_FORM = {"update", OVERDUE, ATTACH}  # for services and the clock; what is attached comes with its file
 NOTE_LENGTH = 500
@@ -35,6 +35,8 @@ class Unfit(Exception):
 async def take_step(request: Request) -> Response:
     """See the head of this file. Fields: action, events, who, note, and those of the action."""
     page = open_page(request)
+    if request.url.path.startswith(HOMES):
+        page = page.in_homes()
     case = await asyncio.to_thread(page.seen.get_case, request.path_params["id"])
     kind = kind_of(case.kind)
     rights = [right for right in (Right.CASE, *kind.rights.values()) if right in page.who.rights]
@@ -49,13 +51,15 @@ async def take_step(request: Request) -> Response:
             raise Unfit(page.words.say("case.conflict", step=page.names.case_word(case.kind, "step", action)), 409)
         events = await asyncio.to_thread(list_events, page, case, form)
         entries = [Entry(RecordKind.CASE, msgspec.msgpack.encode(event)) for event in events]
-        await asyncio.wrap_future(page.context.store.submit(Transaction(entries)))
+        await asyncio.wrap_future(page.store.submit(Transaction(entries)))
     except Unfit as unfit:
         return await asyncio.to_thread(case_page, page, case.id, unfit.status, unfit.text, kept=form)
     except Conflict:
         return await asyncio.to_thread(_stale, page, case.id, case.events, form)
-    await asyncio.to_thread(page.context.gate.write_down, page.who, f"Case {action}", str(case.id))
-    return RedirectResponse(f"/cases/{case.id}?saved={action}", 303)
+    await asyncio.to_thread(
+        page.context.gate.write_down, page.who, f"Case {action}", page.case_path(case).removeprefix("/cases/")
+    )
+    return RedirectResponse(f"{page.case_path(case)}?saved={action}", 303)
 
 
 def _stale(page: Page, case_id: int, known: int, form: dict[str, str]) -> Response:
@@ -157,4 +161,4 @@ def _check_known(action: str) -> None:
         raise BadInput(f"there is no step {action[:40]!r}")
 
 
-ROUTES = [Route("/cases/{id:int}/step", take_step, methods=["POST"])]
+ROUTES = [Route(f"{book}/cases/{{id:int}}/step", take_step, methods=["POST"]) for book in ("", HOMES)]

@@ -1,5 +1,6 @@
 """/cases: what is to be done, most urgent first, live; /cases/<id>: its history, and the steps there are."""
 
+from datetime import UTC, datetime
 from functools import partial
 
 from starlette.requests import Request
@@ -15,6 +16,8 @@ from dongne.web.frame import Page, is_id, open_page, render
 
 PER_PAGE = 50
 MOST_PAGES = 10_000
+MOST_ALARMS = 1_000  # that are counted
+NEVER = datetime.max.replace(tzinfo=UTC)
 MOST_UNITS = 500  # open Cases that are looked at for the units there are
 MOST_OTHERS = 30  # that are offered to link to or to merge into
 QUIET_STEPS = frozenset({"dismiss", "cancel", "reopen"})
@@ -37,24 +40,60 @@ def list_cases(request: Request) -> Response:
     service, unit = params.get("service", ""), params.get("unit", "")
     shown = params.get("show", "open") if params.get("show") in {"open", "closed", "all"} else "open"
     is_mine = bool(params.get("mine")) and page.who.is_known
-    before, number = params.get("before", ""), params.get("page", "")
+    number = params.get("page", "")
     at = min(int(number), MOST_PAGES) if is_id(number) and int(number) else 1
-    found = page.seen.list_cases(
-        CaseFilter(
-            kind=kind or None, service=service or None, is_open={"open": True, "closed": False}.get(shown),
-            limit=PER_PAGE + 1, unit=unit or None, assignee=page.who.name if is_mine else None, state=state or None,
-            urgent_first=shown == "open", skip=(at - 1) * PER_PAGE if shown == "open" else 0,
-            before_id=int(before) if is_id(before) and shown != "open" else None,
-        )
+    which = CaseFilter(
+        kind=kind or None, service=service or None, is_open={"open": True, "closed": False}.get(shown),
+        limit=at * PER_PAGE + 1, unit=unit or None, assignee=page.who.name if is_mine else None, state=state or None,
+        urgent_first=shown == "open",
     )  # fmt: skip
+    found = list_together(page, which)[(at - 1) * PER_PAGE :]
     cases, more = found[:PER_PAGE], found[PER_PAGE:]
-    onward = {"page": at + 1} if shown == "open" else {"before": cases[-1].id if cases else None}
     return render(
-        page, "cases.html", cases=cases, more=page.link(**onward) if more else "", kind=kind, service=service, state=state,
-        unit=unit, is_mine=is_mine, shown=shown, kinds=sorted(CASE_KINDS), states=states, late=lambda c: is_late(page, c),
-        older=bool(before) or at > 1, units=sorted({*list_units(page), *([unit] if unit else [])}), named=shows_people(page),
-        state_word=lambda s: name_state(page, s, kind), services=[s.id for s in page.context.runtime.statuses() if s.shape == "service"],
+        page, "cases.html", cases=cases, more=page.link(page=at + 1) if more else "", kind=kind, service=service, state=state,
+        unit=unit, is_mine=is_mine, shown=shown, kinds=sorted(CASE_KINDS), states=states, late=is_late,
+        older=at > 1, units=sorted({*list_units(page), *([unit] if unit else [])}), named=shows_people(page),
+        state_word=lambda s: name_state(page, s, kind), services=list_services(page), hidden_alarms=count_hidden_alarms(page),
     )  # fmt: skip
+
+
+def list_together(page: Page, which: CaseFilter) -> list[tuple[Page, Case]]:
+    """The Cases of all books that who asks may see, each with the page over its book. What is shown of homes is written down."""
+    found = [(at, case) for at in page.books for case in at.seen.list_cases(which)]
+    if any(at.book for at, _ in found):
+        page.context.gate.note_seen(page.who, "cases of homes listed", page.path)
+    if len(page.books) > 1:
+        found.sort(key=_urgency if which.urgent_first else _newest)
+    return found[: which.limit]
+
+
+def _urgency(found: tuple[Page, Case]) -> tuple[int, datetime, float]:
+    case = found[1]
+    return case.rank, case.deadline or NEVER, -case.opened.timestamp()
+
+
+def _newest(found: tuple[Page, Case]) -> float:
+    return -found[1].opened.timestamp()
+
+
+def count_hidden_alarms(page: Page) -> int:
+    """How many open matters of life safety there are in homes that who asks may not see; 0 for everybody but staff."""
+    homes = page.context.homes
+    if homes is None or len(page.books) > 1 or not page.may("case"):
+        return 0
+    return sum(
+        case.rank == 0 for case in homes.list_cases(CaseFilter(is_open=True, limit=MOST_ALARMS, urgent_first=True))
+    )
+
+
+def list_services(page: Page) -> list[str]:
+    """The services that may have opened a Case."""
+    there = {status.id for status in page.context.runtime.statuses() if status.shape == "service"}
+    for at in page.books[1:]:
+        there |= {
+            case.service for case in at.seen.list_cases(CaseFilter(is_open=True, limit=MOST_UNITS)) if case.service
+        }
+    return sorted(there)
 
 
 def name_state(page: Page, state: str, kind: str = "") -> str:
@@ -65,7 +104,8 @@ def name_state(page: Page, state: str, kind: str = "") -> str:
 
 def list_units(page: Page) -> list[str]:
     """The units of the roster, and those that open Cases are with."""
-    cases = page.seen.list_cases(CaseFilter(is_open=True, limit=MOST_UNITS, urgent_first=True))
+    which = CaseFilter(is_open=True, limit=MOST_UNITS, urgent_first=True)
+    cases = [case for at in page.books for case in at.seen.list_cases(which)]
     return sorted({*page.context.roster.units, *(case.unit for case in cases if case.unit)})
 
 
@@ -98,12 +138,21 @@ def show_case(request: Request) -> Response:
     return case_page(open_page(request), request.path_params["id"])
 
 
+def show_home_case(request: Request) -> Response:
+    """GET /homes/cases/<id>. Each one is written down."""
+    return case_page(open_page(request).in_homes(), request.path_params["id"])
+
+
 def case_page(
     page: Page, case_id: int, status: int = 200, error: str = "", *, kept: dict[str, str] | None = None, since: int = 0
 ) -> Response:
     """The page of a Case. `kept` is what somebody had filled in; `since`, where given, how many events they knew."""
-    page.path = f"/cases/{case_id}"
+    page.path = f"{page.book}/cases/{case_id}"
     case = page.seen.get_case(case_id)
+    if page.book:
+        page.context.gate.write_down(
+            page.who, "case of a home seen", page.path, f"{page.who.role} {page.who.purpose}".strip()
+        )
     events = page.seen.list_case_events(case_id)
     before, unbroken = "", True
     for _, event, digest in events:
@@ -152,4 +201,8 @@ def say_by(page: Page, form: dict[str, str]) -> str:
     return page.who.name if page.who.is_known else form.get("who", "").strip()
 
 
-ROUTES = [Route("/cases", list_cases), Route("/cases/{id:int}", show_case)]
+ROUTES = [
+    Route("/cases", list_cases),
+    Route("/cases/{id:int}", show_case),
+    Route("/homes/cases/{id:int}", show_home_case),
+]
