@@ -296,6 +296,11 @@ def load_workload(name: str) -> Workload:
     return workload
 
 
+def open_with(workload: Workload) -> Callable[..., EmbeddedStore]:
+    """How the store under test is opened: the embedded one, unless the workload has its own `open_store`."""
+    return getattr(workload, "open_store", EmbeddedStore.open)
+
+
 def child(folder: Path, seed: int, round_number: int, workload: Workload) -> None:
     """Runs until it is killed. Small runs and frequent checkpoints: more to be interrupted in."""
     compaction.RUN_ROWS = 10_000
@@ -306,7 +311,7 @@ def child(folder: Path, seed: int, round_number: int, workload: Workload) -> Non
             os.write(1, f"{line}\n".encode())
 
     say("starting")
-    store = EmbeddedStore.open(folder, Clock(), keep_latest_every_s=0.1)
+    store = open_with(workload)(folder, Clock(), keep_latest_every_s=0.1)
     say("open")
     workload.run(store, seed, round_number, say)
 
@@ -339,7 +344,7 @@ def run(kills: int, seed: int, folder: Path, workload_name: str = "", report: Sa
         new = kill_once(folder, seed, round_number, chance, workload_name)
         lines += new
         began_s = time.perf_counter()
-        store = EmbeddedStore.open(folder, Clock())
+        store = open_with(workload)(folder, Clock())
         opened_s = time.perf_counter() - began_s
         try:
             wrong = workload.check(store, lines)

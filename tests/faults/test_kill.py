@@ -13,6 +13,9 @@ SCRIPT = Path(__file__).with_name("kill.py")
 SERVICES = f"{Path(__file__).with_name('services.py')}:RunningServices"
 
 
+SEALED = f"{Path(__file__).with_name('sealed.py')}:SealedHomes"
+
+
 def kill(kills: int, seed: int, folder: Path, timeout_s: float, workload: str = "") -> None:
     command = [sys.executable, str(SCRIPT), "--kills", str(kills), "--seed", str(seed), "--folder", str(folder)]
     command += ["--workload", workload]
@@ -45,3 +48,12 @@ def test_running_services_emit_what_a_run_without_kills_emits(tmp_path: Path) ->
 @pytest.mark.full
 def test_running_services_emit_what_a_run_without_many_kills_emits(tmp_path: Path) -> None:
     kill(60, random.randrange(10**6), tmp_path, 1800, SERVICES)
+
+
+def test_homes_lose_nothing_acknowledged_and_their_chain_holds_after_kills(tmp_path: Path) -> None:
+    kill(3, 13, tmp_path, 120, SEALED)
+
+
+@pytest.mark.full
+def test_homes_lose_nothing_acknowledged_and_their_chain_holds_after_many_kills(tmp_path: Path) -> None:
+    kill(60, random.randrange(10**6), tmp_path, 1800, SEALED)

@@ -16,7 +16,7 @@ import numpy as np
 
 from dongne.model.case_kinds import STAYING
 from dongne.model.cases import CaseEvent
-from dongne.model.entities import EntityChange
+from dongne.model.entities import EntityChange, EntityType, Remove
 from dongne.model.graph import ThingGraph
 from dongne.model.notices import HEARD, NoticeEvent
 from dongne.model.observed import Observation
@@ -155,6 +155,15 @@ class Engine:
         changes = decode_changes(record.body)
         self._binding.note(changes)
         self.around.graph.apply(changes)
+        for change in changes:
+            if isinstance(change, Remove) and change.type is EntityType.THING:
+                self._forget(change.id)
+
+    def _forget(self, thing: int) -> None:
+        """Nothing is remembered of a Thing that is gone."""
+        for runner in self.runners.values():
+            runner.forget(thing)
+        self.around.forget(thing)
 
     def _setting(self, record: Record, out: list[Emitted]) -> None:
         change = _setting.decode(record.body)

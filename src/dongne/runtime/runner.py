@@ -146,11 +146,18 @@ class Runner:
         for name, us in row.wakes.items():
             self._schedule(row.thing, cell, name, us)
 
+    def forget(self, key: int) -> None:
+        """Its state, its Wakes and its own settings are gone from memory."""
+        self.cells.pop(key, None)
+        self.book.forget(key)
+
     def take_changed(self) -> Iterator[StateRow]:
         """The keys changed since the last call."""
         changed, self._changed = self._changed, []
         for key in changed:
-            cell = self.cells[key]
+            cell = self.cells.get(key)
+            if cell is None:  # forgotten since
+                continue
             cell.changed = False
             try:
                 body = msgspec.json.encode(cell.state)

@@ -80,6 +80,11 @@ class SettingsBook:
                 level[name] = value
         self.revision += 1
 
+    def forget(self, thing: int) -> None:
+        """A Thing's own settings are gone."""
+        if self._levels.pop(thing_level(thing), None) is not None:
+            self.revision += 1
+
     def _order(self, thing: int | None) -> list[str]:
         if thing is None:
             return [FILE, CITY, TRIED]

@@ -51,6 +51,14 @@ class Surroundings:
             if key in self.needed:
                 self._latest[key][thing] = known
 
+    def forget(self, thing: int) -> None:
+        """Nothing is known of this Thing any more."""
+        for values in self._latest.values():
+            values.pop(thing, None)
+        self._assets = {key: outcome for key, outcome in self._assets.items() if key[2] != thing}
+        self._changed.pop(thing, None)
+        self._near.clear()
+
     def note_all_changed(self) -> None:
         """`take_changed` gives everything that is known."""
         self._changed = dict.fromkeys(thing for values in self._latest.values() for thing in values)

@@ -49,7 +49,10 @@ class SealedStore(SequenceStore):
         file = master_file or folder / MASTER
 
         def open_truth() -> SealedTruth:
-            return SealedTruth(folder / "truth.db", load_master(file, may_make=not (folder / "keys").exists()))
+            return SealedTruth(
+                folder / "truth.db",
+                load_master(file, may_make=not (folder / "keys").exists() and not (folder / "truth.db").exists()),
+            )
 
         super().__init__(folder, clock, open_truth)
         self._truth = cast("SealedTruth", self._base)

@@ -5,7 +5,7 @@ of services, settings' levels and readers of the sequence. Keys of cases, tasks 
 they are looked up by a keyed hash.
 """
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 101  # never one of the embedded store: neither opens the other's file
 SCHEMA = """
 create table sequence (
   number integer primary key, count integer not null, kind integer not null, at_us integer not null,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import ENTITY_CLASSES, Entity, EntityType
+from dongne.model.errors import BadSetup
 from dongne.model.graph import ThingGraph
 from dongne.model.notices import Notice
 from dongne.model.records import Correction, JobResult, ObservationBatch, Record, RecordKind, Removal, decode_batch
@@ -53,7 +54,12 @@ class SealedTruth(TruthFile):
     def __init__(self, file: Path, master: bytes) -> None:
         super().__init__(file, SCHEMA, SCHEMA_VERSION, pragmas=("secure_delete=on", *PRAGMAS, "temp_store=memory"))
         self.turn = threading.RLock()
-        self.ring = KeyRing(file.with_name("keys"), master, self.meta("identity"))
+        keys = file.with_name("keys")
+        if not keys.exists() and self.ends()[1]:
+            raise BadSetup(
+                f"{keys} is missing, and without the keys the homes' data can't be read; put a copy of it back"
+            )
+        self.ring = KeyRing(keys, master, self.meta("identity"))
         self.sealing = Sealing(self.ring)
         self.sealer = RowSealer(self.ring, self.sealing)
         self._chain: bytes | None = None  # None: it is what the file says
