@@ -9,9 +9,10 @@ import pytest
 from dongne.adapters.clock import CityClock
 from dongne.compose import restore
 from dongne.model.entities import Datastream, Thing
-from dongne.model.errors import BadInput
+from dongne.model.errors import BadInput, BadSetup
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.embedded.backup import check_backup, write_backup
+from dongne.stores.sealed import SealedStore
 
 from .conftest import Make
 
@@ -107,3 +108,25 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         write_backup(tmp_path / "nowhere", tmp_path / "other", "krems")
     with pytest.raises(BadInput, match="is no backup"):
         restore(tmp_path / "city", tmp_path / "other", say_nothing)
+
+
+def test_homes_are_kept_sealed_and_their_keys_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    filled(tmp_path / "city").close()
+    homes = SealedStore.open(tmp_path / "city" / "homes", CityClock(1.0))
+    homes.submit(Make.entities(Thing(id=7, name="Secret"))).result()
+    for name, with_keys in (("kept", False), ("with keys", True)):
+        kept = write_backup(tmp_path / "city", tmp_path / name, "krems", with_keys=with_keys)
+        assert ("homes/keys" in {file.name for file in kept.files}) is with_keys
+        assert not any("master" in file.name for file in kept.files)
+        assert list(check_backup(tmp_path / name)) == []
+        restore(tmp_path / name, tmp_path / f"{name} again", say_nothing)
+    homes.close()
+    master = tmp_path / "city" / "homes" / "master.key"
+    with pytest.raises(BadSetup, match="put a copy of it back"):
+        SealedStore.open(tmp_path / "kept again" / "homes", CityClock(1.0), master_file=master)
+    with pytest.raises(BadSetup, match="master key"):
+        SealedStore.open(tmp_path / "with keys again" / "homes", CityClock(1.0))
+    again = SealedStore.open(tmp_path / "with keys again" / "homes", CityClock(1.0), master_file=master)
+    assert again.graph.things[7].name == "Secret"
+    again.close()
+    assert (tmp_path / "with keys again" / "homes" / "keys").stat().st_mode & 0o077 == 0

@@ -13,13 +13,16 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.faults import services
 from tests.stores.homes import START, entities_of, entry, live, observations, settle, stream_of
 
 from dongne.model.cases import chain_hash
 from dongne.model.entities import EntityChange, Location, Put, Thing, entity_of, put
 from dongne.model.errors import BadSetup, NotFound
 from dongne.model.records import Correction, Record, RecordKind, decode_batch
+from dongne.runtime.live import Live
 from dongne.runtime.ports import CaseFilter, Lane, NoticeFilter, StateRow, Transaction
+from dongne.runtime.replay import recorded, replay
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.sealed import SealedStore
 
@@ -470,3 +473,37 @@ def test_a_moved_location_stays_its_homes(reopen: Reopen) -> None:
     submit(store, entry(RecordKind.ENTITIES, [put(Location(id=1, name="Secret1 lane", location=None))]))
     store.withdraw(1)
     assert reopen().graph.locations == {}
+
+
+# --- whoever reads
+
+
+def test_services_go_on_when_one_of_theirs_withdraws_and_a_replay_says_the_same(reopen: Reopen) -> None:
+    store = reopen()
+    submit(store, entry(RecordKind.ENTITIES, [put(e) for e in services.entities()]))
+    runner = Live(store, services.loaded(), services.ZONE)
+
+    def fill(step: int) -> None:
+        for stream in range(1, services.THINGS + 1):
+            rows = [(stream, (step + i) * 600, services.value_of(stream, step + i)) for i in range(20)]
+            submit(store, *[observations(row) for row in rows])
+        runner.drain()
+
+    fill(0)
+    assert 3 in runner.engine.runners["smart_bins"].cells and runner.engine.next_wake_us() is not None
+    assert 3 in [row.thing for row in store.list_states("smart_bins")]
+    ahead = submit(store, observations((3, 20 * 600, 50.0)), observations((4, 20 * 600, 50.0)))
+    store.withdraw(3)
+    runner.drain()
+    fill(21)
+    assert ahead and runner.error == ""
+    assert all(3 not in one.cells for one in runner.engine.runners.values())
+    for _ in range(2):
+        assert {row.thing for row in store.list_states("smart_bins")} == {*range(1, services.THINGS + 1)} - {3}
+        said = sorted(recorded(store, set(services.SERVICES)))
+        assert len(said) > 50 and {fact.thing for fact in said}.isdisjoint({3})
+        assert said == sorted(replay(store, services.loaded(), services.ZONE))
+        store = reopen()
+        runner = Live(store, services.loaded(), services.ZONE)
+        runner.drain()
+        assert all(3 not in one.cells for one in runner.engine.runners.values())

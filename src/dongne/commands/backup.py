@@ -1,7 +1,7 @@
 """A city's data kept a second time.
 
 A backup is a folder. It can be made while the city runs, and holds everything up to that moment: the sequence, Cases,
-tokens, sealed days. Each file has its SHA-256 in `backup.json`. Try a restore before you need one.
+tokens, sealed days, and the homes' data without their keys. Each file has its SHA-256 in `backup.json`. Try a restore before you need one.
 
 examples:
   dongne backup make /mnt/backups                  a new folder in there, named by city and time
@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     make = actions.add_parser("make", help="a new backup")
     make.add_argument("place", type=Path, metavar="PLACE", help="the folder in which the backup becomes a folder")
+    make.add_argument(
+        "--with-keys",
+        action="store_true",
+        help="also the keys of homes' data (still wrapped by the master key, which is never copied); without them the homes' part "
+        "of the backup is unreadable, with them it stays readable for those who withdraw later: docs/homes-privacy.md",
+    )
     add_city(make)
     check = actions.add_parser("check", help="whether each file is as it was written")
     check.add_argument("backup", type=Path, metavar="BACKUP")
@@ -46,7 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
             raise BadInput(f"there are no data in {folder}; `dongne run` or `dongne city import` makes them")
         target = arguments.place / f"{arguments.city}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         with bars() as report:
-            made = compose.back_up(arguments.city, folder, target, report)
+            made = compose.back_up(arguments.city, folder, target, report, with_keys=arguments.with_keys)
         size_mb = sum(file.size_bytes for file in made.files) / 1e6
         print(f"{target}: everything up to number {made.head}, {format_instant(from_us(made.at_us))}, {size_mb:.1f} MB")
         return 0

@@ -12,6 +12,7 @@ examples:
 """
 
 import argparse
+import os
 import re
 import signal
 from contextlib import ExitStack, suppress
@@ -69,6 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where webhooks may go: outside is the internet over https; anywhere also this machine and its network, and "
         "http (%(default)s)",
     )
+    parser.add_argument(
+        "--homes-key",
+        type=Path,
+        default=os.environ.get("DONGNE_HOMES_KEY"),
+        metavar="FILE",
+        help="the master key of the homes' data, best on another disk than these; made at the first run "
+        "($DONGNE_HOMES_KEY, else homes/master.key in the data folder)",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -101,6 +110,7 @@ def execute(arguments: argparse.Namespace) -> int:
         webhooks=arguments.webhooks,
         mqtt_listen=arguments.mqtt_listen,
         public_url=public_url,
+        homes_key=arguments.homes_key,
     )
     with ExitStack() as preparing:
         report = preparing.enter_context(bars())

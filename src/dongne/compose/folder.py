@@ -77,9 +77,9 @@ def seal_store(folder: Path, before: datetime, report: Report) -> list[str]:
         return store.seal(before)
 
 
-def back_up(city: str, folder: Path, target: Path, report: Report) -> Backup:
-    """A second copy of a city's folder, also while the city runs."""
-    return write_backup(folder, target, city, lambda done, total: report("pages", done, total))
+def back_up(city: str, folder: Path, target: Path, report: Report, *, with_keys: bool = False) -> Backup:
+    """A second copy of a city's folder, also while the city runs; with the homes' keys only where that is asked for."""
+    return write_backup(folder, target, city, lambda done, total: report("pages", done, total), with_keys=with_keys)
 
 
 def restore(source: Path, folder: Path, report: Report) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dongne.compose.opened import RunOptions, last_instant_us, take_file_setting
 from dongne.model.city import CityConfig
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.registry import LoadedService
-from dongne.stores.embedded import EmbeddedStore
+from dongne.stores.sealed import SealedStore
 
 FOLDER = "homes"  # in the city's data folder
 PERSONAL = "personal"  # the privacy of services that run here
@@ -22,7 +22,7 @@ class HomeSide:
     def __init__(self, options: RunOptions, config: CityConfig, services: list[LoadedService]) -> None:
         self.folder = options.folder / FOLDER
         self.clock = CityClock(options.speed, last_instant_us(self.folder))
-        self.store = EmbeddedStore.open(self.folder, self.clock, follow=False)
+        self.store = SealedStore.open(self.folder, self.clock, master_file=options.homes_key)
         self.config = config
         try:
             take_file_settings(self.store, config, config.settings.keys() - {service.id for service in services})

@@ -38,6 +38,7 @@ class RunOptions:
     mqtt_quiet: bool = False  # say nothing at the broker of what happens in the city
     webhooks: str = "outside"  # where webhooks may go: outside (https on the internet), anywhere, off
     mqtt_listen: str = "auto"  # where MQTT clients connect, "off", or "auto": at this machine only, if the port is free
+    homes_key: Path | None = None  # the master key of the homes' data; None: in their folder
 
 
 class OpenCity:

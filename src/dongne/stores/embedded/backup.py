@@ -23,6 +23,9 @@ DATABASES = ("webhooks.db", "truth.db", "access.db")
 """Copied in this order, each as of one moment, where they are there: webhooks first, so that none has come further than the
 truth beside it and would pass over what comes after a restore."""
 DAYS = "days"
+HOMES, KEYS = "homes", "keys"
+"""The homes' data lie sealed in a folder of their own. Their keys are copied only where that is asked for, and after the data, so
+that none lacks; their master key never."""
 _PAGES = 4_096  # copied at once; writers go between
 Progress = Callable[[int, int], None]
 
@@ -45,8 +48,11 @@ class Backup(msgspec.Struct, frozen=True):
     files: tuple[KeptFile, ...]
 
 
-def write_backup(source: Path, target: Path, city: str, progress: Progress | None = None) -> Backup:
+def write_backup(
+    source: Path, target: Path, city: str, progress: Progress | None = None, *, with_keys: bool = False
+) -> Backup:
     """Copies a city's folder to `target`, also while the city runs. The target appears whole or not at all.
+    `with_keys` copies the homes' keys too: who withdraws from then on stays readable in this copy.
 
     Raises BadInput where the target is there already or the source holds no city.
     """
@@ -65,6 +71,11 @@ def write_backup(source: Path, target: Path, city: str, progress: Progress | Non
         for file in days:
             (aside / DAYS).mkdir(exist_ok=True)
             shutil.copyfile(source / DAYS / file, aside / DAYS / file)
+        if (source / HOMES / "truth.db").exists():
+            (aside / HOMES).mkdir()
+            _copy_database(source / HOMES / "truth.db", aside / HOMES / "truth.db", progress)
+            if with_keys:
+                _copy_keys(source / HOMES / KEYS, aside / HOMES / KEYS)
         found = _describe(aside, city)
         _write(aside / NOTE, msgspec.json.format(msgspec.json.encode(found), indent=1))
         aside.rename(target)
@@ -94,9 +105,16 @@ def _copy_database(source: Path, target: Path, progress: Progress | None) -> Non
             before.backup(after, pages=_PAGES, progress=report)
 
 
+def _copy_keys(source: Path, target: Path) -> None:
+    target.touch(0o600)
+    shutil.copyfile(source, target)
+
+
 def _describe(folder: Path, city: str) -> Backup:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
     head, at_us = _end_of(folder / "truth.db")
+    if (folder / HOMES).exists():
+        _end_of(folder / HOMES / "truth.db")
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
     return Backup(FORMAT, city, head, at_us, tuple(_kept(folder, file) for file in files))
 
 
@@ -163,5 +181,8 @@ def restore_backup(source: Path, target: Path, progress: Progress | None = None)
     target.mkdir(parents=True, exist_ok=True)
     for kept in found.files:
         (target / kept.name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(source / kept.name, target / kept.name)
+        if kept.name == f"{HOMES}/{KEYS}":
+            _copy_keys(source / kept.name, target / kept.name)
+        else:
+            shutil.copyfile(source / kept.name, target / kept.name)
     return found
