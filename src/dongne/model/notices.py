@@ -114,8 +114,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_pending(self) -> bool:
-        """Whether it has still to be sent."""
-        return self.state in PENDING
+        """Whether it has still to be sent, or nobody knows yet what became of an attempt."""
+        return self.state in PENDING or self.unsettled is not None
 
     @property
     def unsettled(self) -> Attempt | None:

@@ -1,0 +1,228 @@
+"""The outbox on a real store: who is told, by which way, in which order, and what is known of it afterwards."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.adapters.outbox_bench import (
+    FAILED,
+    GONE,
+    QUICK,
+    ZONE,
+    Clock,
+    Line,
+    ask,
+    notice_when,
+    now,
+    opened,
+    outbox,
+    step,
+    until,
+)
+
+from dongne.model.notices import DEAD, RECEIVED
+from dongne.runtime.ports import CaseFilter
+from dongne.stores.embedded import EmbeddedStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
+    opened_store = opened(tmp_path)
+    yield opened_store
+    opened_store.close()
+
+
+def test_what_is_requested_is_attempted_and_received(store: EmbeddedStore) -> None:
+    dispatch = Line("dispatch")
+    sender = outbox(store, dispatch)
+    sender.start()
+    key = ask(store, to="119", urgent=True)
+    notice = notice_when(store, key, lambda one: one.state == RECEIVED)
+    sender.close()
+    (attempt,) = notice.attempts
+    assert (attempt.channel, attempt.recipient, attempt.outcome, attempt.receipt) == (
+        "dispatch",
+        "119",
+        RECEIVED,
+        "dispatch-1",
+    )
+    assert not attempt.repeat
+    (message,) = dispatch.got
+    assert message.notice is not None and message.notice.key == key
+    assert "toy" not in message.id and len(message.id) == 32
+
+
+def test_what_was_requested_before_the_start_is_sent(store: EmbeddedStore) -> None:
+    key = ask(store, to="119")
+    dispatch = Line("dispatch")
+    sender = outbox(store, dispatch)
+    sender.start()
+    notice_when(store, key, lambda one: one.state == RECEIVED)
+    sender.close()
+    assert len(dispatch.got) == 1
+
+
+def test_an_attempt_broken_off_is_made_again_under_the_same_identifier_and_counted(store: EmbeddedStore) -> None:
+    key = ask(store, to="119", urgent=True)
+    hanging = Line("dispatch", None)
+    sender = outbox(store, hanging)
+    sender.start()
+    (first,) = hanging.wait(1)
+    sender.close()
+    (attempt,) = notice_when(store, key, lambda one: True).attempts
+    assert attempt.outcome == ""
+    again = Line("dispatch")
+    sender = outbox(store, again)
+    sender.start()
+    notice = notice_when(store, key, lambda one: one.state == RECEIVED)
+    sender.close()
+    (second,) = again.got
+    assert second.id == first.id and second.repeat and not first.repeat
+    assert [(one.outcome, one.repeat) for one in notice.attempts] == [("failed", False), ("received", True)]
+    assert notice.repeats == 1 == sender.counts.by_channel["repeats", "dispatch"]
+
+
+def test_each_guardian_is_told_and_the_next_way_is_tried_where_one_fails(store: EmbeddedStore) -> None:
+    sms, mail, push = Line("sms", FAILED), Line("mail"), Line("push", GONE)
+    sender = outbox(store, sms, mail, push)
+    sender.start()
+    key = ask(store, urgent=True)
+    reached = {"guardian:d", "guardian:s"}
+    notice = notice_when(
+        store, key, lambda one: {a.recipient for a in one.attempts if a.outcome == RECEIVED} == reached
+    )
+    sender.close()
+    ways = [(a.recipient, a.channel, a.outcome) for a in notice.attempts]
+    assert next(way for way in ways if way[0] == "guardian:s")[1:] == ("push", "failed")
+    assert notice.state == RECEIVED and len(ways) == 4
+    assert len({message.id for line in (sms, mail, push) for message in line.got}) == 4
+
+
+def test_a_channel_that_hangs_is_overtaken_by_the_next(store: EmbeddedStore) -> None:
+    sms, mail = Line("sms", None), Line("mail")
+    sender = outbox(store, sms, mail)
+    sender.start()
+    key = ask(store, urgent=True)
+    notice = notice_when(store, key, lambda one: sum(a.outcome == RECEIVED for a in one.attempts) == 2)
+    sender.close()
+    assert {a.channel: a.outcome for a in notice.attempts if a.recipient == "guardian:d"} == {
+        "sms": "",
+        "mail": RECEIVED,
+    }
+
+
+def test_what_reaches_nobody_is_dead_and_a_case_of_its_own(store: EmbeddedStore) -> None:
+    sms = Line("sms", *[FAILED] * 100)
+    sender = outbox(store, sms)
+    sender.start()
+    key = ask(store, urgent=True)
+    notice = notice_when(store, key, lambda one: one.state == DEAD)
+    sender.close()
+    (case,) = store.list_cases(CaseFilter(kind="undelivered"))
+    assert (case.priority, case.values["notice"], case.thing) == (0, key, 1)
+    assert len(notice.attempts) == 2 * QUICK.rounds
+    assert "500" in notice.error
+    assert sender.status()["dead"] == {"guardian": 1}
+
+
+def test_nobody_to_tell_is_said_at_once(store: EmbeddedStore) -> None:
+    sender = outbox(store, Line("sms"))
+    sender.start()
+    key = ask(store, to="nurse")
+    assert notice_when(store, key, lambda one: one.state == DEAD).error == "there is no nurse"
+    sender.close()
+    (case,) = store.list_cases(CaseFilter(kind="undelivered"))
+    assert case.priority == 2
+
+
+def test_119_is_never_given_up_and_the_case_is_opened_when_the_first_round_failed(store: EmbeddedStore) -> None:
+    dispatch = Line("dispatch", *[FAILED] * 20)
+    sender = outbox(store, dispatch)
+    sender.start()
+    key = ask(store, to="119", urgent=True)
+    notice = notice_when(store, key, lambda one: one.state == RECEIVED)
+    sender.close()
+    assert len(notice.attempts) == 21
+    assert len({message.id for message in dispatch.got}) == 1
+    (case,) = store.list_cases(CaseFilter(kind="undelivered"))
+    assert case.priority == 0
+
+
+def test_what_was_taken_back_is_not_sent_again(store: EmbeddedStore) -> None:
+    dispatch = Line("dispatch", *[FAILED] * 3, None)
+    sender = outbox(store, dispatch)
+    sender.start()
+    key = ask(store, to="119", urgent=True)
+    dispatch.wait(4)
+    step(store, key, "withdrawn")
+    sender.close()
+    again = Line("dispatch")
+    sender = outbox(store, again)
+    sender.start()
+    notice_when(store, key, lambda one: one.unsettled is None)
+    sender.close()
+    assert not again.got
+
+
+def test_an_exercise_never_reaches_119_and_goes_on(store: EmbeddedStore) -> None:
+    dispatch, sms = Line("dispatch"), Line("sms")
+    sender = outbox(store, dispatch, sms)
+    sender.start()
+    key = ask(store, to="119", urgent=True, exercise=True, channels=("dispatch",))
+    notice = notice_when(store, key, lambda one: one.state == RECEIVED)
+    told = ask(store, "2", urgent=True, exercise=True)
+    notice_when(store, told, lambda one: one.state == RECEIVED)
+    sender.close()
+    assert notice.attempts[0].channel == "exercise" and not dispatch.got
+    assert all(message.exercise for message in sms.got)
+
+
+def test_quiet_hours_hold_back_what_is_not_urgent_and_nothing_else(tmp_path: Path) -> None:
+    clock = Clock()
+    store = opened(tmp_path, clock)
+    local = now(store).astimezone(ZONE)
+    to_evening_s = ((22 - local.hour) % 24) * 3600
+    clock.ahead_us = to_evening_s * 1_000_000
+    sms, rules = Line("sms"), msgspec.structs.replace(QUICK, quiet_to="08:00")
+    sender = outbox(store, sms, rules=rules)
+    sender.start()
+    calm = ask(store, "calm")
+    urgent = ask(store, "urgent", urgent=True)
+    notice_when(store, urgent, lambda one: one.state == RECEIVED)
+    assert sender.status()["held"] == 1
+    assert store.find_notice(calm).attempts == ()  # type: ignore[union-attr]
+    sender.close()
+    clock.ahead_us += 11 * 3_600_000_000
+    sender = outbox(store, sms, rules=rules)
+    sender.start()
+    notice_when(store, calm, lambda one: one.state == RECEIVED)
+    sender.close()
+    store.close()
+
+
+def test_a_hanging_channel_holds_up_neither_others_nor_119(store: EmbeddedStore) -> None:
+    rules = msgspec.structs.replace(QUICK, failover_s=60.0, limit=2)
+    sms, dispatch = Line("sms", *[None] * 40), Line("dispatch")
+    sender = outbox(store, sms, dispatch, rules=rules)
+    sender.start()
+    for n in range(20):
+        ask(store, f"calm {n}", urgent=True)
+    key = ask(store, "fire", to="119", urgent=True)
+    notice_when(store, key, lambda one: one.state == RECEIVED)
+    assert sender.status()["queued"]["sms"] > 10
+    sender.close()
+
+
+def test_an_answer_ends_it_also_before_the_next_way(store: EmbeddedStore) -> None:
+    rules = msgspec.structs.replace(QUICK, retry_s=(60.0,), rounds=5)
+    sms, mail = Line("sms", FAILED, FAILED), Line("mail", FAILED)
+    sender = outbox(store, sms, mail, rules=rules)
+    sender.start()
+    key = ask(store, urgent=True, asks=True)
+    notice_when(store, key, lambda one: len(one.attempts) == 3 and one.unsettled is None)
+    step(store, key, "answered", answer="fine", by="guardian:d", channel="voice")
+    until(lambda: sender.status()["pending"] == 0)
+    sender.close()
+    assert len(sms.got) + len(mail.got) == 3
+    assert sender.counts.by_channel["answers", "voice"] == 1
