@@ -63,6 +63,9 @@ class Known:
     def find_notice(self, key: str) -> Notice | None:
         return self.notices.get(key)
 
+    def name_device(self, datastream: int) -> str:
+        return ""
+
 
 class Desks:
     """Simulated desks, and a channel to them in their order."""

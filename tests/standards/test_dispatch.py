@@ -229,18 +229,18 @@ def notice(**more: Any) -> Notice:
 def test_a_notice_becomes_the_alarm_it_is_about() -> None:
     values = {
         "kind": "fire", "raised": "2026-11-28T05:05:03.250Z", "call_back": "+82-2-555-0100",
-        "evidence": [{"time": "2026-11-28T14:05:03.250+09:00", "property": "smoke", "device": 7, "value": 1}],
+        "evidence": [{"time": "2026-11-28T14:05:03.250+09:00", "property": "smoke", "datastream": 7, "value": 1}],
     }  # fmt: skip
     first = notice(key="home_alarm/17/dispatch/2")
-    assert alarm_of(notice(values=values, follows=first.key, ends=True), [first]) == Alarm(
+    assert alarm_of(notice(values=values, follows=first.key, ends=True), [first], lambda stream: f"smoke-{stream}") == Alarm(
         key="home_alarm/17/dispatch/3", sent=WHEN, kind="fire", raised=WHEN - timedelta(seconds=4), call_back="+82-2-555-0100",
-        evidence=(Evidence(WHEN - timedelta(seconds=4), "smoke", "7", 1.0),), earlier=(Earlier(first.key, WHEN),), ends=True,
+        evidence=(Evidence(WHEN - timedelta(seconds=4), "smoke", "smoke-7", 1.0),), earlier=(Earlier(first.key, WHEN),), ends=True,
     )  # fmt: skip
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(["kind", "raised", "call_back", "evidence", "lines"]),
+        st.sampled_from(["kind", "raised", "call_back", "evidence"]),
         anything | st.lists(anything, max_size=3),
         max_size=5,
     )
@@ -327,10 +327,10 @@ def test_any_other_bytes_are_refused_and_break_nothing(content: bytes, content_t
 # --- what the desk says later
 
 
-def test_an_event_is_an_answer_with_a_lasting_name() -> None:
+def test_an_event_is_an_answer_that_names_it() -> None:
     event = DispatchEvent(number=4, incident="abc", time=WHEN, step="unit_sent", by="박 상황요원", unit="종로 구급 1")
     answer = answer_of("seoul", event)
-    assert (answer.answer, answer.by, answer.once) == ("acknowledged", "seoul: 박 상황요원", "seoul:4")
+    assert (answer.answer, answer.by, answer.time) == ("acknowledged", "seoul/4: 박 상황요원", WHEN)
     assert answer.values == {"step": "unit_sent", "unit": "종로 구급 1"}
     page = DispatchEvents((event,), 4)
     assert read_events(msgspec.json.encode(page)) == page

@@ -35,6 +35,9 @@ class Directory(Protocol):
     def find_notice(self, key: str) -> Notice | None:
         """A notice that another one follows."""
 
+    def name_device(self, datastream: int) -> str:
+        """What the home calls the device behind a Datastream; empty where nobody knows."""
+
 
 class DispatchChannel:
     """Sends alarms to desks. Each desk gets the same identifier, and the same bytes, at every attempt."""
@@ -57,7 +60,7 @@ class DispatchChannel:
             return _refused(EXERCISE)
         if notice is None:
             return _refused("the message has no notice; 119 is told of nothing else")
-        alarm = alarm_of(notice, self._list_earlier(notice))
+        alarm = alarm_of(notice, self._list_earlier(notice), self._directory.name_device)
         home = (None if notice.thing is None else self._directory.find_home(notice.thing)) or UNKNOWN_HOME
         status = status_of(alarm, home)
         if status == "Exercise":

@@ -20,7 +20,7 @@ async def follow(
     line: DeskLine, tell: Tell, *, after: int = 0, failed: Callable[[str], None] = lambda why: None
 ) -> None:
     """Tells of each event of a desk behind `after`, in order, until cancelled. An event may be told twice (after a failure, or a
-    start with an older `after`): `answer_of` gives it a lasting name."""
+    start with an older `after`)."""
     failures = 0
     while True:
         try:

@@ -33,12 +33,11 @@ class DispatchEvents(msgspec.Struct, frozen=True):
 
 
 class NoticeAnswer(msgspec.Struct, frozen=True):
-    """The event as an answer to a notice. `once` names it, so that the same event heard twice is one answer."""
+    """The event as an answer to a notice. `by` has desk and number in it: with `time` it is another for each event."""
 
     answer: str
     by: str
     time: datetime
-    once: str
     values: dict[str, Any]
 
 
@@ -53,6 +52,6 @@ def read_events(document: bytes) -> DispatchEvents:
 def answer_of(desk: str, event: DispatchEvent) -> NoticeAnswer:
     """Whatever a desk says means that people there have the alarm: "acknowledged", and the step in the values."""
     values = {"step": event.step, "unit": event.unit, "cause": event.cause}
-    by = f"{desk}: {event.by}" if event.by else desk
     kept = {name: value for name, value in values.items() if value}
-    return NoticeAnswer("acknowledged", by, event.time, f"{desk}:{event.number}", kept)
+    place = f"{desk}/{event.number}"
+    return NoticeAnswer("acknowledged", f"{place}: {event.by}" if event.by else place, event.time, kept)
