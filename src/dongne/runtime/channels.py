@@ -46,8 +46,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Channel(Protocol):
-    """A way to people. `send` never raises but when cancelled, and ends by itself within the channel's own timeout; several
-    may be under way at once, all in one event loop."""
+    """A way to people. `send` never raises but when cancelled, and ends by itself: within the channel's own timeout, which begins
+    once there is a free connection. Several may be under way at once, all in one event loop."""
 
     @property
     def name(self) -> str:

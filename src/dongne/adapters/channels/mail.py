@@ -29,11 +29,11 @@ class MailChannel:
         self._room = asyncio.Semaphore(CONNECTIONS)
 
     async def send(self, message: Message) -> Outcome:
-        """What came of one attempt; all of it within the timeout, waiting for a free connection too."""
+        """What came of one attempt."""
         if not _ADDRESS.fullmatch(message.to):
             return Outcome(ok=False, error="this is no mail address", is_final=True)
         try:
-            async with asyncio.timeout(self._config.timeout_s), self._room:
+            async with self._room, asyncio.timeout(self._config.timeout_s):
                 return Outcome(ok=True, receipt=await self._send(write(message, self._config.sender, self._domain)))
         except TimeoutError:
             return Outcome(ok=False, error=f"no answer within {self._config.timeout_s:g} s")

@@ -1,11 +1,12 @@
 """A messenger behind a webhook: a POST for each message, signed as Standard Webhooks 1.0.0 has it. The receipt is the "id" of
 the answer, where it has one."""
 
+import asyncio
 import time
 
 import msgspec
 
-from dongne.adapters.channels.post import GONE, Gateway, outcome_of, post_outside
+from dongne.adapters.channels.post import GONE, OUTSIDE, Gateway, outcome_of, post_outside
 from dongne.model.channels import MessengerConfig
 from dongne.model.times import format_instant, from_us
 from dongne.runtime.channels import Message, Outcome
@@ -21,6 +22,7 @@ class MessengerChannel:
 
     def __init__(self, config: MessengerConfig, secret: bytes) -> None:
         self._config, self._secret = config, secret
+        self._room = asyncio.Semaphore(OUTSIDE)
         self._gateway = Gateway(config.url, timeout_s=config.timeout_s)
 
     async def send(self, message: Message) -> Outcome:
@@ -38,9 +40,10 @@ class MessengerChannel:
         headers = headers_of([self._secret], message.id, now_us // 1_000_000, body)
         config = self._config
         if message.to.startswith(("https://", "http://")):
-            answer = await post_outside(
-                message.to, headers, body, inside=config.inside, permit=PERMIT, timeout_s=config.timeout_s
-            )
+            async with self._room:
+                answer = await post_outside(
+                    message.to, headers, body, inside=config.inside, permit=PERMIT, timeout_s=config.timeout_s
+                )
         elif config.url:
             answer = await self._gateway.post(headers, body)
         else:

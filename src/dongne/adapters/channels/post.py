@@ -19,6 +19,7 @@ from dongne.standards.webhooks import retry_after_s
 KEPT_BYTES = 64 << 10
 SHOWN = 200  # characters of an answer, for operators
 AGENT = {"user-agent": "dongne"}
+OUTSIDE = 20  # connections of a channel to whoever its addresses name
 GONE = frozenset({404, 410})  # of an address
 GONE_OR_WRONG = GONE | {422}  # of an address, or one that can't be
 
@@ -42,10 +43,11 @@ class Answer(NamedTuple):
 
 
 class Gateway:
-    """A server that the city's configuration names: connections are kept, and several requests may be under way."""
+    """A server that the city's configuration names: connections are kept, and so many requests may be under way."""
 
     def __init__(self, url: str, token: str = "", *, timeout_s: float, connections: int = 20) -> None:
         self.url, self._timeout_s, self._connections = url.rstrip("/"), timeout_s, connections
+        self._room = asyncio.Semaphore(connections)
         self._headers = {**AGENT, **({"authorization": f"Bearer {token}"} if token else {})}
         self._client: httpx.AsyncClient | None = None
 
@@ -66,7 +68,8 @@ class Gateway:
             self._client = httpx.AsyncClient(
                 verify=trusted(), trust_env=False, timeout=None, limits=limits, headers=self._headers
             )
-        return await _ask(self._client, method, url, headers, body, self._timeout_s + longer_s)
+        async with self._room:  # who waits for the city's own connections has not begun to wait for the gateway
+            return await _ask(self._client, method, url, headers, body, self._timeout_s + longer_s)
 
     async def close(self) -> None:
         """Connections end."""

@@ -1,6 +1,7 @@
 """Web push (RFC 8030): a message to a browser, which its push service keeps until the device is there. That it took it (201)
 is the receipt; whether anybody saw it is not known."""
 
+import asyncio
 import secrets
 import time
 from hashlib import sha256
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dongne.adapters.channels.post import GONE, outcome_of, post_outside
+from dongne.adapters.channels.post import GONE, OUTSIDE, outcome_of, post_outside
 from dongne.model.channels import PushConfig
 from dongne.model.errors import BadInput
 from dongne.runtime.channels import Message, Outcome
@@ -26,6 +27,7 @@ class PushChannel:
 
     def __init__(self, config: PushConfig, key: ec.EllipticCurvePrivateKey) -> None:
         self._config, self._key = config, key
+        self._room = asyncio.Semaphore(OUTSIDE)
 
     async def send(self, message: Message) -> Outcome:
         """What came of one attempt."""
@@ -44,9 +46,10 @@ class PushChannel:
             "topic": to_base64url(sha256(message.id.encode()).digest()[:24]),  # a repeat takes the place of the first
         }
         config = self._config
-        answer = await post_outside(
-            to.endpoint, headers, body, inside=config.inside, permit=PERMIT, timeout_s=config.timeout_s
-        )
+        async with self._room:
+            answer = await post_outside(
+                to.endpoint, headers, body, inside=config.inside, permit=PERMIT, timeout_s=config.timeout_s
+            )
         hide = (to.endpoint, to.endpoint[:80], urlsplit(to.endpoint).path)  # a capability
         return outcome_of(answer, answer.headers.get("location", ""), final=GONE, hide=hide)
 
