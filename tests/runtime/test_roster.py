@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dongne.adapters.people import load_people
-from dongne.adapters.sources import convert
+from dongne.adapters.sources import convert, load_city
+from dongne.model.city import CityConfig
 from dongne.model.duty import DAYS, Member, Shift, Unit
 from dongne.model.errors import BadSetup, NotFound
 from dongne.runtime.roster import Roster
@@ -162,3 +163,17 @@ def test_units_are_read_as_a_city_writes_them() -> None:
     }
     unit = convert(table, Unit, Path("city.toml"))
     assert unit.shifts == (Shift(people=("kim",), days=("sat",), start="20:00", end="08:00"),)
+    city = {"id": "x", "name": {"en": "X"}, "zone": "Asia/Seoul", "bounds": [0, 0, 1, 1], "units": {"desk": table}}
+    assert convert(city, CityConfig, Path("city.toml")).units == {"desk": unit}
+    with pytest.raises(BadSetup, match=r"city\.toml: unknown key 'units\.desk\.nxt'; did you mean 'next'"):
+        convert({**city, "units": {"desk": {"nxt": "chief"}}}, CityConfig, Path("city.toml"))
+
+
+def test_the_demonstration_city_has_somebody_who_cares_at_every_hour_and_all_of_them_are_invented() -> None:
+    folder = Path(__file__).parents[2] / "cities" / "helsinki"
+    city = load_city(folder)
+    found = Roster(city.units, load_people(folder), city.zone_info)
+    start = at("2026-11-20T12:00:00")
+    for unit in ("care_desk", "responders"):
+        assert all(turn.people for turn in found.list_turns(unit, start, start + timedelta(days=7)))
+    assert all(person.simulated and person.addresses for person in found.people.values())

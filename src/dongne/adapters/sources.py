@@ -90,13 +90,20 @@ def convert(table: Mapping[str, Any], cls: type[T], file: Path, place: str = "")
         inner = next((f.type for f in msgspec.structs.fields(cls) if f.encode_name == key), None)  # type: ignore[arg-type]
         part = next((a for a in getattr(inner, "__args__", (inner,)) if _is_struct(a)), None)
         if part is not None:
-            for entry in value if isinstance(value, list) else [value]:
+            for within, entry in _list_parts(inner, key, value):
                 if isinstance(entry, dict):
-                    convert(entry, part, file, f"{place}{key}.")
+                    convert(entry, part, file, f"{place}{within}.")
     try:
         return msgspec.convert(table, cls)
     except msgspec.ValidationError as error:
         raise BadSetup(f"{file}: {f'in {place[:-1]}: ' if place else ''}{error}") from error
+
+
+def _list_parts(inner: Any, key: str, value: Any) -> list[tuple[str, Any]]:
+    """The tables of a value, each with where it stands: one, those of a list, or those of a table of tables."""
+    if getattr(inner, "__origin__", None) is dict and isinstance(value, dict):
+        return [(f"{key}.{name}", entry) for name, entry in value.items()]
+    return [(key, entry) for entry in value] if isinstance(value, list) else [(key, value)]
 
 
 def _is_struct(found: Any) -> bool:
