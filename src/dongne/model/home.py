@@ -36,6 +36,10 @@ LINK = ObservedProperty("link", "1", 0.0, 1.0)
 """Alarms are 1 when raised and 0 when cleared; a door is 1 when open, a bed 1 when somebody lies in it, power and link 1 when
 they are there. `signal_quality` is that of the ECG."""
 
+HOME_SILENT = ObservedProperty("home_silent", "1", 0.0, 1.0)
+LINK_OUTAGE = ObservedProperty("link_outage", "1", 0.0, 1.0)
+"""What services say of homes that are not heard from, and of the area which serves them."""
+
 HOME_PROPERTIES: dict[str, ObservedProperty] = {
     one.key: one
     for one in (

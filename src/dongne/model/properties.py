@@ -1,5 +1,6 @@
 """Properties that more than one service or simulator speaks of. A service's own are in its folder."""
 
+from dongne.model.home import HOME_PROPERTIES, HOME_SILENT, LINK_OUTAGE
 from dongne.model.observed import ObservedProperty
 
 FILL_LEVEL = ObservedProperty("fill_level", "%", 0.0, 100.0)
@@ -22,5 +23,7 @@ SHARED = {
         PRECIPITATION,
         PARKING_OCCUPANCY,
         TEMPERATURE,
+        HOME_SILENT,
+        LINK_OUTAGE,
     )
-}
+} | HOME_PROPERTIES

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.entities import Datastream, EntityChange, EntityType, Put, Thing
+from dongne.model.entities import Datastream, EntityChange, EntityType, Put, Relation, Thing
 from dongne.model.errors import BadInput
 from dongne.model.observed import ObservedProperty
 from dongne.model.units import IDENTITY, Conversion, code_of, get_conversion
@@ -42,8 +42,8 @@ class Binding:
     """Routes by (Thing, property key), and by Datastream with unit and range as columns, so that whole batches are
     checked at once. `problems` says of a Datastream why it can't be bound.
 
-    A new Thing and its Datastreams are added as they come; whatever else changes who hears whom makes `is_stale` true
-    until `rebind`.
+    A new Thing, its Datastreams and new relations of one hop are added as they come; whatever else changes who hears whom
+    makes `is_stale` true until `rebind`.
     """
 
     def __init__(self, runners: Mapping[str, Runner], around: Surroundings, needed: Iterable[ObservedProperty]) -> None:
@@ -62,6 +62,7 @@ class Binding:
         graph = self._around.graph
         self.is_stale = False
         self._new_things: set[int] = set()
+        self._new_relations: list[Relation] = []
         self._new_streams: set[int] = set()
         self._related = {end for relation in graph.relations.values() for end in (relation.from_id, relation.to_id)}
         self.problems.clear()
@@ -85,7 +86,7 @@ class Binding:
         """Brings the binding to the graph as it is now."""
         if self.is_stale:
             self.rebind()
-        if not self._new_things and not self._new_streams:
+        if not self._new_things and not self._new_streams and not self._new_relations:
             return
         graph = self._around.graph
         for thing in sorted(self._new_things):
@@ -96,11 +97,28 @@ class Binding:
                             at = (thing, trigger.property.key)
                             self.routes[at] = (*self.routes.get(at, ()), Route(runner, thing, handler))
         self._new_things.clear()
+        for relation in self._new_relations:
+            self._relate(relation)
+        self._new_relations.clear()
         for stream_id in sorted(self._new_streams):
             if (stream := graph.datastreams.get(stream_id)) is not None:
                 self._make_room(stream_id)
                 self._bind(stream)
         self._new_streams.clear()
+
+    def _relate(self, relation: Relation) -> None:
+        """Who has the other end as a neighbour now hears what is observed there."""
+        for runner in self._runners.values():
+            for trigger, handler in runner.declared.on:
+                if trigger.of is None or trigger.of.relation != relation.kind or not runner.serves(relation.from_id):
+                    continue
+                at = (relation.to_id, trigger.property.key)
+                route = Route(runner, relation.from_id, handler)
+                if route not in self.routes.get(at, ()):
+                    self.routes[at] = (*self.routes.get(at, ()), route)
+                    self._new_streams.update(
+                        stream.id for stream in self._around.graph.list_datastreams(relation.to_id)
+                    )
 
     def note(self, changes: Iterable[EntityChange]) -> None:
         """Takes note of changes; to be told BEFORE the graph has them."""
@@ -112,7 +130,7 @@ class Binding:
             elif change.type is EntityType.DATASTREAM:
                 self._new_streams.add(msgspec.json.decode(change.body, type=_HasId).id)
             elif change.type is EntityType.RELATION:
-                self.is_stale = True
+                self._note_relation(msgspec.json.decode(change.body, type=Relation))
             elif change.type is EntityType.OBSERVED_PROPERTY:
                 self.is_stale |= msgspec.json.decode(change.body, type=_HasId).id in self._around.graph.properties
 
@@ -124,6 +142,21 @@ class Binding:
             self.is_stale = True  # a relation was there before its Thing
         elif known.kind != thing.kind:
             self.is_stale = True
+
+    def _note_relation(self, relation: Relation) -> None:
+        """One that is new reaches no further than its end where nobody listens over several hops."""
+        hops = [
+            trigger.of.hops
+            for runner in self._runners.values()
+            for trigger, _ in runner.declared.on
+            if trigger.of is not None and trigger.of.relation == relation.kind
+        ]
+        is_new = relation.id not in self._around.graph.relations
+        if not is_new or any(hop > 1 for hop in hops) or relation.from_id == relation.to_id:
+            self.is_stale = True
+        elif hops:
+            self._new_relations.append(relation)
+        self._related |= {relation.from_id, relation.to_id}
 
     def _make_room(self, stream_id: int) -> None:
         missing = stream_id + 1 - len(self.is_bound)

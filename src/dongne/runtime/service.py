@@ -164,10 +164,12 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Latest:
-    """The latest values of a property at or near the key; `within_m` 0 means at the key itself."""
+    """The latest values of a property at or near the key; `within_m` 0 means at the key itself. With `of`, at the Things that
+    are among these neighbours instead."""
 
     property: ObservedProperty
     within_m: float = 0.0
+    of: Neighbours | None = None
 
 
 @dataclass(frozen=True)

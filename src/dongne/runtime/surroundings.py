@@ -107,6 +107,12 @@ class Surroundings:
         values = self._latest.get(need.property.key)
         if not values:
             return []
+        if need.of is not None:
+            return [
+                Reading(there.thing, there.distance_m, from_us(values[there.thing][0]), values[there.thing][1])
+                for there in self.reach(thing, need.of)
+                if there.thing in values
+            ]
         if need.within_m == 0:
             known = values.get(thing)
             return [] if known is None else [Reading(thing, 0.0, from_us(known[0]), known[1])]
