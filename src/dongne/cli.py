@@ -19,6 +19,8 @@ COMMANDS = {  # name: module in commands/, summary
     "new-service": ("new_service", "a new service, whole, its checks passing"),
     "replay": ("replay", "what services say over recorded history, also with other settings"),
     "store": ("store", "a city's data on disk: status, rebuild, seal"),
+    "homes": ("homes", "homes of people who live alone: taken in, checked, let go"),
+    "care": ("care", "whether every sensor that life may depend on has a way to a human"),
     "token": ("token", "who may write and see more: tokens for devices and staff"),
     "audit": ("audit", "what was changed, and by whom"),
     "backup": ("backup", "a city's data kept a second time: make, check, restore"),

@@ -116,6 +116,20 @@ class Client:
 
 
 @pytest.fixture
+def client_of() -> Iterator[Callable[[Asgi], Client]]:
+    """A client of an app that the test makes."""
+    opened: list[Client] = []
+
+    def make(app: Asgi) -> Client:
+        opened.append(Client(app))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
 def client(api: Asgi) -> Iterator[Client]:
     opened = Client(api)
     yield opened

@@ -40,6 +40,10 @@ class Server:
             )
         )
 
+    def delete(self, path: str) -> bytes:
+        """The body of the answer to a DELETE."""
+        return self._send(urllib.request.Request(self.url + path, method="DELETE"))[0]
+
     def _send(self, request: urllib.request.Request) -> tuple[bytes, str]:
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")

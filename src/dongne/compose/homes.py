@@ -4,10 +4,17 @@ What is known of people in their homes lies apart from the city's data: it has i
 waits for nothing that the city takes in.
 """
 
+from collections.abc import Sequence
+
 from dongne.adapters.clock import CityClock
 from dongne.adapters.gateways import GatewayDesk
+from dongne.adapters.gateways.register import HomeRegister
 from dongne.compose.opened import RunOptions, last_instant_us, take_file_settings
 from dongne.model.city import CityConfig
+from dongne.model.errors import NotFound
+from dongne.model.home import NewHome, contacts_of
+from dongne.runtime.care_check import CareCheck, Gap, Latest
+from dongne.runtime.consents import Consents
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.registry import LoadedService
 from dongne.stores.sealed import SealedStore
@@ -27,7 +34,9 @@ class HomeSide:
         try:
             take_file_settings(self.store, config, config.settings.keys() - {service.id for service in services})
             self.runtime = RuntimeHost(self.store, config, services, [])
-            self.gateways = GatewayDesk(self.store)
+            self.consents = Consents(self.store)
+            self.gateways = GatewayDesk(self.store, self.consents.holds)
+            self.register = HomeRegister(self.store, self.gateways.book)
         except BaseException:
             self.store.close()
             raise
@@ -37,9 +46,49 @@ class HomeSide:
         self.runtime.start()
         self.runtime.open()
 
+    def add(self, homes: Sequence[NewHome], by: str) -> list[int]:
+        """The ids of new homes. Raises BadInput, naming the one that can't be taken in."""
+        return self.register.add(homes, by)
+
+    def withdraw(self, gateway: str) -> int:
+        """The home of this gateway is gone. Raises NotFound."""
+        home = self.get_home(gateway)
+        self.store.withdraw(home)
+        self.consents.forget(home)
+        return home
+
+    def get_home(self, gateway: str) -> int:
+        """The home of a gateway. Raises NotFound."""
+        found = self.gateways.book.find_home(gateway)
+        if found is None:
+            raise NotFound(f"no home has gateway {gateway[:64]!r}", reason="gateway_unknown")
+        return found
+
+    def list_gaps(self) -> list[Gap]:
+        """What keeps a sensor that life may depend on from reaching a human."""
+        engine = self.runtime.live.engine
+        runners = list(engine.runners.values())
+
+        def parked(home: int) -> dict[str, str]:
+            return {r.id: cell.parked for r in runners if (cell := r.cells.get(home)) is not None and cell.parked}
+
+        def latest(stream: int) -> Latest | None:
+            found = self.store.latest(stream)
+            return None if found is None else Latest(found.time_us, found.result)
+
+        silent_s = 2 * self.gateways.heartbeat_s + 10.0
+        check = CareCheck(self.store.graph, engine.acts, parked, self.ways_of, latest, self.clock.now_us(), silent_s)
+        return check.list_gaps()
+
+    def ways_of(self, home: int) -> list[str]:
+        """Whom an alarm of this home reaches: contacts that may be told and have an address."""
+        found = contacts_of(self.store.graph.get_thing(home).properties)
+        return [contact.id for contact in found if contact.addresses and self.consents.holds(home, contact.id)]
+
     def close(self) -> None:
         """Stops everything; nothing acknowledged is lost."""
         self.gateways.close()
+        self.consents.close()
         self.runtime.close()
         self.store.close()
 

@@ -88,7 +88,7 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
             public_url=(lambda scope: options.public_url) if options.public_url else asked_address_of, version=__version__,
             max_body_bytes=int(limits.body_mib * (1 << 20)), mqtt=partial(mqtt_status, city.mqtt, mqtt),
             webhooks=webhooks, mqtt_endpoints=mqtt_endpoints(city.mqtt, mqtt),
-            gateways=city.homes.gateways if city.homes else None,
+            homes=city.homes,
         )
     )  # fmt: skip
     laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))

@@ -5,7 +5,7 @@ of every make, over HTTP, MQTT or SCAIP, say the same: a GatewayMessage.
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -89,3 +89,56 @@ class GatewayReply(msgspec.Struct, frozen=True, omit_defaults=True):
     stored: int = 0
     is_repeat: bool = False
     refused: dict[int, str] = {}
+
+
+ContactRole = Literal["guardian", "responder", "neighbour", "nurse"]
+
+
+class Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Somebody who is told of a home, if the person agreed: addresses as (channel, address), in the order in which to try them."""
+
+    id: Name
+    role: ContactRole
+    name: str
+    addresses: tuple[tuple[str, str], ...]
+    language: str = "ko"
+
+
+class HomeDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A device of a home and what it observes."""
+
+    device: Name
+    properties: tuple[Name, ...]
+
+
+class NewHome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A home as it is taken in. `person` is a pseudonym; `point` (lon, lat) in WGS 84; `address` by the names of RFC 4776 and
+    5139 (country, A1, A3, RD, HNO, FLR, LOC, PC). `agrees`: keys of properties that may be observed, ids of contacts who may be
+    told, and "medical_note" where 119 may have it. `area` names what its link hangs on."""
+
+    gateway: Name
+    person: Name
+    point: tuple[float, float] | None = None
+    address: dict[str, str] = {}
+    language: str = "ko"
+    contacts: tuple[Contact, ...] = ()
+    devices: tuple[HomeDevice, ...] = ()
+    agrees: tuple[str, ...] = ()
+    medical_note: str = ""
+    phone: str = ""
+    area: str = ""
+    simulated: bool = False
+
+    def properties(self) -> dict[str, Any]:
+        """Those of its Thing."""
+        said = {
+            "kind": HOME, "access": "personal", "gateway": self.gateway, "person": self.person, "language": self.language,
+            "address": self.address, "contacts": msgspec.to_builtins(self.contacts), "medical_note": self.medical_note,
+            "phone": self.phone, "area": self.area, "simulated": self.simulated,
+        }  # fmt: skip
+        return {name: value for name, value in said.items() if value}
+
+
+def contacts_of(properties: dict[str, Any]) -> list[Contact]:
+    """The contacts in the properties of a home's Thing."""
+    return msgspec.convert(properties.get("contacts", []), list[Contact])

@@ -128,6 +128,11 @@ class Engine:
         """When the next Wake is due."""
         return min((us for r in self.runners.values() if (us := r.next_wake_us()) is not None), default=None)
 
+    def acts(self, thing: int, key: str) -> bool:
+        """Whether some service hears this property at this Thing."""
+        self._binding.catch_up()
+        return bool(self._binding.routes.get((thing, key)))
+
     def _is_due(self, at_us: int) -> bool:
         due_us = self.next_wake_us()
         return due_us is not None and due_us <= at_us

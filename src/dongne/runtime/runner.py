@@ -153,7 +153,7 @@ class Runner:
 
     def take_changed(self) -> Iterator[StateRow]:
         """The keys changed since the last call."""
-        changed, self._changed = self._changed, []
+        changed, self._changed = dict.fromkeys(self._changed), []
         for key in changed:
             cell = self.cells.get(key)
             if cell is None:  # forgotten since

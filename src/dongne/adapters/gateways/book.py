@@ -72,6 +72,10 @@ class HomeBook:
         """The Thing of the home with this gateway."""
         return self._homes.get(gateway)
 
+    def list_gateways(self) -> list[str]:
+        """All gateways that a home has."""
+        return list(self._homes)
+
     def list_homes(self) -> list[int]:
         """All homes that have a gateway."""
         return list(self._homes.values())

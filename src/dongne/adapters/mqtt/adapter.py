@@ -13,7 +13,8 @@ from dongne.adapters.mqtt.broadcast import Broadcast
 from dongne.adapters.mqtt.checks import BrokerChecks
 from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.connection import Connection
-from dongne.adapters.mqtt.reception import DoorStore, Reception
+from dongne.adapters.mqtt.ports import DoorStore
+from dongne.adapters.mqtt.reception import Reception
 from dongne.adapters.mqtt.status import WRONG, Check, MqttStatus
 from dongne.adapters.mqtt.tasks import TaskSender
 from dongne.adapters.mqtt.views import Select

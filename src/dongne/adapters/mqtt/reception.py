@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.mqtt.arrays import ArrayReader
@@ -18,18 +18,19 @@ from dongne.adapters.mqtt.config import MqttConfig
 from dongne.adapters.mqtt.home_reception import HomeReception, replies_topic, reply_body
 from dongne.adapters.mqtt.known import Known
 from dongne.adapters.mqtt.parcels import Decoder, Parcel, answer_of, refusal_of, slices
+from dongne.adapters.mqtt.ports import DoorStore, Line
 from dongne.adapters.mqtt.task_reception import TaskReception
 from dongne.adapters.mqtt.topics import Form, Topics
 from dongne.adapters.mqtt.wire import Message
 from dongne.model.errors import BadInput, DongneError, RetryLater
 from dongne.model.home import GatewayReply
-from dongne.model.records import ObservationExtra, RecordKind, encode_batch
+from dongne.model.records import RecordKind, encode_batch
 from dongne.model.who import Audit, Who, unwritten
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.features import FeatureMaker
 from dongne.runtime.intake import Intake, check_sender
 from dongne.runtime.ledger import MQTT
-from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
+from dongne.runtime.ports import Entry, Lane, Receipt, Transaction
 from dongne.standards.sensorthings.observations import ObservationRow
 
 RETRY_MIN_S, RETRY_MAX_S = 0.1, 2.0
@@ -37,34 +38,6 @@ REDELIVERY_S = 60.0  # after a connection to a kept session, what comes may have
 MOST_TRIES = 20  # of what the store can't take for no known reason
 
 log = logging.getLogger(__name__)
-
-
-class Door(Protocol):
-    """The quick way in for single Observations."""
-
-    def append(
-        self, datastream: int, time_us: int, result: float, extra: ObservationExtra | None = None, token: Any = None
-    ) -> None:
-        """Queues it; the token comes back with the number. Raises RetryLater when the queue is full."""
-
-
-class DoorStore(Store, Protocol):
-    """A store with a quick way in."""
-
-    def open_door(self, on_commit: Callable[[list[Any], int, Exception | None], None], lane: Lane = ...) -> Door:
-        """`on_commit(tokens, first, error)` once per commit, in the writer's thread."""
-
-
-class Line(Protocol):
-    """The connection a message came by. `who` sends, where that is known; None: a broker, which has rules of its own.
-    `own`: where it is a set, what came by this connection and has no outcome yet is put there."""
-
-    is_up: bool
-    who: Who | None
-    own: set[Parcel] | None
-
-    def acknowledge(self, mid: int, refusal: DongneError | None = None) -> None:
-        """It need not be sent again; `refusal`: because it will never be taken."""
 
 
 class Reception:

@@ -10,8 +10,10 @@ from dongne.adapters.webhooks import Webhooks
 from dongne.methods.intervals import Grouping
 from dongne.model.access import PUBLIC, Sight
 from dongne.model.city import CityConfig
+from dongne.model.home import NewHome
 from dongne.model.records import ObservationExtra
 from dongne.model.who import BENCH, Audit, Who, unwritten
+from dongne.runtime.care_check import Gap
 from dongne.runtime.desk import TaskDesk
 from dongne.runtime.intake import Intake
 from dongne.runtime.ports import Lane, Store
@@ -60,6 +62,21 @@ class Select(Protocol):
 
     def is_quick(self, path: ResourcePath, query: Query) -> bool:
         """Whether the answer takes no longer than a thread switch."""
+
+
+class Homes(Protocol):
+    """The homes of a city, as this interface needs them."""
+
+    gateways: GatewayDesk
+
+    def add(self, homes: Sequence[NewHome], by: str) -> list[int]:
+        """The ids of new homes. Raises BadInput."""
+
+    def list_gaps(self) -> list[Gap]:
+        """What keeps a sensor that life may depend on from reaching a human."""
+
+    def withdraw(self, gateway: str) -> int:
+        """The home of this gateway is gone, and nobody can read any more what was kept of it. Raises NotFound."""
 
 
 def address_of(scope: Scope) -> str:
@@ -117,5 +134,5 @@ class ApiContext:
     mqtt_endpoints: tuple[str, ...] = ()
     rates: Rates = field(default_factory=Rates)
     webhooks: Webhooks | None = None
-    gateways: GatewayDesk | None = None
+    homes: Homes | None = None
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

@@ -1,40 +1,89 @@
-"""/api/homes/messages: what gateways of homes say, over HTTP."""
+"""/api/homes: what gateways of homes say, homes taken in, and whether each of them has a way to a human."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 
-from dongne.adapters.gateways import GatewayDesk
-from dongne.model.errors import DongneError, NotFound, WrongMethod
-from dongne.web.api.context import ApiContext, Receive, Scope, Send
+from dongne.model.errors import BadInput, DongneError, NotFound, WrongMethod
+from dongne.model.home import NewHome
+from dongne.model.who import Right, Who
+from dongne.web.api.context import ApiContext, Homes, Receive, Scope, Send
 from dongne.web.api.http import check_form, read_body, send_bytes
 
-ROOT = "/api/homes/messages"
-LONGEST_BODY = 256 << 10
+ROOT = "/api/homes"
+MESSAGES = f"{ROOT}/messages"
+LONGEST_MESSAGE = 256 << 10
+LONGEST_BODY = 64 << 20
+_PRIVATE = [(b"cache-control", b"no-store")]
 _encode = msgspec.json.Encoder().encode
+_homes = msgspec.json.Decoder(list[NewHome])
 
 
 class HomesApi:
-    """Answers a message when it is durable: 200 with what a gateway must know, also for one that came before."""
+    """Answers the addresses at and below /api/homes."""
 
-    def __init__(self, context: ApiContext, desk: GatewayDesk) -> None:
-        self._context, self._desk = context, desk
+    def __init__(self, context: ApiContext, homes: Homes) -> None:
+        self._context, self._homes, self._desk = context, homes, homes.gateways
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """POST a message. Raises DongneError."""
-        if scope["path"] != ROOT:
-            raise NotFound(f"there is nothing at {scope['path'][:100]!r}; gateways post to {ROOT}")
-        if scope["method"] != "POST":
-            raise WrongMethod(scope["method"], ("POST",))
+        """A message of a gateway is answered when it is durable, also one that came before. Raises DongneError."""
+        path, method = scope["path"].rstrip("/"), scope["method"]
+        answers: dict[tuple[str, str], Callable[[Scope, Receive], Awaitable[Any]]] = {
+            (MESSAGES, "POST"): self._message,
+            (ROOT, "POST"): self._add,
+            (f"{ROOT}/check", "GET"): self._check,
+        }
+        if method == "DELETE" and path.startswith(f"{ROOT}/"):
+            document = await self._withdraw(scope, path.removeprefix(f"{ROOT}/"))
+        elif (found := answers.get((path, method))) is not None:
+            document = await found(scope, receive)
+        else:
+            allowed = tuple(known for place, known in answers if place == path)
+            if allowed:
+                raise WrongMethod(method, allowed)
+            raise NotFound(f"there is nothing at {path[:100]!r}; gateways post to {MESSAGES}")
+        self._context.requests["homes", 200] += 1
+        await send_bytes(send, 200, _encode(document), _PRIVATE)
+
+    async def _message(self, scope: Scope, receive: Receive) -> Any:
         try:
             check_form(scope)
-            body = await read_body(scope, receive, LONGEST_BODY)
+            body = await read_body(scope, receive, LONGEST_MESSAGE)
             who = self._context.who_of(scope)
             self._context.rates.check("write", who, scope)
         except DongneError as error:
             raise self._desk.refuse(error) from None
         message = self._desk.decode(body)
         self._desk.check_sender(who, message.gateway)
-        reply = await asyncio.wrap_future(self._desk.take(message))
-        self._context.requests["homes", 200] += 1
-        await send_bytes(send, 200, _encode(reply), [(b"cache-control", b"no-store")])
+        return await asyncio.wrap_future(self._desk.take(message))
+
+    def _staff(self, scope: Scope) -> Who:
+        """Who may take homes in and see what is wrong with them. Raises NotKnown or NotAllowed."""
+        who = self._context.who_of(scope)
+        who.must(Right.CONSENT)
+        return who
+
+    async def _add(self, scope: Scope, receive: Receive) -> Any:
+        who = self._staff(scope)
+        body = await read_body(scope, receive, LONGEST_BODY)
+        try:
+            homes = _homes.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"the body is no list of homes: {error}", reason="json") from None
+        ids = await asyncio.to_thread(self._homes.add, homes, who.name)
+        self._context.audit(who, [("put", "Home", number) for number in ids])
+        return {"homes": ids}
+
+    async def _check(self, scope: Scope, receive: Receive) -> Any:
+        who = self._staff(scope)
+        gaps = await asyncio.to_thread(self._homes.list_gaps)
+        self._context.audit(who, [("check", "Home", 0)])
+        return {"homes": len(self._desk.book), "gaps": gaps}
+
+    async def _withdraw(self, scope: Scope, gateway: str) -> Any:
+        who = self._staff(scope)
+        home = await asyncio.to_thread(self._homes.withdraw, gateway)
+        self._context.audit(who, [("withdraw", "Home", home)])
+        return {"withdrawn": home}

@@ -21,7 +21,8 @@ from dongne.adapters.mqtt.listener.config import ListenConfig, bind
 from dongne.adapters.mqtt.listener.hub import Hub
 from dongne.adapters.mqtt.listener.link import Link
 from dongne.adapters.mqtt.listener.status import ListenStatus
-from dongne.adapters.mqtt.reception import DoorStore, Reception
+from dongne.adapters.mqtt.ports import DoorStore
+from dongne.adapters.mqtt.reception import Reception
 from dongne.adapters.mqtt.views import Select, Views
 from dongne.adapters.mqtt.wire import V5
 from dongne.model.records import Record
