@@ -491,9 +491,11 @@ def test_a_call_says_the_message_and_asks_again_before_anybody_is_fine(simulator
 
 
 def test_a_call_in_another_language_asks_in_english(simulators: Simulators) -> None:
-    sent = message("+8210", text="Požár.", language="cs", answers=("acknowledged",))
+    sent = message("+8210", text="Požár.", language="cs", answers=("acknowledged", "help"))
     assert send(simulators.config, "voice", sent, simulators.environment).ok
-    assert simulators.desks["voice"].received[0].text == "Požár. To confirm that you have heard this, press 1."
+    assert simulators.desks["voice"].received[0].text == (
+        "Požár. If you take care of it, press 1. If help is needed at once, press 9."
+    )
 
 
 # --- people behind links --------------------------------------------------------------------------------------------

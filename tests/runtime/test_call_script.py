@@ -29,8 +29,10 @@ def test_fine_needs_two_presses_and_help_one(keys: tuple[str, ...], answer: str)
     assert answers(*keys) == answer
 
 
-def test_who_is_told_acknowledges_with_one_press() -> None:
-    assert answers("1", asked=("acknowledged",)) == "acknowledged"
+def test_who_is_told_takes_it_with_one_press_or_calls_for_help() -> None:
+    assert answers("1", asked=("acknowledged", "help")) == "acknowledged"
+    assert answers("9", asked=("acknowledged", "help")) == "help"
+    assert answers(asked=("acknowledged", "help")) == ""
     assert answers("9", asked=("acknowledged",)) == ""
 
 

@@ -8,7 +8,7 @@ import msgspec
 from dongne.model.notices import ACKNOWLEDGED, FINE, HELP
 
 FINE_KEY, HELP_KEY = "1", "9"
-WORDS = ("press", "again", "thanks", "help_comes", "acknowledge", "noted")  # what an ask_script needs
+WORDS = ("press", "again", "thanks", "help_comes", "take", "taken")  # what an ask_script needs
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,20 +47,20 @@ def ask_script(
     text: str, language: str, answers: Iterable[str], words: Mapping[str, str], *, wait_s: float = 8.0, times: int = 3
 ) -> CallScript:
     """Asks for one of the answers. 1 is "I am fine" and is asked again, so that nobody is fine by mistake; 9 is help; where
-    nobody's state is asked for, 1 is "I take it". `words` has the sentences of WORDS in this language."""
+    it isn't asked how somebody is, 1 is "I take care of it". `words` has the sentences of WORDS in this language."""
     asked = set(answers)
-    if FINE not in asked:
-        steps = {
-            "ask": Step(f"{text} {words['acknowledge']}", {FINE_KEY: "noted"}, wait_s, times),
-            "noted": Step(words["noted"], answer=ACKNOWLEDGED),
-        }
-        return CallScript(language, "ask", steps)
     helped = {HELP_KEY: "help"} if HELP in asked else {}
-    steps = {
-        "ask": Step(f"{text} {words['press']}", {FINE_KEY: "again", **helped}, wait_s, times),
-        "again": Step(words["again"], {FINE_KEY: "fine", **helped}, wait_s, times),
-        "fine": Step(words["thanks"], answer=FINE),
-    }
+    if FINE in asked:
+        steps = {
+            "ask": Step(f"{text} {words['press']}", {FINE_KEY: "again", **helped}, wait_s, times),
+            "again": Step(words["again"], {FINE_KEY: "fine", **helped}, wait_s, times),
+            "fine": Step(words["thanks"], answer=FINE),
+        }
+    else:
+        steps = {
+            "ask": Step(f"{text} {words['take']}", {FINE_KEY: "taken", **helped}, wait_s, times),
+            "taken": Step(words["taken"], answer=ACKNOWLEDGED),
+        }
     if helped:
         steps["help"] = Step(words["help_comes"], answer=HELP)
     return CallScript(language, "ask", steps)

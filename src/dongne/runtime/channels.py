@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dongne.model.notices import FINE, HELP, Notice
+from dongne.model.notices import ACKNOWLEDGED, FINE, HELP, Notice
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,3 +58,8 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Connections end; what is under way is broken off."""
+
+
+def answers_of(notice: Notice) -> tuple[str, ...]:
+    """What may be answered to it: residents say how they are, all others that they take care of it, or that help is needed."""
+    return (FINE, HELP) if notice.to == "resident" else (ACKNOWLEDGED, HELP)

@@ -17,7 +17,7 @@ from dongne.adapters.outbox.tracked import Tracked
 from dongne.model.cases import CaseEvent
 from dongne.model.notices import ATTEMPTED, DEAD, DISPATCH, FAILED, RECEIVED, REQUESTED, Notice, NoticeEvent, event_of
 from dongne.model.records import RecordKind
-from dongne.runtime.channels import Channel, Message, Outcome
+from dongne.runtime.channels import Channel, Message, Outcome, answers_of
 from dongne.runtime.delivery import (
     BROKEN,
     CERTAIN,
@@ -271,7 +271,7 @@ class Courier:
         return Message(
             id=message_id(self._means.city, notice, line.recipient, way.channel), to=way.address, subject=said.subject,
             text=said.text, language=line.language, urgent=notice.urgent, exercise=notice.exercise, asks=notice.asks,
-            answer_url=url, values=notice.values, repeat=repeat, notice=notice,
+            answers=answers_of(notice), answer_url=url, values=notice.values, repeat=repeat, notice=notice,
         )  # fmt: skip
 
     def _say(self, notice: Notice, language: str) -> Said:
