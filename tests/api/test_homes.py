@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dongne.compose.homes import HomeSide
 from dongne.compose.opened import RunOptions
+from dongne.model.channels import ChannelsConfig, SmsConfig
 from dongne.model.city import CityConfig
 from dongne.model.who import ANYBODY, ROLES, Who
 from dongne.runtime.registry import load_all
 from dongne.web.api import ApiContext, create_api
 from dongne.web.api.http import token_of
 
-CITY = CityConfig(id="test", name={"en": "Test"}, zone="UTC", bounds=(0.0, 0.0, 1.0, 1.0))
+CHANNELS = ChannelsConfig(sms=SmsConfig(url="https://sms.example"))
+CITY = CityConfig(id="test", name={"en": "Test"}, zone="UTC", bounds=(0.0, 0.0, 1.0, 1.0), channels=CHANNELS)
 SAID = {"gateway": "gw-1", "seq": 1, "sent": "2026-11-02T03:00:00Z", "events": []}
 HOME = {
     "gateway": "gw-1", "person": "p-1", "point": [24.94, 60.17], "area": "cell 4", "agrees": ["motion", "daughter"],
@@ -78,6 +81,19 @@ def test_a_home_that_is_wrong_is_refused_by_name_and_none_is_taken(
     answer = ask("POST", "/api/homes", [other, {**HOME, **change}])
     assert answer.status_code == 400 and words in answer.json()["message"]
     assert len(homes.gateways.book) == 0
+
+
+def test_an_address_of_a_channel_that_the_city_does_not_have_reaches_nobody(
+    ask: Callable[..., Any], homes: HomeSide
+) -> None:
+    assert ask("POST", "/api/homes", [HOME]).status_code == 200
+    number = homes.get_home("gw-1")
+    assert homes.ways_of(number) == ["daughter"]
+    homes.config = msgspec.structs.replace(CITY, channels=ChannelsConfig())
+    assert homes.ways_of(number) == []
+    assert "nobody" in [gap["why"] for gap in ask("GET", "/api/homes/check").json()["gaps"]]
+    homes.config = msgspec.structs.replace(CITY, channels=ChannelsConfig(simulated=True))
+    assert homes.ways_of(number) == ["daughter"]
 
 
 def test_who_withdraws_is_gone_at_once_and_says_nothing_more(ask: Callable[..., Any], homes: HomeSide) -> None:

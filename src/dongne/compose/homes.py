@@ -81,9 +81,10 @@ class HomeSide:
         return check.list_gaps()
 
     def ways_of(self, home: int) -> list[str]:
-        """Whom an alarm of this home reaches: contacts that may be told and have an address."""
-        found = contacts_of(self.store.graph.get_thing(home).properties)
-        return [contact.id for contact in found if contact.addresses and self.consents.holds(home, contact.id)]
+        """Whom an alarm of this home reaches: contacts that may be told and have an address of a channel that the city has."""
+        contacts, has = contacts_of(self.store.graph.get_thing(home).properties), self.config.channels.names
+        told = [contact for contact in contacts if any(channel in has for channel, _ in contact.addresses)]
+        return [contact.id for contact in told if self.consents.holds(home, contact.id)]
 
     def close(self) -> None:
         """Stops everything; nothing acknowledged is lost."""

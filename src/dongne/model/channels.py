@@ -118,3 +118,9 @@ class ChannelsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     voice: VoiceConfig | None = None
     speaker: SpeakerConfig | None = None
     dispatch: DispatchConfig | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Those that a message can go by; where it is simulated, all of them."""
+        names = set(self.__struct_fields__) - {"simulated"}
+        return frozenset(name for name in names if self.simulated or getattr(self, name) is not None)
