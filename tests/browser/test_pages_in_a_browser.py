@@ -14,7 +14,7 @@ from dongne.adapters.basemap import build_basemap, find_tippecanoe
 from dongne.model.errors import BadSetup
 
 ROUTES = [
-    "/", "/things", "/things?q=kaivo&state=busy", f"/things/{FOOTWAY}", f"/things/{FULL_BIN}", "/things/8", "/map", "/cases",
+    "/", "/things", "/things?q=kaivo&state=busy", f"/things/{FOOTWAY}", f"/things/{FULL_BIN}", "/things/8", "/map", "/cases", "/cases/roster",
     "/case", "/services", "/services/smart_bins", "/services/breaker", "/answers/whats_near",
     "/answers/whats_near?lon=24.9395&lat=60.17", "/data", "/sign-in", "/no/such/page", "/catalog", "/ogc?f=html",
     "/ogc/collections/waste_basket/items?f=html", f"/ogc/collections/waste_basket/items/{FULL_BIN}?f=html",

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from little_city import NOW, LittleCity, open_case, open_little_city, visiting
 
-from dongne.model.cases import CaseEvent
+from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import Thing, put
 from dongne.model.records import RecordKind
 from dongne.model.times import to_us
-from dongne.runtime.ports import Entry, Transaction
+from dongne.runtime.ports import CaseFilter, Entry, Transaction
 from dongne.stores.embedded import EmbeddedStore
 
 HOME = 1
@@ -128,6 +128,40 @@ def test_each_look_at_a_case_of_a_home_is_in_the_audit_log(city: LittleCity, hom
     assert log.count(("carer song", "case of a home seen", f"/homes/cases/{case}")) == 2
     assert ("carer song", "cases of homes listed", "/cases") in log
     assert ("carer song", "Case note", f"/homes/cases/{case}") in log
+
+
+def test_a_control_room_hears_of_every_life_at_stake_that_nobody_took_on_and_of_no_more(
+    tmp_path: Path, homes: EmbeddedStore
+) -> None:
+    for case in homes.list_cases(CaseFilter(is_open=True)):
+        homes.submit(Transaction([Entry(RecordKind.CASE, msgspec.msgpack.encode(closing(case)))])).result()
+    with (
+        open_little_city(tmp_path / "store", guarded_at="0.0.0.0", homes=homes) as city,
+        visiting(city, "carer", "han") as carer, visiting(city, "operator") as operator, visiting(city) as nobody,
+    ):  # fmt: skip
+        assert nobody.get("/cases/watch.json").status_code == 401
+        before = carer.get("/cases/watch.json").json()
+        assert (before["ringing"], before["hidden"], before["first"], before["case"]) == (0, 0, "", None)
+        at_home, in_city = open_at_home(homes, "rings"), open_case(city, "rings", priority=0)
+        open_case(city, "does not", priority=1)
+        answer = carer.get(f"/cases/watch.json?case=/homes/cases/{at_home}")
+        said = answer.json()
+        assert said["ringing"] == 2 and said["hidden"] == 0 and said["revision"] != before["revision"]
+        assert said["case"] == {"events": 1, "said": "Opened (somebody)"}
+        assert "zzfire" not in answer.text and "zzdesk" not in answer.text
+        less = operator.get(f"/cases/watch.json?case=/homes/cases/{at_home}").json()
+        assert (less["ringing"], less["hidden"], less["first"], less["case"]) == (1, 1, f"/cases/{in_city}", None)
+        carer.post(f"/homes/cases/{at_home}/step", data={"action": "assign", "me": "1", "unit": ""})
+        assert carer.get("/cases/watch.json").json()["ringing"] == 1, "somebody has it"
+        operator.post(f"/cases/{in_city}/step", data={"action": "accept"})
+        assert operator.get("/cases/watch.json").json()["ringing"] == 0
+        for wrong in ("/cases/999999", "/cases/x", "//cases/1", "/homes/cases/999999"):
+            assert carer.get(f"/cases/watch.json?case={wrong}").json()["case"] is None
+        assert 'id="watch"' in operator.get("/cases").text and 'id="watch"' not in nobody.get("/cases").text
+
+
+def closing(case: Case) -> CaseEvent:
+    return CaseEvent(key=case.key, kind=case.kind, action="clear", name=case.name, time=NOW)
 
 
 def test_without_homes_there_is_no_such_page(tmp_path: Path) -> None:

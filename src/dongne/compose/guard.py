@@ -25,7 +25,7 @@ from dongne.web.forms import COOKIE
 
 SAFE = ("GET", "HEAD")
 DATA_ROADS = ("/v1.1", "/api/", "/events/")
-NOT_DATA = ("/assets/", "/sign-in", "/sign-out", "/preferences", "/favicon")
+NOT_DATA = ("/assets/", "/sign-in", "/sign-out", "/preferences", "/favicon", "/cases/watch.json")
 ONCE_IN_S = 60.0  # the same again within this time is not written down again
 MOST_REFUSED = 60  # tokens refused that are written down within that time
 MOST_SAID = 10_000

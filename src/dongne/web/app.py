@@ -21,7 +21,7 @@ from dongne.web.api.app import Api
 from dongne.web.assess import Remembered
 from dongne.web.catalog.contents import Librarian
 from dongne.web.context import WebContext
-from dongne.web.control_room import case_feeds, case_steps, cases, roster, services, status, webhooks, what_if
+from dongne.web.control_room import case_feeds, case_steps, cases, roster, services, status, watch, webhooks, what_if
 from dongne.web.frame import page_for, render, retry_after
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
@@ -110,6 +110,7 @@ def create_pages(context: WebContext) -> Starlette:
         *cases.ROUTES,
         *case_steps.ROUTES,
         *roster.ROUTES,
+        *watch.ROUTES,
         *services.ROUTES,
         *what_if.ROUTES,
         *status.ROUTES,
@@ -123,6 +124,8 @@ def create_pages(context: WebContext) -> Starlette:
     pages.state.context = context
     pages.state.veil = Veil(context.store.graph)
     pages.state.homes_veil = None if context.homes is None else Veil(context.homes.graph)
+    stores = [store for store in (context.store, context.homes) if store is not None]
+    pages.state.changes = [watch.LastChange(store) for store in stores]
     pages.state.description = None  # the API sets its own
     pages.state.remembered = Remembered()
     pages.state.collections = collections = Collections(context)

@@ -31,6 +31,7 @@ from dongne.web.texts import Words
 THEMES = ("auto", "day", "dark", "contrast")
 HOMES = "/homes"  # before the address of a home's Case
 MENU = (("/", "now"), ("/things", "things"), ("/cases", "cases"), ("/services", "services"), ("/data", "data"))
+WATCHING = ("/cases", "/services")
 SECTIONS = {
     "/catalog": "/data",
     "/ogc": "/data",
@@ -43,6 +44,14 @@ SCRIPT_TEXTS = (
     "copy.copied",
     "chart.keys",
     "cases.new",
+    "watch.blocked",
+    "watch.enable",
+    "watch.lost",
+    "watch.mute",
+    "watch.muted",
+    "watch.on",
+    "watch.ringing",
+    "watch.title",
     "map.NavigationControl.ZoomIn",
     "map.NavigationControl.ZoomOut",
     "map.NavigationControl.ResetBearing",
@@ -153,6 +162,11 @@ class Page:
     def may(self, right: str, thing: int | None = None) -> bool:
         """Whether who asks may do this: "case" or "setting", at this Thing where one is meant."""
         return self.who.may(Right(right), thing)
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether this page says, and sounds, when a life is at stake: those of the control room, for who may move Cases."""
+        return self.section in WATCHING and self.may("case")
 
     @property
     def form_mark(self) -> Markup:

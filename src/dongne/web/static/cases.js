@@ -9,22 +9,23 @@ const sign = document.querySelector("[data-live]");
 const source = new EventSource("/events/cases");
 let planned = 0;
 
-async function renew(opened) {
+async function renew() {
   planned = 0;
-  const known = new Set([...list.querySelectorAll("a[href^='/cases/']")].map((link) => link.href));
+  const known = new Set([...list.querySelectorAll(".case-what > a")].map((link) => link.href));
   await refresh(regions);
-  const fresh = [...list.querySelectorAll("a[href^='/cases/']")].find((link) => !known.has(link.href));
-  if (opened && fresh) announce.textContent = text("cases.new", { what: fresh.textContent });
+  const fresh = [...list.querySelectorAll(".case-what > a")].find((link) => !known.has(link.href));
+  if (fresh) announce.textContent = text("cases.new", { what: fresh.textContent });
   if (fresh) fresh.closest("li")?.classList.add("fresh");
 }
 
 source.addEventListener("open", () => { sign.hidden = false; });
 source.addEventListener("error", () => { sign.hidden = true; });
-source.addEventListener("case", (event) => {
+function plan() {
   if ("older" in list.dataset) return;
-  const opened = JSON.parse(event.data).action === "open";
-  planned ||= setTimeout(() => renew(opened), 400); // several at once are one refresh
-});
+  planned ||= setTimeout(renew, 400); // several at once are one refresh
+}
+source.addEventListener("case", plan);
+document.addEventListener("cases-changed", plan); // of homes too, which no event stream tells of
 // j and k go from one to the next, Enter opens as for any link.
 addEventListener("keydown", (event) => {
   const step = { j: 1, k: -1 }[event.key];
