@@ -2,6 +2,7 @@
 answer or a counted refusal."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -387,3 +388,10 @@ def test_the_heartbeat_code_is_the_longest_that_is_short_enough() -> None:
     for wrong in ("", "1", "5=300", "1=x", "1=0", "1=nan"):
         with pytest.raises(BadSetup, match="interval"):
             parse_intervals(wrong)
+
+
+def test_the_page_names_every_code() -> None:
+    page = (Path(__file__).parents[2] / "docs/scaip.md").read_text(encoding="utf-8")
+    for table in (codes.DEVICE_TYPES, codes.STATUS_CODES, codes.LOCATION_CODES, codes.DEVICE_COMPONENTS):
+        for code, name in table.items():
+            assert f"{code} {name.replace('_', ' ')}" in page

@@ -64,6 +64,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where MQTT clients may connect to the city itself; off; or auto: 127.0.0.1:1884, if that is free",
     )
     parser.add_argument(
+        "--scaip-listen",
+        default="off",
+        metavar="HOST:PORT",
+        help="where gateways of homes may speak SCAIP over SIP, by UDP and TCP; off (%(default)s)",
+    )
+    parser.add_argument(
+        "--scaip-intervals",
+        default="",
+        metavar="CODES",
+        help="what each code of a heartbeat interval stands for at these gateways, in seconds, as 1=300,2=3600",
+    )
+    parser.add_argument(
         "--webhooks",
         choices=("outside", "anywhere", "off"),
         default="outside",
@@ -109,6 +121,8 @@ def execute(arguments: argparse.Namespace) -> int:
         mqtt_quiet=arguments.mqtt_quiet,
         webhooks=arguments.webhooks,
         mqtt_listen=arguments.mqtt_listen,
+        scaip_listen=arguments.scaip_listen,
+        scaip_intervals=arguments.scaip_intervals,
         public_url=public_url,
         homes_key=arguments.homes_key,
     )

@@ -37,6 +37,8 @@ class RunOptions:
     mqtt: str = "auto"  # an address, "off", or "auto": the broker of this machine if one answers
     mqtt_quiet: bool = False  # say nothing at the broker of what happens in the city
     webhooks: str = "outside"  # where webhooks may go: outside (https on the internet), anywhere, off
+    scaip_listen: str = "off"  # where gateways of homes speak SCAIP to us, or "off"
+    scaip_intervals: str = ""  # what each code of a heartbeat interval stands for there, as "1=300,2=3600"
     mqtt_listen: str = "auto"  # where MQTT clients connect, "off", or "auto": at this machine only, if the port is free
     homes_key: Path | None = None  # the master key of the homes' data; None: in their folder
 

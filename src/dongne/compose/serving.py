@@ -15,6 +15,7 @@ from dongne.compose.hooks import TokenOwners, make_webhooks
 from dongne.compose.messaging import address_of, bind_listener, make_listener, mqtt_endpoints, mqtt_status
 from dongne.compose.opened import Report, RunOptions
 from dongne.compose.running import RunningCity
+from dongne.compose.scaip import Sockets, bind_scaip, make_scaip
 from dongne.lab.laboratory import Laboratory
 from dongne.model.access import Veil
 from dongne.model.errors import BadSetup
@@ -40,10 +41,11 @@ def run_city(options: RunOptions, report: Report, ready: Ready) -> None:
     )  # it notes each URL whole, and those of webhooks may hold secrets
     listener = listen(options.host, options.port)
     mqtt_socket = bind_listener(options)
+    scaip_sockets = bind_scaip(options)
     city = RunningCity(options, report)
     try:
         city.start()
-        serve(city, listener, mqtt_socket, ready)
+        serve(city, listener, mqtt_socket, ready, scaip_sockets)
     finally:
         listener.close()
         city.close()
@@ -65,11 +67,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket | None, ready: Ready) -> None:
+def serve(
+    city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket | None, ready: Ready,
+    scaip_sockets: Sockets | None = None,
+) -> None:  # fmt: skip
     """Serves pages and API on these sockets until the process is told to stop."""
-    options, port = city.options, listener.getsockname()[1]
-    shown = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host
-    url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    options = city.options
+    url = _url_of(options.host, listener.getsockname()[1])
     limits = city.config.limits
     guard = Guard(options, Veil(city.store.graph), limits.write_origins)
     rates = Rates(limits, is_proxied=bool(options.public_url))
@@ -81,6 +85,7 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     if mqtt_socket is not None:
         mqtt = make_listener(city, mqtt_socket, selector, guard, url)
         mqtt.wait_s = rates.wait_s
+    scaip = make_scaip(city, scaip_sockets)
     webhooks = make_webhooks(city, TokenOwners(guard.book, guard.admin, guard.is_open))
     api = create_api(
         ApiContext(
@@ -88,7 +93,7 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
             public_url=(lambda scope: options.public_url) if options.public_url else asked_address_of, version=__version__,
             max_body_bytes=int(limits.body_mib * (1 << 20)), mqtt=partial(mqtt_status, city.mqtt, mqtt),
             webhooks=webhooks, mqtt_endpoints=mqtt_endpoints(city.mqtt, mqtt),
-            homes=city.homes,
+            homes=city.homes, scaip=scaip.status if scaip else None,
         )
     )  # fmt: skip
     laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
@@ -109,12 +114,13 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
     note = options.folder / "server.json"
     quieten_collector()
     write_note(note, {"url": url, "pid": os.getpid(), "token": guard.token})
-    if mqtt is not None:
-        mqtt.start()
+    for one in (mqtt, scaip):
+        if one is not None:
+            one.start()
     try:
         server.run(sockets=[listener])
     finally:
-        for sender in (webhooks, mqtt):
+        for sender in (webhooks, mqtt, scaip):
             if sender is not None:
                 sender.close()
         note.unlink(missing_ok=True)
@@ -122,3 +128,8 @@ def serve(city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket
         guard.close()
         selector.close()
         laboratory.close()
+
+
+def _url_of(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

@@ -28,7 +28,7 @@ class ScaipConfig:
     retry_after_s: int = 5  # what is said with 503
     most_in_flight: int = 2_000  # messages at the door
     most_transactions: int = 40_000  # answers kept for retransmissions, and answers under way
-    most_known: int = 100_000  # messages known again by their reference
+    most_known: int = 200_000  # messages known again by their reference, and gateways with their last number
     most_connections: int = 2_000
     most_unsent_bytes: int = 256 << 10  # of a TCP connection that does not read
 

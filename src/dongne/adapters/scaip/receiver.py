@@ -56,8 +56,8 @@ class Receiver:
         self._transactions: OrderedDict[tuple[str, ...], Transaction] = OrderedDict()
         self._outgoing: dict[str, Outgoing] = {}
         self._known: OrderedDict[tuple[str, ...], tuple[float, int]] = OrderedDict()  # -> until when, number
+        self._last: OrderedDict[str, int] = OrderedDict()  # the number of each gateway's newest message
         self._tasks: set[asyncio.Task[None]] = set()
-        self._last = 0
 
     def heard(self, came: bytes | sip.SipError, link: Link) -> None:
         """One message, or what is wrong with a stream. Never raises."""
@@ -225,19 +225,23 @@ class Receiver:
 
     def _number(self, request: sip.Request, said: Mrq) -> int:
         """The number of this message at the door: the same where the same is said again under the same reference; else
-        a new one, as gateways begin their references anew, and an alarm must not pass for an old one."""
+        the next, as gateways begin their references anew, and an alarm must not pass for an old one. A gateway's first since
+        the start is the time in ms, beyond all before it."""
         name = (said.ref,) if said.ref else (request.find("call-id") or "", str(request.cseq))
         text = blake2s(msgspec.msgpack.encode(said), digest_size=16).hexdigest()
         key = (said.cid, text, *name)
         known = self._known.get(key)
         if known is not None and known[0] > self._loop.time():
             return known[1]
-        self._last = max(self._last + 1, self._now_us())
-        while len(self._known) >= self._config.most_known:
-            self._known.popitem(last=False)
+        last = self._last.pop(said.cid, None)
+        seq = self._now_us() // 1_000 if last is None else last + 1
+        self._last[said.cid] = seq
         self._known.pop(key, None)
-        self._known[key] = (self._loop.time() + self._config.again_s, self._last)
-        return self._last
+        self._known[key] = (self._loop.time() + self._config.again_s, seq)
+        for held in (self._known, self._last):
+            if len(held) > self._config.most_known:
+                held.popitem(last=False)
+        return seq
 
     def _treated(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -6,8 +6,7 @@ and loses packets on request. Its clock is given, so that a test waits for nothi
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from dongne.model.errors import BadSetup, RetryLater
@@ -105,15 +104,17 @@ class ScaipGateway:
         request = Mrq(cid=self.cid, dty=dty, stc=stc, did=did, lco=lco, mty=mty, ref=new_ref(), hbo="1", stt=MARK)
         return await self.send(request)
 
-    async def beat(self, times: int | None = None) -> None:
-        """Heartbeats, at the interval that the city set last; for ever, or so often."""
+    async def beat(self, times: int | None = None) -> AsyncIterator[Mrs | RetryLater]:
+        """Heartbeats at the interval that the city set last, for ever or so often: what came of each."""
         done = 0
         while times is None or done < times:
             if done:
                 await self.clock.sleep(self.heartbeat_s)
-            with suppress(RetryLater):  # the next one may be heard
-                await self.heartbeat()
             done += 1
+            try:
+                yield await self.heartbeat()
+            except RetryLater as error:  # the next one may be heard
+                yield error
 
     async def send(self, request: Mrq) -> Mrs:
         """The city's answer. Said again whole, under its reference, where no answer comes, or one that says to come again.

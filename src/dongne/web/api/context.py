@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dongne.adapters.gateways import GatewayDesk
+from dongne.adapters.scaip import ScaipStatus
 from dongne.adapters.webhooks import Webhooks
 from dongne.methods.intervals import Grouping
 from dongne.model.access import PUBLIC, Sight
@@ -113,7 +114,7 @@ class ApiContext:
     token that does not hold); `rates` says how much they may; `audit(who, changed)` writes down what was changed, as (put, remove or correct, type, id). `desk`
     takes Tasks, the same for all ways in.
     `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the comments that keep an event stream
-    open; `mqtt()` is how each way of MQTT is doing, and `mqtt_endpoints` where its clients connect; `event_queue` events wait for a slow listener before it is dropped.
+    open; `mqtt()` is how each way of MQTT is doing, `scaip()` the server for gateways, and `mqtt_endpoints` where its clients connect; `event_queue` events wait for a slow listener before it is dropped.
     """
 
     store: ApiStore
@@ -135,4 +136,5 @@ class ApiContext:
     rates: Rates = field(default_factory=Rates)
     webhooks: Webhooks | None = None
     homes: Homes | None = None
+    scaip: Callable[[], ScaipStatus] | None = None
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

@@ -35,6 +35,8 @@ _MQTT_GAUGES = {
     "subscriptions",
     "behind",
 }
+_SCAIP_GAUGES = {"connections", "in_flight", "transactions"}
+_SCAIP_LABELS = {"received": "by", "requests": "method", "answered": "code", "told": "snu", "refused": "reason"}
 _STARTED_S = time.time()
 
 
@@ -75,6 +77,7 @@ def metrics_text(context: ApiContext, listeners: int, dropped: int) -> str:
             ),
             *_store(store),
             *_mqtt(context),
+            *_scaip(context),
             *_webhooks(context),
             *_process(),
         ]
@@ -137,6 +140,24 @@ def _mqtt(context: ApiContext) -> list[str]:
             f"dongne_mqtt_{name}",
             "gauge" if name in _MQTT_GAUGES else "counter",
             f"MQTT, by way: {name.replace('_', ' ')}.",
+            samples,
+        )
+        for name, samples in found.items()
+    ]
+
+
+def _scaip(context: ApiContext) -> list[str]:
+    if context.scaip is None:
+        return []
+    found: dict[str, list[Sample]] = {}
+    for counted, value in context.scaip().counts().items():
+        name, _, label = counted.partition(".")
+        found.setdefault(name, []).append(({_SCAIP_LABELS[name]: label} if label else {}, value))
+    return [
+        metric(
+            f"dongne_scaip_{name}",
+            "gauge" if name in _SCAIP_GAUGES else "counter",
+            f"SCAIP: {name.replace('_', ' ')}.",
             samples,
         )
         for name, samples in found.items()

@@ -40,6 +40,7 @@ _PROPERTIES: dict[str, Schema] = {
     },
     "queues": {"type": "object", "description": "Rows that wait, and how many may."},
     "mqtt": {"description": "The connection to the broker, and the listener for MQTT clients."},
+    "scaip": {"description": "The server for gateways that speak SCAIP; null where there is none."},
     "webhooks": {
         "description": "How many in each state, and what was delivered and given up; null where there are none."
     },
@@ -79,6 +80,7 @@ def status_document(context: ApiContext, started_us: int, listeners: int, sight:
             "disk_full": bool(counts.get("disk_full", 0)),
         },
         "mqtt": context.mqtt(),
+        "scaip": None if context.scaip is None else context.scaip(),
         "webhooks": None if context.webhooks is None else context.webhooks.counts(),
         "memory_bytes": find_resident_bytes(),
         "entities": {
