@@ -14,16 +14,13 @@ examples:
 """
 
 import argparse
-import asyncio
 import signal
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from random import Random
 from typing import TYPE_CHECKING
 
 from dongne.model.errors import BadInput, RetryLater
-from dongne.standards.scaip.codes import STATUS_NUMBERS
 
 if TYPE_CHECKING:
     from dongne.lab.simulators.scaip_gateway import ScaipGateway
@@ -101,6 +98,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.port <= 65535:
         raise BadInput(f"--port {arguments.port} is no port; 0 to 65535, 0 is any free one")
 
+    import asyncio
+
     from dongne.lab.simulators.dispatch119.server import Dispatch119
 
     async def run() -> None:
@@ -119,6 +118,9 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
 
 def _scaip_gateway(arguments: argparse.Namespace) -> int:
+    import asyncio
+    from random import Random
+
     from dongne.lab.simulators.scaip_gateway import ScaipGateway, parse_codes
     from dongne.standards.scaip.heartbeat import INTERVALS_S, parse_intervals
 
@@ -158,4 +160,6 @@ async def _speak(gateway: "ScaipGateway", alarms: list[dict[str, str]], beats: i
 
 
 def _told(answer: "Mrs") -> str:
+    from dongne.standards.scaip.codes import STATUS_NUMBERS
+
     return f"{STATUS_NUMBERS[answer.snu]}{f' ({answer.ste})' if answer.ste else ''}"
