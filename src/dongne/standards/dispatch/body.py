@@ -4,7 +4,7 @@ RFC 8876 and RFC 7852 register, so that a gateway can put them into a SIP messag
 from email.errors import MessageError
 from email.message import Message
 from email.parser import BytesParser
-from email.policy import HTTP
+from email.policy import compat32
 
 from dongne.model.errors import BadInput, TooLarge, WrongForm
 from dongne.standards.cap import xml as cap_xml
@@ -62,7 +62,7 @@ def _parts(content_type: str, body: bytes) -> dict[str, bytes]:
     if not content_type.lower().startswith("multipart/related") or not content_type.isascii() or "\n" in content_type:
         raise WrongForm(f"{content_type[:80]!r} is not read here; send multipart/related", reason=REASON)
     try:
-        message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+        message = BytesParser(policy=compat32).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     except (MessageError, ValueError, LookupError, IndexError, TypeError) as error:
         raise BadInput(f"the body is no multipart/related ({error})", reason=REASON) from None
     parts = message.get_payload()
