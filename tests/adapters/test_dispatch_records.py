@@ -1,24 +1,32 @@
 """The dispatch channel on a real store: homes and notices are found there, and what a desk says becomes one answer."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
+from dongne.adapters.channels.making import Secrets
 from dongne.adapters.dispatch.channel import DispatchChannel
 from dongne.adapters.dispatch.desk import Desk
 from dongne.adapters.dispatch.following import follow
 from dongne.adapters.dispatch.records import DeskAnswers, StoreDirectory
+from dongne.compose.dispatch import DispatchSide
 from dongne.lab.simulators.dispatch119.server import Dispatch119
+from dongne.model.cases import CaseEvent
+from dongne.model.channels import DeskConfig, DispatchConfig
 from dongne.model.entities import Datastream, Location, Property, Sensor, Thing, Unit, put
 from dongne.model.notices import NoticeEvent
 from dongne.model.records import RecordKind
 from dongne.model.times import to_us
 from dongne.runtime.channels import Message
+from dongne.runtime.consents import Consents, consent_key
 from dongne.runtime.ports import Entry, Transaction
 from dongne.standards.dispatch.alarm import MEDICAL_NOTE, identifier_of
 from dongne.standards.dispatch.events import DispatchEvent
@@ -68,6 +76,20 @@ def request(store: EmbeddedStore, once: str, **more: Any) -> str:
     )  # fmt: skip
     store.submit(Transaction([Entry(RecordKind.NOTICE, msgspec.msgpack.encode(event))])).result()
     return key
+
+
+@contextmanager
+def asyncio_thread() -> Iterator[tuple[asyncio.AbstractEventLoop, Any]]:
+    """An event loop in a thread of its own, and how to wait for what runs there."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop, lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
 def said(number: int, incident: str, **more: Any) -> DispatchEvent:
@@ -138,3 +160,34 @@ def test_without_consent_the_desk_is_told_no_note(store: EmbeddedStore) -> None:
     home = StoreDirectory(store, lambda _: frozenset()).find_home(HOME)
     assert home is not None and home.consented == frozenset() and home.point == (126.978, 37.5665)
     assert StoreDirectory(store, lambda _: frozenset()).find_home(99) is None
+
+
+def test_a_city_hears_its_desks_and_tells_what_the_person_agreed_to_now(store: EmbeddedStore, tmp_path: Path) -> None:
+    consents = Consents(store)
+    consent = CaseEvent(
+        key=consent_key(HOME, MEDICAL_NOTE), action="open", kind="consent", time=WHEN, name="consent", service="homes",
+        thing=HOME, values={"what": MEDICAL_NOTE},
+    )  # fmt: skip
+    body = msgspec.msgpack.encode(consent)
+    store.submit(Transaction([Entry(RecordKind.CASE, body)])).result()
+    key = request(store, "1")
+    notice = store.find_notice(key)
+    with asyncio_thread() as (loop, await_), ExitStack() as ends:
+        ends.callback(consents.close)
+        simulator = Dispatch119(lambda: WHEN)
+        await_(simulator.start())
+        ends.callback(lambda: await_(simulator.stop()))
+        config = DispatchConfig(sender=SENDER, desks=(DeskConfig(name="seoul", url=simulator.url),))
+        side = DispatchSide(config, Secrets(tmp_path, {}), store, consents, ZoneInfo("Asia/Seoul"))
+        side.start()
+        ends.callback(side.close)
+        ends.callback(lambda: await_(side.channel.close()))
+        message = Message(id="m", to="", subject="Fire", text="Smoke", language="en", notice=notice)
+        assert await_(side.channel.send(message)).ok
+        (alarm,) = simulator.desk.alarms.values()
+        assert alarm.note == "warfarin"
+        before = store.head()
+        loop.call_soon_threadsafe(lambda: simulator.desk.do(alarm.incident, "acknowledged", by="Kim"))
+        assert store.wait_beyond(before, 10)
+        answered = store.find_notice(key)
+        assert answered is not None and [one.by for one in answered.answers] == ["seoul/1: Kim"]

@@ -26,7 +26,7 @@ class DispatchEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DispatchEvents(msgspec.Struct, frozen=True):
-    """A page of them, oldest first. `last` is the number to ask behind the next time."""
+    """A page of them, oldest first. `last` is the number of the newest that the desk has, 0 where there is none."""
 
     events: tuple[DispatchEvent, ...]
     last: int

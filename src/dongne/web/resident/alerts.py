@@ -281,7 +281,7 @@ def write_entry(page: Page, alerts: Alerts, names: Names, case: Case) -> atom.En
         id=f"urn:dongne:{said.reference.identifier.rpartition('.')[0]}",
         title=page.words.say(f"alert.{said.turn.value}.headline", what=text),
         updated=said.reference.sent,
-        published=case.opened,
+        published=in_seconds(case.opened),
         summary=names.thing(case.thing) if case.thing is not None else page.city_name,
         links=(Link("alternate", f"{alerts.base_url}/alerts/{case.id}.xml", cap_xml.MEDIA_TYPE),),
         categories=(said.msg_type, severity_of(case.severity)),

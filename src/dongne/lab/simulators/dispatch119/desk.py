@@ -19,6 +19,7 @@ from dongne.standards.pidf_lo.place import Circle
 
 LONGEST_WAIT_S = 60.0
 MOST_ALARMS = 10_000
+PAGE = 500  # events
 
 
 class Message(msgspec.Struct):
@@ -172,4 +173,4 @@ class Desk119:
                     await changed.wait()
             except TimeoutError:
                 pass
-        return DispatchEvents(tuple(self.events[after:]), len(self.events))
+        return DispatchEvents(tuple(self.events[after : after + PAGE]), len(self.events))
