@@ -511,6 +511,15 @@ def test_people_answer_by_the_link(channel: str, simulators: Simulators, sending
         assert city.came == [b"answer=acknowledged"]
 
 
+def test_a_mail_program_that_opens_links_first_has_not_answered(simulators: Simulators, sending: Any) -> None:
+    desk = simulators.desks["mail"]
+    desk.behave(Behaviour(person="nothing", scans=True))
+    with Answers() as city:
+        assert sending("mail", answer_url=city.url)[0].ok
+        desk.wait(lambda desk: desk.counts.get("scanned", 0) == 1)
+        assert city.came == []
+
+
 def test_who_never_got_it_does_not_answer(simulators: Simulators, sending: Any) -> None:
     desk = simulators.desks["sms"]
     desk.behave(Behaviour(person="fine", mode="lose", count=1))

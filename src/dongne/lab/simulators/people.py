@@ -27,7 +27,7 @@ class People:
 
     def answer(self, desk: Desk, url: str, answer: str, times: int) -> None:
         """So often, at this link; nothing where either is missing."""
-        if url and answer in ANSWERS and times:
+        if url and times and (answer in ANSWERS or desk.behaviour.scans):
             self.start(self._answer(desk, url, answer, times))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -43,7 +43,8 @@ class People:
             async with httpx.AsyncClient(trust_env=False, timeout=10.0, follow_redirects=True) as client:
                 if behaviour.scans:
                     await client.get(url)
-                for _ in range(times):
+                    desk.count("scanned")
+                for _ in range(times if answer in ANSWERS else 0):
                     said = await client.post(url, data={"answer": answer})
                     desk.count("answered" if said.is_success else "answer_refused")
         except httpx.HTTPError:
