@@ -477,6 +477,19 @@ def test_a_call_that_is_not_picked_up_failed(person: Any, state: str, simulators
     assert outcome == Outcome(ok=False, error=f"the call is {state}")
 
 
+def test_more_calls_than_lines_wait_for_a_line_and_are_all_made(simulators: Simulators) -> None:
+    async def run() -> list[Outcome]:
+        made = make_channels(simulators.config, Secrets(Path("/nowhere"), simulators.environment))["voice"]
+        try:
+            return await asyncio.gather(*(made.send(message("+8210", id=f"call {n}")) for n in range(60)))
+        finally:
+            await made.close()
+
+    outcomes = asyncio.run(run())
+    assert [outcome.error for outcome in outcomes if not outcome.ok] == []
+    assert len({outcome.receipt for outcome in outcomes}) == 60
+
+
 def test_a_call_says_the_message_and_asks_again_before_anybody_is_fine(simulators: Simulators) -> None:
     simulators.desks["voice"].behave(Behaviour(person="fine"))
     assert send(simulators.config, "voice", message("+8210", answer_url=""), simulators.environment).ok

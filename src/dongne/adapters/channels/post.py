@@ -18,7 +18,7 @@ from dongne.standards.webhooks import retry_after_s
 
 KEPT_BYTES = 64 << 10
 SHOWN = 200  # characters of an answer, for operators
-AGENT = {"user-agent": "dongne"}
+AGENT = {"user-agent": "dongne", "accept-encoding": "identity"}  # nothing small that unpacks to something large
 OUTSIDE = 20  # connections of a channel to whoever its addresses name
 GONE = frozenset({404, 410})  # of an address
 GONE_OR_WRONG = GONE | {422}  # of an address, or one that can't be
@@ -109,7 +109,7 @@ async def _ask(
             client.stream(method, url, content=body, headers=dict(headers), extensions=extensions) as answer,
         ):
             said = b""
-            async for part in answer.aiter_bytes():
+            async for part in answer.aiter_raw():
                 said += part[: KEPT_BYTES - len(said)]
                 if len(said) >= KEPT_BYTES:
                     break

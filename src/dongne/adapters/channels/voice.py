@@ -17,6 +17,7 @@ Words = Mapping[str, Mapping[str, str]]  # by language
 PICKED_UP = frozenset({"picked_up", "ended"})
 UNDER_WAY = frozenset({"queued", "ringing"})
 HELD_S = 10.0  # the gateway holds a question for a call's state, until it changes
+CALLS = 50  # at once
 LATE_S = 15.0  # over the time it rings, until the call has begun to ring
 
 
@@ -27,7 +28,8 @@ class VoiceChannel:
 
     def __init__(self, config: VoiceConfig, token: str, words: Words) -> None:
         self._config, self._token, self._words = config, token, words
-        self._gateway = Gateway(config.url, token, timeout_s=config.timeout_s, connections=50)
+        self._gateway = Gateway(config.url, token, timeout_s=config.timeout_s, connections=CALLS)
+        self._room = asyncio.Semaphore(CALLS)
 
     async def send(self, message: Message) -> Outcome:
         """What came of one call, once it was picked up or is over; longer than it rings by some seconds at most."""
@@ -40,7 +42,7 @@ class VoiceChannel:
         }  # fmt: skip
         headers = {"content-type": "application/json", "idempotency-key": message.id}
         try:
-            async with asyncio.timeout(self._config.ring_s + LATE_S):
+            async with self._room, asyncio.timeout(self._config.ring_s + LATE_S):
                 answer = await self._gateway.post(headers, msgspec.json.encode(body))
                 return await self._until_picked_up(message, answer)
         except TimeoutError:
