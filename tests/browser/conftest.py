@@ -12,6 +12,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from dongne.stores.attachments import AttachmentFolder
+
 ROOT = Path(__file__).parents[2]
 _spec = importlib.util.spec_from_file_location("little_city", ROOT / "tests" / "web" / "little_city.py")
 assert _spec is not None and _spec.loader is not None
@@ -30,7 +32,8 @@ def packages(need: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterator[Any]:
-    with little_city.open_little_city(tmp_path_factory.mktemp("city") / "store") as opened:
+    folder = tmp_path_factory.mktemp("city") / "store"
+    with little_city.open_little_city(folder, attachments=AttachmentFolder(folder)) as opened:
         yield opened
 
 

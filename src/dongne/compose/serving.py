@@ -20,6 +20,7 @@ from dongne.lab.laboratory import Laboratory
 from dongne.model.access import Veil
 from dongne.model.errors import BadSetup
 from dongne.model.who import unwritten
+from dongne.stores.attachments import AttachmentFolder
 from dongne.stores.embedded import SequenceFile
 from dongne.stores.embedded.select import Selector
 from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector, waken_collector
@@ -103,7 +104,7 @@ def serve(
         city.store, city.runtime, city.config, texts, public_url=options.public_url, speed=options.speed,
         mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory, sources=sources,
         basemap=city.basemap, select=selector, gate=guard, rates=rates, webhooks=webhooks, status=api.status,
-        roster=city.roster, homes=city.homes.store if city.homes is not None else None,
+        roster=city.roster, attachments=AttachmentFolder(options.folder), homes=city.homes.store if city.homes is not None else None,
     )  # fmt: skip
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,

@@ -21,7 +21,18 @@ from dongne.web.api.app import Api
 from dongne.web.assess import Remembered
 from dongne.web.catalog.contents import Librarian
 from dongne.web.context import WebContext
-from dongne.web.control_room import case_feeds, case_steps, cases, roster, services, status, watch, webhooks, what_if
+from dongne.web.control_room import (
+    attaching,
+    case_feeds,
+    case_steps,
+    cases,
+    roster,
+    services,
+    status,
+    watch,
+    webhooks,
+    what_if,
+)
 from dongne.web.frame import page_for, render, retry_after
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
@@ -109,6 +120,7 @@ def create_pages(context: WebContext) -> Starlette:
         *case_feeds.ROUTES,
         *cases.ROUTES,
         *case_steps.ROUTES,
+        *attaching.ROUTES,
         *roster.ROUTES,
         *watch.ROUTES,
         *services.ROUTES,

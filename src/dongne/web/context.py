@@ -41,6 +41,16 @@ class Gate(Protocol):
         """The same for what a page shows that fetches itself anew: the same within a minute is one entry."""
 
 
+class Attachments(Protocol):
+    """Where what is attached to Cases is kept, by its SHA-256."""
+
+    def keep(self, body: bytes) -> str:
+        """Its SHA-256, once it is durable."""
+
+    def read(self, sha256: str) -> bytes:
+        """Raises NotFound."""
+
+
 class OpenGate:
     """Whoever comes may do everything, and sees open data."""
 
@@ -70,7 +80,7 @@ class WebContext:
     wall clock. `lab` works what-ifs out; without it there are none. `basemap` is where
     the PMTiles file of the map is once it is made. `gate` knows who asks, `rates` how much they may.
     `webhooks` are the city's; `status(sight)` is what the API says at /status.
-    `homes` is the store of what is known of people in their homes, where the city has one; `roster` knows who is on duty.
+    `homes` is the store of what is known of people in their homes, where the city has one; `attachments` keeps what is attached to Cases; `roster` knows who is on duty.
     `select` reads what the API reads; without it the catalogue says nothing of completeness. `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
     map).
     """
@@ -91,5 +101,6 @@ class WebContext:
     webhooks: Webhooks | None = None
     status: Callable[[Sight], dict[str, Any]] | None = None
     homes: Store | None = None
+    attachments: Attachments | None = None
     roster: Roster = field(default_factory=lambda: Roster({}, {}, ZoneInfo("UTC")))
     node_modules: Path = NODE_MODULES

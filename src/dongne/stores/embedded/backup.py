@@ -18,6 +18,7 @@ from dongne.model.errors import BadInput, BadSetup
 from dongne.stores.embedded.archive import Manifest
 
 FORMAT = 1
+ATTACHMENTS = "attachments"
 NOTE = "backup.json"
 DATABASES = ("webhooks.db", "truth.db", "access.db")
 """Copied in this order, each as of one moment, where they are there: webhooks first, so that none has come further than the
@@ -71,6 +72,9 @@ def write_backup(
         for file in days:
             (aside / DAYS).mkdir(exist_ok=True)
             shutil.copyfile(source / DAYS / file, aside / DAYS / file)
+        _copy_attachments(
+            source / ATTACHMENTS, aside / ATTACHMENTS
+        )  # after the truth: what it names was there before it
         if (source / HOMES / "truth.db").exists():
             (aside / HOMES).mkdir()
             _copy_database(source / HOMES / "truth.db", aside / HOMES / "truth.db", progress)
@@ -103,6 +107,12 @@ def _copy_database(source: Path, target: Path, progress: Progress | None) -> Non
         before.execute("select count(*) from sqlite_master").fetchone()
         with closing(sqlite3.connect(target)) as after:
             before.backup(after, pages=_PAGES, progress=report)
+
+
+def _copy_attachments(source: Path, target: Path) -> None:
+    for file in source.glob("*/[0-9a-f]*"):  # not what is being written
+        (target / file.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target / file.parent.name / file.name)
 
 
 def _copy_keys(source: Path, target: Path) -> None:

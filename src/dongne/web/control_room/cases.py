@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dongne.model.case_kinds import CASE_KINDS, LINKING, MERGE, OVERDUE, STAYING, kind_of
+from dongne.model.case_kinds import ATTACH, CASE_KINDS, LINKING, MERGE, OVERDUE, STAYING, kind_of
 from dongne.model.cases import Case, CaseEvent, chain_hash
 from dongne.model.times import to_us
 from dongne.runtime.ports import CaseFilter
@@ -129,7 +129,9 @@ def list_steps(page: Page, case: Case) -> list[str]:
 def list_forms(page: Page, case: Case) -> list[str]:
     """The forms that who asks may send from here."""
     kind = kind_of(case.kind)
-    offered = [s for s in ("assign", "note", "link", "merge") if s in kind.list_actions(case.state)]
+    takes_files = page.context.attachments is not None and not page.book
+    offered = ["assign", "note", "link", "merge", *([ATTACH] if takes_files else [])]
+    offered = [s for s in offered if s in kind.list_actions(case.state)]
     return [s for s in offered if page.may(kind.right_of(s), case.thing) and not (s in LINKING and case.is_closed)]
 
 
