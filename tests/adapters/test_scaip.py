@@ -167,6 +167,7 @@ def test_the_answer_goes_back_to_whom_the_request_is_from(udp: Udp) -> None:
     assert found.uri == "sip:gw@192.0.2.7:5099"
     assert sip.uri_of(found.find("to") or "") == "sip:26317@127.0.0.1"
     assert sip.uri_of(found.find("from") or "") == "sip:city@127.0.0.1"
+    assert sip.list_vias(found.headers)[0].sent_by == "127.0.0.1:5060"  # as the gateway calls us
 
 
 def test_a_retransmission_gets_the_same_answer_and_is_no_second_event(
@@ -401,6 +402,15 @@ def test_an_answer_is_sent_again_until_it_is_acknowledged_and_given_up_at_last(d
             pass
         udp.send(sip.answer(found, 200, udp.to).encode())
         until(lambda: server.status().answers_acknowledged == 1, "acknowledged")
+
+
+def test_a_refusal_is_said_once_so_that_nobody_can_have_us_flood_another(door: Door) -> None:
+    with serving(door, t1_s=0.005) as server:
+        udp = Udp(server)
+        udp.send(packet(mrq(cid="1")))
+        udp.response()
+        until(lambda: server.status().answers_given_up == 1, "given up")
+        assert (server.status().answers_sent, server.status().answers_resent) == (1, 0)
 
 
 def test_what_is_kept_for_retransmissions_is_bounded(door: Door) -> None:

@@ -234,6 +234,17 @@ def test_an_answer_goes_where_the_request_came_from_and_says_so() -> None:
     assert sip.reply_address(silent, source) == ("192.0.2.9", 5071)
 
 
+@pytest.mark.parametrize(
+    ("uri", "host"),
+    [
+        ("sip:city@192.0.2.1:5060", "192.0.2.1:5060"), ("sip:dongne.example;transport=tcp", "dongne.example"),
+        ("SIPS:a:b@[2001:db8::1]:5061", "[2001:db8::1]:5061"), ("tel:+82", "invalid"), ("sip:a@b c", "invalid"),
+    ],
+)  # fmt: skip
+def test_the_host_of_an_address_is_found(uri: str, host: str) -> None:
+    assert sip.host_of(uri) == host
+
+
 def test_all_vias_are_kept_in_their_order() -> None:
     two = packet(
         BUTTON, extra='v: SIP/2.0/UDP b.example;branch=z9hG4bKb, SIP / 2.0 / TCP [2001:db8::1]:5062;branch="x,y"'

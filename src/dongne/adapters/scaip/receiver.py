@@ -181,7 +181,7 @@ class Receiver:
             self._answer(request, link, sip.answer(request, 200, link.source, headers=[kind], body=body))
             return
         self._answer(request, link, sip.answer(request, 200, link.source))
-        self._tell(request, link, body)
+        self._tell(request, link, body, insists=answer.is_ok)
 
     async def _ask(self, request: sip.Request) -> Mrs:
         """What the gateway is told; whatever goes wrong has its number and is counted."""
@@ -265,13 +265,14 @@ class Receiver:
         link.send(data, sip.reply_address(request, link.source))
         return data
 
-    def _tell(self, request: sip.Request, link: Link, body: bytes) -> None:
-        """Sends `<mrs>` as a request of our own to whom the request is from, and again until it is acknowledged."""
+    def _tell(self, request: sip.Request, link: Link, body: bytes, insists: bool) -> None:
+        """Sends `<mrs>` as a request of our own to whom the request is from, and again until it is acknowledged where it
+        `insists`: a refusal is said once, so that who writes another's address into packets can't have us flood them."""
         branch = sip.MAGIC + secrets.token_hex(8)
         here, there = request.find("to") or "", request.find("from") or ""
         transport = "TCP" if link.is_reliable else "UDP"
         headers = [
-            ("via", f"{sip.VERSION}/{transport} {self._status.address};rport;branch={branch}"),
+            ("via", f"{sip.VERSION}/{transport} {sip.host_of(request.uri)};rport;branch={branch}"),
             ("max-forwards", "70"),
             ("from", f"<{sip.uri_of(here)}>;tag={sip.our_tag(request)}"),
             ("to", f"<{sip.uri_of(there)}>"),
@@ -287,7 +288,7 @@ class Receiver:
         if len(self._outgoing) >= self._config.most_transactions:
             return  # sent once; a gateway that did not hear it asks again
         outgoing = self._outgoing[branch] = Outgoing(data, link, to)
-        resends = () if link.is_reliable else resends_s(self._config.t1_s, 8 * self._config.t1_s)
+        resends = resends_s(self._config.t1_s, 8 * self._config.t1_s) if insists and not link.is_reliable else ()
         for wait_s in resends:
             outgoing.timers.append(self._loop.call_later(wait_s, self._resend, branch))
         outgoing.timers.append(self._loop.call_later(self._config.life_s, self._give_up, branch))

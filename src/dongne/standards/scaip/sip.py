@@ -268,6 +268,14 @@ def uri_of(value: str) -> str:
     return found[1].strip() if found else value.partition(";")[0].strip()
 
 
+def host_of(uri: str) -> str:
+    """Host and port in sip:a@host:5060;b=c: what the sender calls the receiver. "invalid" where there is none."""
+    found = re.match(
+        r"sips?:(?:[^@]*@)?([A-Za-z0-9.\-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?)(?:[;?]|$)", uri, re.I
+    )
+    return found[1] if found else "invalid"
+
+
 def tag_of(value: str) -> str:
     """The tag of a From or To; empty where there is none."""
     tail = value[value.rfind(">") + 1 :] if ">" in value else value
