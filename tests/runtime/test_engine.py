@@ -387,7 +387,10 @@ def test_what_is_bound_as_things_come_is_what_is_bound_at_once(order: list[int],
 
     def shown(made: Engine) -> tuple[object, object]:
         binding = made._binding
-        routes = {at: [(r.runner.id, r.key, r.handler) for r in found] for at, found in binding.routes.items()}
+        keys = [
+            (thing, key) for thing in range(1, 8) for key in ("level", "light", "mean_level", "double_mean", "heard")
+        ]
+        routes = {at: [(r.runner.id, r.key, r.handler) for r in binding.routes_at(*at)] for at in keys}
         return routes, {i: (s.thing, s.key, len(s.routes), s.needed) for i, s in binding.streams.items()}
 
     assert shown(growing) == shown(whole)

@@ -1,17 +1,18 @@
 """Which Datastream leads to which handlers, in what unit and range; kept up as Things come."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.entities import Datastream, EntityChange, EntityType, Put, Relation, Thing
+from dongne.model.entities import Datastream, EntityChange, EntityType, Put, Relation, Remove, Thing
 from dongne.model.errors import BadInput
 from dongne.model.observed import ObservedProperty
 from dongne.model.units import IDENTITY, Conversion, code_of, get_conversion
 from dongne.runtime.runner import Runner
-from dongne.runtime.service import Handler
+from dongne.runtime.service import Handler, OnObservation
 from dongne.runtime.surroundings import Surroundings
 
 MAX = float(np.finfo(np.float64).max)  # an infinite value is not in an unlimited range
@@ -38,22 +39,53 @@ class _HasId(msgspec.Struct):
     id: int
 
 
+class _Heard:
+    """A handler, and for each Thing that is observed the keys which hear it: the Thing itself where `trigger.of` is None, else
+    those that have it as a neighbour, in order."""
+
+    def __init__(self, runner: Runner, trigger: OnObservation, handler: Handler) -> None:
+        self.runner, self.trigger, self.handler = runner, trigger, handler
+        self.keys: dict[int, list[int]] = {}
+
+    def routes_at(self, thing: int) -> list[Route]:
+        """Where an Observation at this Thing leads."""
+        if self.trigger.of is None:
+            return [Route(self.runner, thing, self.handler)] if self.runner.serves(thing) else []
+        return [Route(self.runner, key, self.handler) for key in self.keys.get(thing, ())]
+
+    def add(self, key: int, thing: int) -> None:
+        """From now on this key hears it."""
+        keys = self.keys.setdefault(thing, [])
+        at = bisect_left(keys, key)
+        if at == len(keys) or keys[at] != key:
+            keys.insert(at, key)
+
+    def drop(self, key: int, thing: int) -> None:
+        """From now on it does not."""
+        keys = self.keys.get(thing, [])
+        if key in keys:
+            keys.remove(key)
+
+
 class Binding:
-    """Routes by (Thing, property key), and by Datastream with unit and range as columns, so that whole batches are
+    """Where Observations lead, by (Thing, property key) and by Datastream, with unit and range as columns, so that whole batches are
     checked at once. `problems` says of a Datastream why it can't be bound.
 
-    A new Thing, its Datastreams and new relations of one hop are added as they come; whatever else changes who hears whom
-    makes `is_stale` true until `rebind`.
+    What comes and goes is worked in; a change of a Thing's kind, and of relations that are heard over several hops, makes
+    `is_stale` true until `rebind`.
     """
 
     def __init__(self, runners: Mapping[str, Runner], around: Surroundings, needed: Iterable[ObservedProperty]) -> None:
-        self._runners = runners
         self._around = around
         self._properties = {p.key: p for p in needed}
+        self._heard: dict[str, list[_Heard]] = {}
         for runner in runners.values():
-            self._properties.update({t.property.key: t.property for t, _ in runner.declared.on})
+            for trigger, handler in runner.declared.on:
+                self._properties[trigger.property.key] = trigger.property
+                self._heard.setdefault(trigger.property.key, []).append(_Heard(runner, trigger, handler))
+        self._runners = runners
+        self._over_relations = [one for found in self._heard.values() for one in found if one.trigger.of is not None]
         self.problems: dict[int, str] = {}
-        self.routes: dict[tuple[int, str], tuple[Route, ...]] = {}
         self.streams: dict[int, Stream] = {}
         self.rebind()
 
@@ -61,20 +93,17 @@ class Binding:
         """Finds everything anew."""
         graph = self._around.graph
         self.is_stale = False
-        self._new_things: set[int] = set()
-        self._new_relations: list[Relation] = []
+        self._routes: dict[tuple[int, str], tuple[Route, ...]] = {}
+        self._things: set[int] = set()  # whose routes have to be found anew
+        self._new_keys: set[int] = set()
         self._new_streams: set[int] = set()
-        self._related = {end for relation in graph.relations.values() for end in (relation.from_id, relation.to_id)}
+        self._relations: dict[tuple[int, str, int], None] = {}  # that came or went: from, kind, to
         self.problems.clear()
         self.streams.clear()
-        wanted: dict[tuple[int, str], list[Route]] = {}
-        for runner in self._runners.values():
-            for trigger, handler in runner.declared.on:
-                for key in runner.list_keys(graph):
-                    targets = [key] if trigger.of is None else [n.thing for n in self._around.reach(key, trigger.of)]
-                    for thing in targets:
-                        wanted.setdefault((thing, trigger.property.key), []).append(Route(runner, key, handler))
-        self.routes = {at: tuple(routes) for at, routes in wanted.items()}
+        for one in self._over_relations:
+            one.keys = {}
+            for key in one.runner.list_keys(graph):
+                self._listen(one, key)
         size = max(graph.datastreams, default=-1) + 1
         self.is_bound: NDArray[np.bool_] = np.zeros(size, bool)
         self.factor, self.offset = np.ones(size), np.zeros(size)
@@ -82,81 +111,118 @@ class Binding:
         for stream in graph.datastreams.values():
             self._bind(stream)
 
+    def routes_at(self, thing: int, key: str) -> tuple[Route, ...]:
+        """Where an Observation of this property at this Thing leads, in the order of the services."""
+        at = (thing, key)
+        found = self._routes.get(at)
+        if found is None:
+            heard = self._heard.get(key, ())
+            found = self._routes[at] = tuple([route for one in heard for route in one.routes_at(thing)])
+        return found
+
+    def _listen(self, one: _Heard, key: int) -> list[int]:
+        """The key hears its neighbours; those are returned."""
+        assert one.trigger.of is not None
+        targets = [there.thing for there in self._around.reach(key, one.trigger.of)]
+        for thing in targets:
+            one.add(key, thing)
+        return targets
+
     def catch_up(self) -> None:
         """Brings the binding to the graph as it is now."""
         if self.is_stale:
             self.rebind()
-        if not self._new_things and not self._new_streams and not self._new_relations:
+        if not (self._things or self._new_keys or self._new_streams or self._relations):
             return
         graph = self._around.graph
-        for thing in sorted(self._new_things):
-            for runner in self._runners.values():
-                if runner.serves(thing):
-                    for trigger, handler in runner.declared.on:
-                        if trigger.of is None:  # relations to others would have made the binding stale
-                            at = (thing, trigger.property.key)
-                            self.routes[at] = (*self.routes.get(at, ()), Route(runner, thing, handler))
-        self._new_things.clear()
-        for relation in self._new_relations:
-            self._relate(relation)
-        self._new_relations.clear()
+        for from_id, kind, to_id in self._relations:
+            self._relate(from_id, kind, to_id)
+        for key in sorted(self._new_keys):
+            for one in self._over_relations:
+                if one.runner.serves(key):
+                    self._things.update(self._listen(one, key))
+        for thing in self._things:
+            for name in self._heard:
+                self._routes.pop((thing, name), None)
+            self._new_streams.update(stream.id for stream in graph.list_datastreams(thing))
         for stream_id in sorted(self._new_streams):
+            self._make_room(stream_id)
             if (stream := graph.datastreams.get(stream_id)) is not None:
-                self._make_room(stream_id)
                 self._bind(stream)
-        self._new_streams.clear()
+            else:
+                self._unbind(stream_id)
+        for done in (self._relations, self._new_keys, self._things, self._new_streams):
+            done.clear()
 
-    def _relate(self, relation: Relation) -> None:
-        """Who has the other end as a neighbour now hears what is observed there."""
-        for runner in self._runners.values():
-            for trigger, handler in runner.declared.on:
-                if trigger.of is None or trigger.of.relation != relation.kind or not runner.serves(relation.from_id):
-                    continue
-                at = (relation.to_id, trigger.property.key)
-                route = Route(runner, relation.from_id, handler)
-                if route not in self.routes.get(at, ()):
-                    self.routes[at] = (*self.routes.get(at, ()), route)
-                    self._new_streams.update(
-                        stream.id for stream in self._around.graph.list_datastreams(relation.to_id)
-                    )
+    def _relate(self, from_id: int, kind: str, to_id: int) -> None:
+        """Who has the other end as a neighbour now hears what is observed there, and no longer where the last relation went."""
+        is_there = any(found.to_id == to_id for found in self._around.graph.list_related(from_id, kind))
+        for one in self._over_relations:
+            assert one.trigger.of is not None
+            if one.trigger.of.relation == kind:
+                if is_there and one.runner.serves(from_id):
+                    one.add(from_id, to_id)
+                else:
+                    one.drop(from_id, to_id)
+                self._things.add(to_id)
+
+    # --- changes, before the graph has them
 
     def note(self, changes: Iterable[EntityChange]) -> None:
         """Takes note of changes; to be told BEFORE the graph has them."""
         for change in changes:
-            if not isinstance(change, Put):
-                self.is_stale = True
-            elif change.type is EntityType.THING:
-                self._note_thing(msgspec.json.decode(change.body, type=Thing))
-            elif change.type is EntityType.DATASTREAM:
-                self._new_streams.add(msgspec.json.decode(change.body, type=_HasId).id)
-            elif change.type is EntityType.RELATION:
-                self._note_relation(msgspec.json.decode(change.body, type=Relation))
-            elif change.type is EntityType.OBSERVED_PROPERTY:
-                self.is_stale |= msgspec.json.decode(change.body, type=_HasId).id in self._around.graph.properties
+            entity_id = change.id if isinstance(change, Remove) else msgspec.json.decode(change.body, type=_HasId).id
+            match change.type:
+                case EntityType.THING if isinstance(change, Put):
+                    self._note_thing(msgspec.json.decode(change.body, type=Thing))
+                case EntityType.THING:
+                    self._note_gone(entity_id)
+                case EntityType.DATASTREAM:
+                    self._new_streams.add(entity_id)
+                case EntityType.RELATION:
+                    self._note_relation(change, entity_id)
+                case EntityType.OBSERVED_PROPERTY:
+                    self.is_stale |= entity_id in self._around.graph.properties
 
     def _note_thing(self, thing: Thing) -> None:
         known = self._around.graph.things.get(thing.id)
-        if known is None and thing.id not in self._related:
-            self._new_things.add(thing.id)
-        elif known is None:
-            self.is_stale = True  # a relation was there before its Thing
+        if known is None:
+            self._new_keys.add(thing.id)
+            self._things.add(thing.id)
         elif known.kind != thing.kind:
             self.is_stale = True
 
-    def _note_relation(self, relation: Relation) -> None:
-        """One that is new reaches no further than its end where nobody listens over several hops."""
-        hops = [
-            trigger.of.hops
-            for runner in self._runners.values()
-            for trigger, _ in runner.declared.on
-            if trigger.of is not None and trigger.of.relation == relation.kind
-        ]
-        is_new = relation.id not in self._around.graph.relations
-        if not is_new or any(hop > 1 for hop in hops) or relation.from_id == relation.to_id:
-            self.is_stale = True
-        elif hops:
-            self._new_relations.append(relation)
-        self._related |= {relation.from_id, relation.to_id}
+    def _note_gone(self, thing: int) -> None:
+        self._things.add(thing)
+        self._new_keys.discard(thing)
+        for one in self._over_relations:
+            if one.runner.serves(thing) and one.trigger.of is not None:
+                for there in self._around.reach(thing, one.trigger.of):
+                    one.drop(thing, there.thing)
+                    self._things.add(there.thing)
+
+    def _note_relation(self, change: EntityChange, relation_id: int) -> None:
+        """One that comes or goes reaches no further than its end where nobody listens over several hops."""
+        after = msgspec.json.decode(change.body, type=Relation) if isinstance(change, Put) else None
+        for relation in (self._around.graph.relations.get(relation_id), after):
+            if relation is None:
+                continue
+            heard = [
+                one.trigger.of
+                for one in self._over_relations
+                if one.trigger.of and one.trigger.of.relation == relation.kind
+            ]
+            if any(of.hops > 1 for of in heard):
+                self.is_stale = True
+            elif heard:
+                self._relations[relation.from_id, relation.kind, relation.to_id] = None
+
+    # --- Datastreams
+
+    def _unbind(self, stream_id: int) -> None:
+        self.is_bound[stream_id] = False
+        self.streams.pop(stream_id, None)
+        self.problems.pop(stream_id, None)
 
     def _make_room(self, stream_id: int) -> None:
         missing = stream_id + 1 - len(self.is_bound)
@@ -169,13 +235,11 @@ class Binding:
             self.high = np.concatenate([self.high, np.full(more, np.inf)])
 
     def _bind(self, stream: Datastream) -> None:
-        self.is_bound[stream.id] = False
-        self.streams.pop(stream.id, None)
-        self.problems.pop(stream.id, None)
+        self._unbind(stream.id)
         observed = self._properties.get(self._around.graph.property_key(stream))
         if observed is None or stream.properties.get("service") in self._runners:
             return
-        routes = self.routes.get((stream.thing_id, observed.key), ())
+        routes = self.routes_at(stream.thing_id, observed.key)
         needed = observed.key in self._around.needed
         if not routes and not needed:
             return

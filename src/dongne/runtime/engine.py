@@ -131,7 +131,7 @@ class Engine:
     def acts(self, thing: int, key: str) -> bool:
         """Whether some service hears this property at this Thing."""
         self._binding.catch_up()
-        return bool(self._binding.routes.get((thing, key)))
+        return bool(self._binding.routes_at(thing, key))
 
     def _is_due(self, at_us: int) -> bool:
         due_us = self.next_wake_us()
@@ -224,7 +224,7 @@ class Engine:
             return
         result = emitted.emission
         key = result.property.key
-        routes = self._binding.routes.get((emitted.thing, key), ())
+        routes = self._binding.routes_at(emitted.thing, key)
         needed = key in self.around.needed
         if not routes and not needed:
             return
