@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from dongne.model.cases import Case, CaseEvent, apply_event
 from dongne.model.duty import Unit
+from dongne.model.entities import Thing, put
 from dongne.model.errors import BadInput, Conflict
 from dongne.model.records import RecordKind
 from dongne.model.times import to_us
 from dongne.runtime.deadlines import Deadlines, overdue_event
-from dongne.runtime.ports import CaseFilter, Entry, Transaction
+from dongne.runtime.ports import CaseFilter, Entry, Store, Transaction
 from dongne.runtime.roster import Roster
 from dongne.stores.embedded import EmbeddedStore
+from dongne.stores.sealed import SealedStore
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -48,7 +50,7 @@ def store(tmp_path: Path, clock: SetClock) -> Iterator[EmbeddedStore]:
     opened.close()
 
 
-def say(store: EmbeddedStore, action: str, key: str = "x/1/alert/smoke/1", **more: Any) -> None:
+def say(store: Store, action: str, key: str = "x/1/alert/smoke/1", **more: Any) -> None:
     given = {"key": key, "kind": "alert", "action": action, "name": "smoke", **more}
     given["time"] = datetime.fromtimestamp(store.clock.now_us() / 1e6, UTC)
     body = msgspec.msgpack.encode(msgspec.convert(given, CaseEvent))
@@ -62,7 +64,7 @@ def run(deadlines: Deadlines) -> None:
     raise AssertionError("it never comes to rest")
 
 
-def case_of(store: EmbeddedStore, key: str = "x/1/alert/smoke/1") -> Case:
+def case_of(store: Store, key: str = "x/1/alert/smoke/1") -> Case:
     found = store.find_case(key)
     assert found is not None
     return found
@@ -178,6 +180,30 @@ def test_an_instant_that_is_no_deadline_of_the_case_is_refused(store: EmbeddedSt
     wrong = msgspec.structs.replace(overdue_event(case_of(store), ROSTER.next_unit), time=START + HOUR)
     with pytest.raises(Conflict, match="no deadline of the case is at 2026-11-20T13:00:00"):
         apply_event(case_of(store), wrong, 9)
+
+
+def test_deadlines_of_homes_pass_too_and_those_of_one_that_withdrew_are_nobodys(
+    tmp_path: Path, clock: SetClock
+) -> None:
+    homes = SealedStore.open(tmp_path / "homes", clock, master_file=tmp_path / "key")
+    try:
+        things = [Thing(id=n, name=f"home {n}", properties={"kind": "home", "access": "personal"}) for n in (1, 2)]
+        body = msgspec.msgpack.encode([put(thing) for thing in things])
+        homes.submit(Transaction([Entry(RecordKind.ENTITIES, body)])).result()
+        deadlines = Deadlines(homes, ROSTER.next_unit)
+        for home in (1, 2):
+            say(homes, "open", f"x/{home}/alert/smoke/1", thing=home, unit="desk")
+        run(deadlines)
+        homes.withdraw(2)
+        clock.now = START + DAY
+        run(deadlines)
+        assert case_of(homes, "x/1/alert/smoke/1").unit == "chief"
+        assert homes.find_case("x/2/alert/smoke/1") is None
+        run(Deadlines(homes, ROSTER.next_unit))
+        (case,) = homes.list_cases(CaseFilter(is_open=True))
+        assert [event.action for _, event, _ in homes.list_case_events(case.id)] == ["open", "overdue"]
+    finally:
+        homes.close()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
