@@ -14,10 +14,11 @@ import msgspec
 from dongne.adapters.outbox import Means, Outbox
 from dongne.model.entities import Thing, put
 from dongne.model.notices import REQUESTED, Notice, NoticeEvent, event_of
+from dongne.model.outbox import Rules
 from dongne.model.records import RecordKind
 from dongne.model.times import from_us
 from dongne.runtime.channels import Message, Outcome
-from dongne.runtime.delivery import Rules, Said
+from dongne.runtime.delivery import Said
 from dongne.runtime.directory import CityDirectory
 from dongne.runtime.ports import Entry, Lane, Transaction
 from dongne.stores.embedded import EmbeddedStore
@@ -93,9 +94,19 @@ def opened(folder: Path, clock: Clock | None = None) -> EmbeddedStore:
     return store
 
 
-def outbox(store: EmbeddedStore, *lines: Line, rules: Rules = QUICK, duty: Any = None, **more: Any) -> Outbox:
+def outbox(
+    store: EmbeddedStore,
+    *lines: Line,
+    rules: Rules = QUICK,
+    duty: Any = None,
+    directory: Any = None,
+    render: Any = None,
+    **more: Any,
+) -> Outbox:
     made: Mapping[str, Any] = {line.name: line for line in lines}
-    return Outbox(store, Means(made, CityDirectory(store.graph, duty), say, "test", ZONE, rules, **more))
+    return Outbox(
+        store, Means(made, directory or CityDirectory(store.graph, duty), render or say, "test", ZONE, rules, **more)
+    )
 
 
 def now(store: EmbeddedStore) -> datetime:

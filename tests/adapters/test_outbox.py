@@ -1,6 +1,8 @@
 """The outbox on a real store: who is told, by which way, in which order, and what is known of it afterwards."""
 
+import random
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -21,7 +23,11 @@ from tests.adapters.outbox_bench import (
     until,
 )
 
-from dongne.model.notices import DEAD, RECEIVED
+from dongne.model.duty import Member
+from dongne.model.errors import RetryLater
+from dongne.model.notices import DEAD, RECEIVED, Notice
+from dongne.runtime.channels import Message, Outcome
+from dongne.runtime.delivery import Found, Said, is_reached
 from dongne.runtime.ports import CaseFilter
 from dongne.stores.embedded import EmbeddedStore
 
@@ -226,3 +232,150 @@ def test_an_answer_ends_it_also_before_the_next_way(store: EmbeddedStore) -> Non
     sender.close()
     assert len(sms.got) + len(mail.got) == 3
     assert sender.counts.by_channel["answers", "voice"] == 1
+
+
+def test_a_disk_that_is_full_keeps_nobody_from_119(store: EmbeddedStore) -> None:
+    """SQLITE_FULL between the request and the attempt: it is sent first, and written down as soon as there is space."""
+    rules = msgspec.structs.replace(QUICK, record_s=0.2)
+    key, calm = ask(store, to="119", urgent=True), ask(store, "calm")
+    (pages,) = store._truth.rows("pragma page_count")[0]
+    store._truth.set_max_pages(pages)
+    filled = False
+    while not filled:  # what is left of the last pages
+        try:
+            ask(store, f"fill {store.head()}", to="nurse", values={"x": "y" * 3000})
+        except RetryLater:
+            filled = True
+    dispatch, sms = Line("dispatch"), Line("sms")
+    sender = outbox(store, dispatch, sms, rules=rules)
+    sender.start()
+    dispatch.wait(1)
+    until(lambda: sender.status()["unwritten"] > 0)
+    assert sender.counts.sent_unrecorded >= 1
+    assert not sms.got  # what is not urgent waits until it can be written down
+    store._truth.set_max_pages(0)
+    notice = notice_when(store, key, lambda one: one.state == RECEIVED)
+    notice_when(store, calm, lambda one: one.state == RECEIVED)
+    until(lambda: sender.status()["unwritten"] == 0)
+    sender.close()
+    assert len(notice.attempts) == 1 == len(dispatch.got)
+
+
+def test_a_channel_that_raises_is_a_failed_attempt_and_counted(store: EmbeddedStore) -> None:
+    class Raising(Line):
+        async def send(self, message: Message) -> Outcome:
+            await super().send(message)
+            raise RuntimeError("a mistake")
+
+    sms, mail = Raising("sms"), Line("mail")
+    sender = outbox(store, sms, mail)
+    sender.start()
+    key = ask(store, urgent=True)
+    notice_when(store, key, lambda one: one.state == RECEIVED)
+    sender.close()
+    assert sender.counts.faults >= 1
+
+
+def test_a_text_that_cannot_be_filled_in_does_not_keep_119_from_hearing(store: EmbeddedStore) -> None:
+    def broken(notice: Notice, language: str) -> Said:
+        raise KeyError("raised")
+
+    dispatch = Line("dispatch")
+    sender = outbox(store, dispatch, render=broken)
+    sender.start()
+    key = ask(store, to="119", urgent=True)
+    notice_when(store, key, lambda one: one.state == RECEIVED)
+    sender.close()
+    assert dispatch.got[0].text == "help"
+
+
+def test_a_directory_with_a_mistake_is_tried_again_and_says_so_in_a_case(store: EmbeddedStore) -> None:
+    class Broken:
+        def find(self, notice: Notice, at: datetime) -> Found:
+            raise RuntimeError("a mistake")
+
+    sender = outbox(store, Line("sms"), directory=Broken())
+    sender.start()
+    key = ask(store, urgent=True)
+    until(lambda: bool(store.list_cases(CaseFilter(kind="undelivered"))))
+    assert sender.status()["pending"] == 1
+    sender.close()
+    assert store.list_cases(CaseFilter(kind="undelivered"))[0].values["notice"] == key
+
+
+def test_what_goes_on_with_an_alarm_waits_for_it(store: EmbeddedStore) -> None:
+    dispatch = Line("dispatch", FAILED, FAILED, FAILED)
+    sender = outbox(store, dispatch)
+    sender.start()
+    first = ask(store, "1", to="119", urgent=True)
+    second = ask(store, "2", to="119", urgent=True, follows=first, ends=True)
+    notice_when(store, second, lambda one: one.state == RECEIVED)
+    sender.close()
+    told = [message.notice.key for message in dispatch.got if message.notice is not None]
+    assert told == [first] * 4 + [second]
+
+
+def test_who_is_on_duty_is_told_one_after_the_other_until_somebody_answers(store: EmbeddedStore) -> None:
+    person = Member(id="kim", name="Kim", addresses=(("sms", "+821"),))
+    other = Member(id="lee", name="Lee", addresses=(("sms", "+822"),))
+    third = Member(id="choi", name="Choi", addresses=(("sms", "+823"),))
+
+    class OnDuty:
+        def find_on_duty(self, unit_id: str, at: datetime) -> tuple[str, list[Member]]:
+            return unit_id, [person, other, third]
+
+    rules = msgspec.structs.replace(QUICK, answer_s=0.3)
+    sms = Line("sms")
+    sender = outbox(store, sms, rules=rules, duty=OnDuty())
+    sender.start()
+    key = ask(store, to="unit:responders", urgent=True, asks=True)
+    sms.wait(2)
+    step(store, key, "answered", answer="acknowledged", by="lee", channel="sms")
+    until(lambda: sender.status()["tracked"] == 0)
+    sender.close()
+    assert [message.to for message in sms.got] == ["+821", "+822"]
+
+
+def test_a_provider_that_asks_to_wait_is_waited_for_and_the_next_way_is_tried_meanwhile(store: EmbeddedStore) -> None:
+    busy = Outcome(ok=False, error="503", retry_after_s=0.4)
+    sms, mail = Line("sms", busy, busy), Line("mail", *[FAILED] * 500)
+    rules = msgspec.structs.replace(QUICK, rounds=500)
+    sender = outbox(store, sms, mail, rules=rules)
+    sender.start()
+    key = ask(store, urgent=True)
+    notice = notice_when(store, key, lambda one: is_reached(one, "guardian:d"))
+    sender.close()
+    first, second = [a for a in notice.attempts if a.channel == "sms" and a.recipient == "guardian:d"][:2]
+    assert (second.begun - first.begun).total_seconds() >= 0.4
+    assert not second.repeat  # it was refused, so that it can't have arrived
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_each_notice_ends_received_or_dead_with_a_case_whatever_the_channels_do(tmp_path: Path, seed: int) -> None:
+    """Channels that fail, hang, refuse or lose an answer by chance, with an outbox that is closed and started again."""
+    chance, store = random.Random(seed), opened(tmp_path)
+
+    def plan(n: int) -> list[Outcome | None]:
+        kinds = [FAILED, GONE, None, Outcome(ok=True), Outcome(ok=False, error="503", retry_after_s=0.01)]
+        return [chance.choice(kinds) for _ in range(n)]
+
+    rules = msgspec.structs.replace(QUICK, send_s=0.05, failover_s=0.02)
+    keys = []
+    for turn in range(3):
+        lines = [Line("sms", *plan(20)), Line("mail", *plan(20)), Line("dispatch", *plan(8))]
+        sender = outbox(store, *lines, rules=rules)
+        sender.start()
+        for n in range(6):
+            to = chance.choice(["119", "guardian", "nurse"])
+            keys.append(ask(store, f"{turn} {n}", to=to, urgent=chance.random() < 0.5))
+        if turn < 2 and chance.random() < 0.5:
+            lines[0].got.clear()
+        elif turn == 2:
+            until(lambda: sender.status()["tracked"] == 0)  # noqa: B023
+        sender.close()
+    cases = {case.values["notice"] for case in store.list_cases(CaseFilter(kind="undelivered"))}
+    for key in keys:
+        notice = notice_when(store, key, lambda one: True)
+        assert notice.state == RECEIVED or (notice.state == DEAD and key in cases and notice.to != "119"), notice
+        assert notice.unsettled is None
+    store.close()

@@ -27,6 +27,7 @@ from dongne.model.observed import Observation, ObservedProperty
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.times import to_us
 from dongne.model.who import BENCH as ANYONE
+from dongne.runtime.answering import AnswerDesk
 from dongne.runtime.declared import declare
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
@@ -177,7 +178,8 @@ class LittleCity:
         self.webhooks.start()
         self.api = ApiContext(self.store, CONFIG, Intake(self.store), self.selector, webhooks=self.webhooks, **more)
         api = create_api(self.api)
-        given = {"webhooks": self.webhooks, "status": api.status, **rules}
+        self.answers = AnswerDesk([self.store], b"a secret of the little city, long", lambda: "http://testserver")
+        given = {"webhooks": self.webhooks, "status": api.status, "answers": self.answers, **rules}
         self.context = WebContext(self.store, self.host, CONFIG, self.texts, **given)
         self.app = create_app(self.context, api)
 

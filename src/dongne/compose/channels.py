@@ -30,7 +30,12 @@ class CityChannels:
             config = simulators.config
         else:
             known = Secrets(folder)
+        self._config, self.secrets = config, known
         self.by_name: dict[str, Channel] = make_channels(config, known)
+
+    def make_more(self) -> dict[str, Channel]:
+        """The same channels once more, for another event loop."""
+        return make_channels(self._config, self.secrets)
 
     def close(self) -> None:
         """Ends the simulators."""

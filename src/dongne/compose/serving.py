@@ -14,6 +14,7 @@ from dongne.compose.guard import Guard, write_note
 from dongne.compose.hooks import TokenOwners, make_webhooks
 from dongne.compose.messaging import address_of, bind_listener, make_listener, mqtt_endpoints, mqtt_status
 from dongne.compose.opened import Report, RunOptions
+from dongne.compose.outboxes import start_outboxes
 from dongne.compose.running import RunningCity
 from dongne.compose.scaip import Sockets, bind_scaip, make_scaip
 from dongne.lab.laboratory import Laboratory
@@ -29,7 +30,6 @@ from dongne.web.api.rates import Rates
 from dongne.web.app import create_app
 from dongne.web.context import WebContext
 from dongne.web.server import Server
-from dongne.web.texts import Texts
 
 Ready = Callable[[str, str], None]  # the address of the pages, and that of MQTT or ""
 
@@ -88,23 +88,24 @@ def serve(
         mqtt.wait_s = rates.wait_s
     scaip = make_scaip(city, scaip_sockets)
     webhooks = make_webhooks(city, TokenOwners(guard.book, guard.admin, guard.is_open))
+    outboxes = start_outboxes(city, options.public_url.rstrip("/") or url)
     api = create_api(
         ApiContext(
             city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, rates=rates, desk=city.desk,
             public_url=(lambda scope: options.public_url) if options.public_url else asked_address_of, version=__version__,
             max_body_bytes=int(limits.body_mib * (1 << 20)), mqtt=partial(mqtt_status, city.mqtt, mqtt),
             webhooks=webhooks, mqtt_endpoints=mqtt_endpoints(city.mqtt, mqtt),
-            homes=city.homes, scaip=scaip.status if scaip else None,
+            homes=city.homes, outboxes=outboxes.status, scaip=scaip.status if scaip else None,
         )
     )  # fmt: skip
     laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
     sources = tuple(load_sources(city.opened.city_folder).values())
-    texts = Texts.load(city.config.zone_info, city.config.languages)
     pages = WebContext(
-        city.store, city.runtime, city.config, texts, public_url=options.public_url, speed=options.speed,
+        city.store, city.runtime, city.config, outboxes.texts, public_url=options.public_url, speed=options.speed,
         mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory, sources=sources,
         basemap=city.basemap, select=selector, gate=guard, rates=rates, webhooks=webhooks, status=api.status,
         roster=city.roster, attachments=AttachmentFolder(options.folder), homes=city.homes.store if city.homes is not None else None,
+        answers=outboxes.answers,
     )  # fmt: skip
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
@@ -121,7 +122,7 @@ def serve(
     try:
         server.run(sockets=[listener])
     finally:
-        for sender in (webhooks, mqtt, scaip):
+        for sender in (outboxes, webhooks, mqtt, scaip):
             if sender is not None:
                 sender.close()
         note.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from dongne.model.channels import ChannelsConfig
 from dongne.model.duty import Unit
 from dongne.model.geometry import Point
 from dongne.model.limits import Limits
+from dongne.model.outbox import Rules
 
 
 class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     SensorThings service lists the sets of Part 2. `publisher` answers for the data (its English name where empty), at
     `contact` (an address, or mailto:); `licence` (SPDX) holds for what the city itself measures, simulates and derives.
     `limits`: how much one client may ask. `ahead_h`: how far ahead of the clock the phenomenonTime of an Observation may
-    be; 0 is no bound. `channels`: how messages reach people. `units`: who Cases go to, and when somebody is there.
+    be; 0 is no bound. `channels`: how messages reach people, `outbox`: how persistently. `units`: who Cases go to, and when somebody is there.
     """
 
     id: str
@@ -37,6 +38,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     contact: str = ""
     licence: str = ""
     channels: ChannelsConfig = ChannelsConfig()
+    outbox: Rules = Rules()
     units: dict[str, Unit] = {}
 
     @property

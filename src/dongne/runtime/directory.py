@@ -20,7 +20,8 @@ SCREEN = "screen"
 _AT_HOME = ("speaker", "voice", "sms", "push", "messenger", "mail")  # in which order a person is tried at home
 
 Consents = Callable[[int, str], bool]
-"""Whether the person of this Thing agreed that this recipient ("guardian:<id>", "119") is told."""
+"""Whether the person of this Thing agreed that the contact of this id is told. 119 is told where a life may depend on it; what more
+than the place it is told is looked at by the channel."""
 
 
 class OnDuty(Protocol):
@@ -50,7 +51,7 @@ class Duty(Protocol):
         """The unit that serves, and its people in the order in which to try them. Raises NotFound."""
 
 
-def all_consent(thing: int, recipient: str) -> bool:
+def all_consent(thing: int, contact: str) -> bool:
     """Where nobody keeps consents: everybody is told."""
     return True
 
@@ -67,21 +68,18 @@ class CityDirectory:
         """Those to be reached; where there is nobody, why."""
         if notice.to.startswith(UNIT):
             return self._of_unit(notice.to.removeprefix(UNIT), at)
-        thing = self._graph.things.get(notice.thing or 0)
         if notice.to == DISPATCH:
-            return self._dispatch(notice)
+            return Found((Line(recipient=DISPATCH, ways=(Way(DISPATCH_CHANNEL),), language=self._language),))
+        thing = self._graph.things.get(notice.thing or 0)
         if thing is None:
             return Found(why=f"there is no Thing {notice.thing}")
-        lines = self._of_resident(thing) if notice.to == RESIDENT else self._of_contacts(thing, notice.to)
+        if notice.to == RESIDENT:
+            return Found(tuple(self._of_resident(thing)))
+        lines = self._of_contacts(thing, notice.to)
         if not lines:
             return Found(why=f"there is no {notice.to}")
-        agreed = tuple(line for line in lines if notice.to == RESIDENT or self._consents(thing.id, line.recipient))
+        agreed = tuple(line for contact, line in lines if self._consents(thing.id, contact))
         return Found(agreed) if agreed else Found(why=f"no {notice.to} may be told, as the person has not agreed to it")
-
-    def _dispatch(self, notice: Notice) -> Found:
-        if notice.thing is not None and not self._consents(notice.thing, DISPATCH):
-            return Found(why="119 may not be told, as the person has not agreed to it")
-        return Found((Line(recipient=DISPATCH, ways=(Way(DISPATCH_CHANNEL),), language=self._language),))
 
     def _of_unit(self, unit_id: str, at: datetime) -> Found:
         if self._duty is None:
@@ -99,7 +97,7 @@ class CityDirectory:
     def _of_resident(self, thing: Thing) -> list[Line]:
         properties = thing.properties
         language = str(properties.get("language") or self._language)
-        telephone = str(properties.get("telephone") or "")
+        telephone = str(properties.get("phone") or properties.get("telephone") or "")
         speaker = str(properties.get("speaker") or properties.get("gateway") or "")
         there = {"speaker": speaker, "voice": telephone, "sms": telephone}
         given = {way.channel: way.address for way in _ways(properties.get("addresses") or ())}
@@ -108,19 +106,20 @@ class CityDirectory:
         at_screen = Line(recipient=SCREEN, ways=(Way(SCREEN, str(thing.id)),), language=language)
         return [at_screen, *([Line(recipient=RESIDENT, ways=ways, language=language)] if ways else [])]
 
-    def _of_contacts(self, thing: Thing, role: str) -> list[Line]:
+    def _of_contacts(self, thing: Thing, role: str) -> list[tuple[str, Line]]:
+        """By their ids, in the order in which the home has them."""
         contacts = thing.properties.get("contacts")
-        lines = []
+        found = []
         for place, one in enumerate(contacts if isinstance(contacts, list | tuple) else ()):
             if not isinstance(one, Mapping) or one.get("role") != role:
                 continue
-            lines.append(
-                Line(
-                    recipient=f"{role}:{one.get('id') or place}", ways=_ways(one.get("addresses") or ()),
-                    language=str(one.get("language") or self._language), name=str(one.get("name") or ""),
-                )
+            contact = str(one.get("id") or place)
+            line = Line(
+                recipient=f"{role}:{contact}", ways=_ways(one.get("addresses") or ()),
+                language=str(one.get("language") or self._language), name=str(one.get("name") or ""),
             )  # fmt: skip
-        return lines
+            found.append((contact, line))
+        return found
 
 
 def _ways(addresses: Iterable[Any]) -> tuple[Way, ...]:

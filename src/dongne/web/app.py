@@ -37,7 +37,7 @@ from dongne.web.frame import page_for, render, retry_after
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
 from dongne.web.outside import with_headers
-from dongne.web.resident import alerts, answers, catalog, data, described_page, download, features, now, things
+from dongne.web.resident import alerts, answers, catalog, data, described_page, download, features, now, replies, things
 from dongne.web.resident import map as map_page
 
 log = logging.getLogger(__name__)
@@ -117,6 +117,7 @@ def create_pages(context: WebContext) -> Starlette:
         *download.ROUTES,
         *described_page.ROUTES,
         *features.ROUTES,
+        *replies.ROUTES,
         *case_feeds.ROUTES,
         *cases.ROUTES,
         *case_steps.ROUTES,

@@ -12,6 +12,7 @@ from dongne.lab.laboratory import Laboratory
 from dongne.model.access import Sight
 from dongne.model.city import CityConfig
 from dongne.model.who import BENCH, Who
+from dongne.runtime.answering import AnswerDesk
 from dongne.runtime.ports import Runtime, Store
 from dongne.runtime.roster import Roster
 from dongne.web.api.context import Select
@@ -81,6 +82,7 @@ class WebContext:
     the PMTiles file of the map is once it is made. `gate` knows who asks, `rates` how much they may.
     `webhooks` are the city's; `status(sight)` is what the API says at /status.
     `homes` is the store of what is known of people in their homes, where the city has one; `attachments` keeps what is attached to Cases; `roster` knows who is on duty.
+    `answers` takes what people answer to notices.
     `select` reads what the API reads; without it the catalogue says nothing of completeness. `node_modules` has the front-end packages; where it is missing the pages do without (system font, still charts and
     map).
     """
@@ -103,4 +105,5 @@ class WebContext:
     homes: Store | None = None
     attachments: Attachments | None = None
     roster: Roster = field(default_factory=lambda: Roster({}, {}, ZoneInfo("UTC")))
+    answers: AnswerDesk | None = None
     node_modules: Path = NODE_MODULES

@@ -163,10 +163,16 @@ class Courier:
                 await self._rest_until_over(one, self._rules.answer_s)
 
     async def _reach(self, one: Tracked, line: Line, ways: list[Way]) -> None:
-        """Tries the ways of one recipient round by round."""
+        """Tries the ways of one recipient round by round, each not before its provider wants to be asked again."""
         rounds = rounds_of(one.notice, msgspec.structs.replace(line, ways=tuple(ways)))
-        while is_wanted(one.notice, line.recipient) and ways:
-            came = await self._round(one, line, ways)
+        not_before: dict[Way, float] = {}
+        while ways and is_wanted(one.notice, line.recipient):
+            ready = [way for way in ways if not_before.get(way, 0.0) <= self._ticks()]
+            if not ready:
+                left_s = min(not_before.values()) - self._ticks()
+                await self._rest_until_unwanted(one, line.recipient, left_s)
+                continue
+            came = await self._round(one, line, ready)
             if any(one_way.ok for one_way in came.values()) or not is_wanted(one.notice, line.recipient):
                 return
             rounds += 1
@@ -176,9 +182,10 @@ class Courier:
                 ways = [way for way in ways if not (way in came and came[way].is_final)]
             if self._rules.is_over(one.notice, rounds, self._now()):
                 return
-            if ways:
-                asked_s = min((one_way.asked_s for one_way in came.values()), default=0.0)
-                await self._rest_until_unwanted(one, line.recipient, self._rules.wait_s(one.notice.to, rounds, asked_s))
+            for way, one_way in came.items():
+                asked_s = min(one_way.asked_s, self._rules.longest_wait_s(one.notice.to))
+                not_before[way] = self._ticks() + asked_s
+            await self._rest_until_unwanted(one, line.recipient, self._rules.wait_s(one.notice.to, rounds))
 
     async def _round(self, one: Tracked, line: Line, ways: list[Way]) -> dict[Way, Came]:
         """One after the other, the next when the one before has failed or has no receipt in time; ends with the first receipt, or
@@ -267,7 +274,9 @@ class Courier:
 
     def _message(self, notice: Notice, line: Line, way: Way, repeat: bool) -> Message:
         said = self._say(notice, line.language)
-        url = self._means.answer_url(notice, line.recipient) if notice.asks and notice.to != DISPATCH else ""
+        url = (
+            self._means.answer_url(notice, line.recipient, way.channel) if notice.asks and notice.to != DISPATCH else ""
+        )
         return Message(
             id=message_id(self._means.city, notice, line.recipient, way.channel), to=way.address, subject=said.subject,
             text=said.text, language=line.language, urgent=notice.urgent, exercise=notice.exercise, asks=notice.asks,

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from dongne.model.notices import Notice
+from dongne.model.outbox import Rules
 from dongne.runtime.channels import Channel
-from dongne.runtime.delivery import Directory, Render, Rules
+from dongne.runtime.delivery import Directory, Render
 
-AnswerUrl = Callable[[Notice, str], str]
-"""Where this recipient answers this notice; "" where nowhere."""
+AnswerUrl = Callable[[Notice, str, str], str]
+"""Where this recipient answers this notice that came by this channel; "" where nowhere."""
 
 
-def no_answers(notice: Notice, recipient: str) -> str:
+def no_answers(notice: Notice, recipient: str, channel: str) -> str:
     """Nobody can answer."""
     return ""
 

@@ -76,6 +76,7 @@ class Outbox:
         return {
             "channels": sorted(self._channels),
             "pending": len(waiting),
+            "tracked": len(self._tracked),
             "held": sum(one.is_held for one in list(self._tracked.values())),
             "oldest_s": max(0.0, oldest_s),
             "unwritten": ledger.unwritten if ledger else 0,

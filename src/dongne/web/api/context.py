@@ -114,7 +114,7 @@ class ApiContext:
     token that does not hold); `rates` says how much they may; `audit(who, changed)` writes down what was changed, as (put, remove or correct, type, id). `desk`
     takes Tasks, the same for all ways in.
     `max_body_bytes` is the longest body read; `heartbeat_s` seconds lie between the comments that keep an event stream
-    open; `mqtt()` is how each way of MQTT is doing, `scaip()` the server for gateways, and `mqtt_endpoints` where its clients connect; `event_queue` events wait for a slow listener before it is dropped.
+    open; `mqtt()` is how each way of MQTT is doing, `scaip()` the server for gateways, and `mqtt_endpoints` where its clients connect; `outboxes()` how each outbox is; `event_queue` events wait for a slow listener before it is dropped.
     """
 
     store: ApiStore
@@ -137,4 +137,5 @@ class ApiContext:
     webhooks: Webhooks | None = None
     homes: Homes | None = None
     scaip: Callable[[], ScaipStatus] | None = None
+    outboxes: Callable[[], dict[str, Any]] = without_mqtt
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)  # (what, status) -> how many

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from dongne.standards.openapi import Answer, Operation
 from dongne.web.api.context import ApiContext, Send
@@ -79,6 +80,7 @@ def metrics_text(context: ApiContext, listeners: int, dropped: int) -> str:
             *_mqtt(context),
             *_scaip(context),
             *_webhooks(context),
+            *_outboxes(context),
             *_process(),
         ]
     )
@@ -179,6 +181,64 @@ def _webhooks(context: ApiContext) -> list[str]:
         metric("dongne_webhook_dead_letters_total", "counter", about, letters),
         metric("dongne_webhook_dead_letters", "gauge", "Dead letters that lie there.", [({}, counts["dead_letters"])]),
     ]
+
+
+_OUTBOX_GAUGES = {
+    "pending": "Notices that have reached nobody yet.",
+    "held": "Notices that wait for the end of quiet hours.",
+    "oldest_s": "Age of the oldest pending notice, s.",
+    "unwritten": "Records of the outbox that the store has not taken yet.",
+    "stuck": "1 where the store could not take the last of them.",
+}
+_OUTBOX_COUNTERS = {
+    "sent_unrecorded": "Attempts that were sent before the store had them.",
+    "faults": "Faults of ours on the way; each was tried again.",
+}
+
+
+def _outboxes(context: ApiContext) -> list[str]:
+    found = context.outboxes()
+    if not found:
+        return []
+    parts = [
+        metric(f"dongne_outbox_{name}", "gauge", about, [({"side": side}, one[name]) for side, one in found.items()])
+        for name, about in _OUTBOX_GAUGES.items()
+    ]
+    parts += [
+        metric(
+            f"dongne_outbox_{name}_total",
+            "counter",
+            about,
+            [({"side": side}, one[name]) for side, one in found.items()],
+        )
+        for name, about in _OUTBOX_COUNTERS.items()
+    ]
+    steps = [
+        ({"side": side, "what": what, "channel": channel}, n)
+        for side, one in found.items()
+        for what, channels in one["by_channel"].items()
+        for channel, n in channels.items()
+    ]
+    dead = [({"side": side, "to": to}, n) for side, one in found.items() for to, n in one["dead"].items()]
+    parts.append(metric("dongne_outbox_steps_total", "counter", "Attempts and what came of them, by channel.", steps))
+    parts.append(
+        metric("dongne_outbox_dead_total", "counter", "Notices that were given up, by whom they were for.", dead)
+    )
+    return [*parts, *_first_attempts(found)]
+
+
+def _first_attempts(found: dict[str, Any]) -> list[str]:
+    """A histogram: from the request of a notice to its first attempt."""
+    name = "dongne_outbox_first_attempt_seconds"
+    lines = [f"# HELP {name} From the request of a notice to its first attempt.\n# TYPE {name} histogram\n"]
+    for side, one in found.items():
+        total = 0
+        for edge, n in one["first_attempt_s"]["le"].items():
+            total += n
+            lines.append(f'{name}_bucket{{side="{side}",le="{edge}"}} {total}\n')
+        lines.append(f'{name}_sum{{side="{side}"}} {one["first_attempt_s"]["sum"]:g}\n')
+        lines.append(f'{name}_count{{side="{side}"}} {total}\n')
+    return lines
 
 
 def _process() -> list[str]:

@@ -44,6 +44,10 @@ _PROPERTIES: dict[str, Schema] = {
     "webhooks": {
         "description": "How many in each state, and what was delivered and given up; null where there are none."
     },
+    "outboxes": {
+        "type": "object",
+        "description": "By side (homes, city): what must reach somebody, and how far it is.",
+    },
     "memory_bytes": _COUNT,
     "entities": {**_NUMBERS, "description": "Only what is open data is counted."},
     "event_streams": _COUNT,
@@ -82,6 +86,7 @@ def status_document(context: ApiContext, started_us: int, listeners: int, sight:
         "mqtt": context.mqtt(),
         "scaip": None if context.scaip is None else context.scaip(),
         "webhooks": None if context.webhooks is None else context.webhooks.counts(),
+        "outboxes": context.outboxes(),
         "memory_bytes": find_resident_bytes(),
         "entities": {
             "things": len(store.graph.things.keys() - hidden.of(EntityType.THING)),
