@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -147,3 +148,20 @@ def test_what_next_comes_before_the_history_on_a_phone_and_beside_it_elsewhere(
         assert abs(following["y"] - history["y"]) < 2 and history["x"] + history["width"] < following["x"]
         assert about["x"] == following["x"]
     wait_until(lambda: window.problems == [])
+
+
+@pytest.mark.parametrize(("language", "width"), [("ko", 320), ("en", 1440)])
+def test_a_page_that_rings_has_no_barrier_and_fits(
+    city: Any, open_window: Any, packages: Path, alarm: int, language: str, width: int
+) -> None:
+    window = open_window(language=language, viewport={"width": width, "height": 844})
+    page = window.page
+    page.goto(f"/cases/{alarm}")
+    page.locator("[data-alarm]").wait_for(state="visible")
+    page.evaluate((packages / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}}).then(r => r.violations.map(v => v.id))",
+        ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    )
+    assert found == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
