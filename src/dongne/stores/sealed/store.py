@@ -21,9 +21,11 @@ from dongne.stores.counters import count_writer, size_files
 from dongne.stores.effects import Draft, batch_of_correction
 from dongne.stores.lanes import MAX_WAITING_ROWS
 from dongne.stores.sealed.chain import ChainReport
+from dongne.stores.sealed.checkpoint import LATEST_ROW, follow_subjects, keep_latest, list_latest
 from dongne.stores.sealed.keys import COMMON, load_master
-from dongne.stores.sealed.truth import LATEST_ROW, SealedTruth
+from dongne.stores.sealed.truth import SealedTruth
 from dongne.stores.sealed.upkeep import purge_truth, verify_truth
+from dongne.stores.sealed.withdrawal import agree_on_withdrawn, destroy
 from dongne.stores.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -49,10 +51,10 @@ class SealedStore(SequenceStore):
         file = master_file or folder / MASTER
 
         def open_truth() -> SealedTruth:
-            return SealedTruth(
-                folder / "truth.db",
-                load_master(file, may_make=not (folder / "keys").exists() and not (folder / "truth.db").exists()),
-            )
+            is_new = not (folder / "keys").exists() and not (folder / "truth.db").exists()
+            truth = SealedTruth(folder / "truth.db", load_master(file, may_make=is_new))
+            agree_on_withdrawn(truth)
+            return truth
 
         super().__init__(folder, clock, open_truth)
         self._truth = cast("SealedTruth", self._base)
@@ -120,13 +122,13 @@ class SealedStore(SequenceStore):
         """Loads the checkpoint and folds what came after it; returns the position of the checkpoint."""
         position = int(self._truth.meta("latest_position") or 0)
         purged = int(self._truth.meta("purged") or 0)
-        found = list(self._truth.list_latest())
+        found = list(list_latest(self._truth))
         if found:
             rows = np.concatenate(found)
             rows = rows[(rows["number"] > purged) & (rows["number"] <= position)]
             rows = rows[np.lexsort((rows["number"], rows["time_us"], rows["stream"]))]
             self._latest.load_rows(rows["stream"], rows["number"], rows["time_us"], rows["result"])
-        self._truth.follow_subjects(position)
+        follow_subjects(self._truth, position)
         for number, batch in self._truth.iterate_batches(position):
             self._latest.update(number, batch, self._removals.kept(number, batch))
             owners = {stream: self._truth.owner_of_stream(stream) for stream in set(batch.datastream.tolist())}
@@ -142,7 +144,7 @@ class SealedStore(SequenceStore):
                 return
             dirty, self._truth.dirty = self._truth.dirty, set()
             try:
-                self._truth.keep_latest(self._head, [(subject, self._latest_of(subject)) for subject in dirty])
+                keep_latest(self._truth, self._head, [(subject, self._latest_of(subject)) for subject in dirty])
                 self._kept = self._head
             except BaseException:
                 self._truth.dirty |= dirty
@@ -236,7 +238,7 @@ class SealedStore(SequenceStore):
         places = [-change.id for change in removes if change.type is EntityType.LOCATION]
         own = [thing, *[place for place in places if place in self._truth.ring]]
         self._corrections = {n: found for n, found in self._corrections.items() if found.datastream not in streams}
-        self._truth.destroy(own, self.clock.now_us())
+        destroy(self._truth, own, self.clock.now_us())
         self._forget_latest(streams)
         entry = Entry(RecordKind.ENTITIES, msgspec.msgpack.encode(removes))
         if removes:

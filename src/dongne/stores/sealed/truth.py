@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import ENTITY_CLASSES, Entity, EntityType
@@ -23,14 +21,13 @@ from dongne.runtime.ports import CaseFilter, NoticeFilter, StateRow
 from dongne.stores.effects import Draft, is_open
 from dongne.stores.sealed import chain
 from dongne.stores.sealed.division import Divider, Division, Taken, void_of
-from dongne.stores.sealed.keys import COMMON, KeyRing
+from dongne.stores.sealed.keys import KeyRing
 from dongne.stores.sealed.rows import RowSealer
 from dongne.stores.sealed.sealing import Column, Sealing, place_of
 from dongne.stores.sealed.tables import SCHEMA, SCHEMA_VERSION
 from dongne.stores.truth_file import PRAGMAS, TruthFile
 
 ROW = "number, count, kind, at_us, subject, body"
-LATEST_ROW = np.dtype([("stream", "<i4"), ("number", "<i8"), ("time_us", "<i8"), ("result", "<f8")])
 _CASE_WORDS = ("kind", "thing", "service", "unit", "assignee", "state")
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _json = msgspec.json.encode
@@ -69,7 +66,6 @@ class SealedTruth(TruthFile):
         self.loose: set[int] = set()  # Datastreams of nobody
         self.taken: list[Taken] = []  # of the last commit, for the latest values
         self.left_out = 0
-        self._agree_on_withdrawn()
         self._divider = Divider(ThingGraph(), self.ring.destroyed, self._find_owner)
 
     def close(self) -> None:
@@ -122,63 +118,13 @@ class SealedTruth(TruthFile):
             else:
                 self.open_cases.pop(case.key, None)
 
-    # the checkpoint
-    def keep_latest(self, position: int, rows: Iterable[tuple[int, NDArray[np.void]]]) -> None:
-        """The latest values of these subjects (as LATEST_ROW), as of this position in the sequence."""
-        with self.turn:
-            sealed = [
-                (subject, self.last_of.get(subject, 0), self._seal_latest(subject, found))
-                for subject, found in rows
-                if subject in self.ring
-            ]
-            with self.writing() as connection:
-                connection.executemany("insert or replace into latest values (?, ?, ?)", sealed)
-                connection.execute("insert or replace into meta values ('latest_position', ?)", (position,))
-
-    def _seal_latest(self, subject: int, found: NDArray[np.void]) -> bytes | None:
-        place = place_of(Column.LATEST, subject)
-        return self.sealing.seal(subject, found.tobytes(), place) if len(found) else None
-
     # destroying
-    def destroy(self, subjects: Sequence[int], now_us: int) -> None:
-        """These subjects' keys are gone when this returns, and all rows of the tables that are theirs. What lies sealed in
-        the sequence stays, and nobody reads it any more."""
-        with self.turn:
-            for subject in subjects:
-                self.ring.destroy(subject, now_us)
-            self._delete_rows(subjects)
-            self.forget(subjects)
-            self.empty_wal()
-
     def forget(self, subjects: Iterable[int]) -> None:
         """Nothing of these is left in memory."""
         gone = set(subjects)
         self.open_cases = {key: case for key, case in self.open_cases.items() if case.thing not in gone}
         self.last_of = {subject: last for subject, last in self.last_of.items() if subject not in gone}
         self.dirty -= gone
-
-    def _delete_rows(self, subjects: Sequence[int]) -> None:
-        with self.writing() as connection:
-            for subject in subjects:
-                connection.execute(
-                    "delete from case_events where case_id in (select id from cases where thing = ?)", (subject,)
-                )
-                for table in ("states", "cases", "tasks", "notices", "assets"):
-                    connection.execute(f"delete from {table} where thing = ?", (subject,))
-                for table in ("entities", "settings", "latest"):
-                    connection.execute(f"delete from {table} where subject = ?", (subject,))
-                at_us = self.ring.destroyed[subject]
-                connection.execute("insert or replace into withdrawn values (?, ?)", (subject, at_us))
-
-    def _agree_on_withdrawn(self) -> None:
-        """A withdrawal that was broken off is brought to its end; a key that came back with an old copy goes again."""
-        noted = dict(self.rows("select subject, at_us from withdrawn"))
-        for subject, at_us in noted.items():
-            if subject not in self.ring.destroyed:
-                self.ring.destroy(subject, at_us)
-        if late := [subject for subject in self.ring.destroyed if subject not in noted]:
-            self._delete_rows(late)
-            self.empty_wal()
 
     def empty_wal(self) -> None:
         """What changed stands in the file itself, and the WAL is overwritten and empty. Where somebody reads at this moment
@@ -195,27 +141,6 @@ class SealedTruth(TruthFile):
             body = self.sealing.open(subject, sealed, place_of(Column.ENTITY, subject, entity_id, kind))
             if body is not None:
                 yield msgspec.json.decode(body, type=ENTITY_CLASSES[EntityType(kind)])
-
-    def list_latest(self) -> Iterator[NDArray[np.void]]:
-        """The checkpoint of the latest values, as LATEST_ROW, with `last_of` as it was then."""
-        for subject, last, sealed in self.rows("select subject, last, body from latest"):
-            self.last_of[subject] = last
-            plain = None if sealed is None else self.sealing.open(subject, sealed, place_of(Column.LATEST, subject))
-            if plain is not None:
-                found = np.frombuffer(plain, LATEST_ROW)
-                if subject == COMMON:
-                    self.loose.update(found["stream"].tolist())
-                yield found
-
-    def follow_subjects(self, after: int) -> None:
-        """Brings `last_of` up to date with the records after this number."""
-        sql = (
-            "select number, subject from sequence where number > ? and subject is not null order by number limit 20000"
-        )
-        while rows := self.rows(sql, after):
-            self.last_of.update((subject, number) for number, subject in rows)
-            self.dirty.update(subject for _, subject in rows)
-            after = rows[-1][0]
 
     def load_open_cases(self) -> None:
         """Cases that somebody must still close, into memory."""
