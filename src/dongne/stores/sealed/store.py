@@ -244,7 +244,7 @@ class SealedStore(SequenceStore):
         if removes:
             self.submit(Transaction([entry]), Lane.LIFE_SAFETY).result()
         self._forget_latest(streams)  # once more: a commit may have been under way
-        log.warning("home %d withdrew; its key is destroyed", thing)
+        log.info("home %d withdrew; its key is destroyed", thing)
 
     def _forget_latest(self, streams: list[int]) -> None:
         for stream in streams:
