@@ -1,0 +1,71 @@
+"""The homes of a running city lie sealed, and services act on what they say."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from dongne.adapters.places import get_city_folder
+from dongne.adapters.sources import load_city
+from dongne.compose.homes import HomeSide, part
+from dongne.compose.opened import RunOptions
+from dongne.model.entities import Location, Thing, put
+from dongne.model.home import DeviceEvent, GatewayMessage
+from dongne.model.records import RecordKind
+from dongne.runtime.ports import CaseFilter, Entry, NoticeFilter, Transaction
+from dongne.runtime.registry import load_all
+
+SECRET = "Kim Okja"
+
+
+def until(side: HomeSide, condition: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end_s, "it did not come true in time"
+        side.store.wait_beyond(side.store.head(), 0.05)
+
+
+def open_side(folder: Path) -> HomeSide:
+    options = RunOptions(city="empty", folder=folder, homes_key=folder.parent / "elsewhere" / "master.key")
+    _, personal = part(load_all(["home_alarm"])[0])
+    side = HomeSide(options, load_city(get_city_folder("empty")), personal)
+    side.start()
+    return side
+
+
+def test_an_alarm_of_a_sealed_home_becomes_a_case_and_goes_with_the_home(tmp_path: Path) -> None:
+    side = open_side(tmp_path / "data")
+    try:
+        home = Thing(
+            id=1, name=SECRET, properties={"kind": "home", "access": "personal", "gateway": "gw-1"}, location_ids=(1,)
+        )
+        place = Location(id=1, name="here", location={"type": "Point", "coordinates": [127.0, 37.5]})
+        body = msgspec.msgpack.encode([put(place), put(home)])
+        side.store.submit(Transaction([Entry(RecordKind.ENTITIES, body)])).result(20)
+        now = datetime.now(UTC)
+        smoke = DeviceEvent(device="smoke-1", property="smoke", time=now, value=1.0)
+        side.gateways.take(GatewayMessage(gateway="gw-1", seq=1, sent=now, events=(smoke,))).result(20)
+        until(side, lambda: bool(side.store.list_cases(CaseFilter(thing=1))))
+        until(side, lambda: bool(side.store.list_notices(NoticeFilter(thing=1))))
+        files = [file for file in (tmp_path / "data" / "homes").iterdir() if file.is_file()]
+        raw = b"".join(file.read_bytes() for file in files)
+        assert len(raw) > 50_000 and "master.key" not in {file.name for file in files}
+        assert not any(word in raw for word in (SECRET.encode(), b"smoke", b"fire", b"gw-1"))
+        assert list(side.store.read(0, kinds=[RecordKind.CASE]))
+        side.store.withdraw(1)
+        until(side, lambda: not side.runtime.live.engine.runners["home_alarm"].cells)
+        assert side.runtime.live.error == ""
+    finally:
+        side.close()
+    side = open_side(tmp_path / "data")
+    try:
+        assert (side.store.graph.things, side.store.list_cases(CaseFilter()), side.store.verify_chain().wrong) == (
+            {},
+            [],
+            (),
+        )
+        assert side.gateways.book.find_home("gw-1") is None
+    finally:
+        side.close()
