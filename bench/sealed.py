@@ -169,15 +169,13 @@ def resident_mb() -> float:
 def start(which: str, folder: Path) -> str:
     """Opens the store in this process; how long that took and how much memory there is then."""
     before_mb = resident_mb()
-    began_s = time.perf_counter()
+    began_s, processor_s = time.perf_counter(), time.process_time()
     store = OPENERS[which](folder)
-    took_s = time.perf_counter() - began_s
+    took_s, processor_s = time.perf_counter() - began_s, time.process_time() - processor_s
     after_mb = resident_mb()
     things = len(store.graph.things)
     store.close()
-    return (
-        f"{which:9} opened with {things:,} homes in {took_s:5.1f} s, {after_mb - before_mb:6.0f} MB more than without"
-    )
+    return f"{which:9} opened with {things:,} homes in {took_s:5.1f} s ({processor_s:.1f} s of processor), {after_mb - before_mb:6.0f} MB more than without"
 
 
 def main(arguments: list[str]) -> int:

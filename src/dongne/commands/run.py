@@ -82,6 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where webhooks may go: outside is the internet over https; anywhere also this machine and its network, and "
         "http (%(default)s)",
     )
+    _add_homes(parser)
+
+
+def _add_homes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--homes-key",
         type=Path,
