@@ -25,7 +25,7 @@ from dongne.model.errors import BadSetup
 SLOT_BYTES = 128
 MAGIC = b"dongne keys 1\0\0\0"
 KEY_BYTES, NONCE_BYTES, WRAPPED_BYTES = 32, 12, 60
-MOST_CIPHERS = 20_000  # made and kept; each takes 2.5 kB
+MOST_CIPHERS = 2_000  # made and kept; each takes 2.5 kB, and more of them made nothing quicker
 COMMON = 0  # the subject of what belongs to nobody
 _slot = Struct("<qqq60s")
 _crc = Struct("<I")
