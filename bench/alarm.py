@@ -143,7 +143,10 @@ def speak(port: int, homes: int, alarms_per_s: float, seconds: float, seed: int,
         body = f'{{"gateway":"gw-{home:06}","seq":{seqs[home]},"sent":"{stamp}","events":[{events}]}}'.encode()
         if events:
             sent_s[home] = now_s()
-        return b"POST /api/homes/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        return b"POST /api/homes/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (
+            len(body),
+            body,
+        )
 
     tally = keep_busy(port, LINES, seconds, make, lambda status, body: int(status == 200), alarms_per_s + beats)
     told.put({
@@ -243,6 +246,11 @@ class City:
         found, _ = self.ask("GET", f"/v1.1/Things({thing})/Datastreams?$select=@iot.id&$top={STREAMS}")
         return [one["@iot.id"] for one in found["value"]]
 
+    def cpu_s(self) -> float:
+        """CPU seconds it has used."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory_mib(self) -> float:
         """The most it has had."""
         return memory_mib(self._process.pid, "VmHWM:")
@@ -317,6 +325,7 @@ def measure(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         if given.bulk_rows_per_s:
             asked_bulk = (city.port, streams, given.bulk_rows_per_s, given.seconds, stored)
             workers.append(make.Process(target=store_bulk, args=asked_bulk, daemon=True))
+        before_s, began_s = city.cpu_s(), time.monotonic()
         for worker in workers:
             worker.start()
         gateways = spoken.get(timeout=given.seconds + 120)
@@ -324,13 +333,14 @@ def measure(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         time.sleep(LAST_S)  # what is under way comes to the desk
         end.set()
         first_s, counts = came.get(timeout=30)
+        cpu_share = (city.cpu_s() - before_s) / (time.monotonic() - began_s - LAST_S)
         outbox = city.ask("GET", "/status")[0].get("outbox", {})
         memory = city.memory_mib()
     finally:
         city.close()
     return judge(given, gateways, first_s) | {
         "taken_in_s": taken_in_s, "bulk_rows_per_s": bulk["rows_per_s"], "bulk_refused": bulk["refused"], "desk": counts,
-        "memory_mib": memory, "outbox": outbox, "gateways": {k: v for k, v in gateways.items() if k != "sent_s"},
+        "memory_mib": memory, "cpu_share": cpu_share, "outbox": outbox, "gateways": {k: v for k, v in gateways.items() if k != "sent_s"},
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 
+from dongne.adapters.http_line import FAILURES, HttpLine
 from dongne.adapters.webhooks.address import find_address, read_url
 from dongne.model.errors import BadInput
 from dongne.runtime.channels import Outcome
@@ -46,10 +47,10 @@ class Gateway:
     """A server that the city's configuration names: connections are kept, and so many requests may be under way."""
 
     def __init__(self, url: str, token: str = "", *, timeout_s: float, connections: int = 20) -> None:
-        self.url, self._timeout_s, self._connections = url.rstrip("/"), timeout_s, connections
+        self.url, self._timeout_s = url.rstrip("/"), timeout_s
         self._room = asyncio.Semaphore(connections)
         self._headers = {**AGENT, **({"authorization": f"Bearer {token}"} if token else {})}
-        self._client: httpx.AsyncClient | None = None
+        self._line = HttpLine(self._headers, connections=connections, trusted=trusted())
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> Answer:
         """Never raises but when cancelled."""
@@ -63,19 +64,19 @@ class Gateway:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, longer_s: float = 0.0
     ) -> Answer:
         """Never raises but when cancelled."""
-        if self._client is None:
-            limits = httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections)
-            self._client = httpx.AsyncClient(
-                verify=trusted(), trust_env=False, timeout=None, limits=limits, headers=self._headers
-            )
+        timeout_s = self._timeout_s + longer_s
         async with self._room:  # who waits for the city's own connections has not begun to wait for the gateway
-            return await _ask(self._client, method, url, headers, body, self._timeout_s + longer_s)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return Answer(*await self._line.ask(method, url, headers, body, KEPT_BYTES))
+            except TimeoutError:
+                return Answer(0, error=f"no answer within {timeout_s:g} s")
+            except FAILURES as why:
+                return Answer(0, error=f"{type(why).__name__}: {why}"[:300])
 
     async def close(self) -> None:
         """Connections end."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        await self._line.close()
 
 
 async def post_outside(

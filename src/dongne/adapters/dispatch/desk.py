@@ -1,18 +1,18 @@
 """One receiving desk: a POST to it and what came of it, and a long poll for what it says later."""
 
 import asyncio
-import ssl
 import time
 from collections.abc import Mapping
 
-import httpx
 import msgspec
 
+from dongne.adapters.http_line import FAILURES, HttpLine
 from dongne.model.errors import BadInput
 from dongne.standards.dispatch.events import DispatchEvents, read_events
 from dongne.standards.webhooks import retry_after_s
 
 ALARMS, EVENTS = "/alarms", "/events"
+CONNECTIONS = 64
 ANSWER_BYTES = 2_000
 EVENT_BYTES = 1_000_000
 BUSY = frozenset({429, 503})
@@ -47,7 +47,7 @@ class DeskLine:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.failed_s: float | None = None  # when the last attempt failed, on the monotonic clock
-        self._client: httpx.AsyncClient | None = None
+        self._line = HttpLine({"user-agent": "dongne-dispatch"}, connections=CONNECTIONS)
 
     async def post(self, identifier: str, content_type: str, body: bytes) -> Came:
         """One attempt, within the desk's time for all of it. Never raises but when cancelled."""
@@ -57,15 +57,14 @@ class DeskLine:
                 came = await self._post(headers, body)
         except TimeoutError:
             came = Came(False, error=f"no answer within {self.desk.timeout_s:g} s")
-        except (httpx.HTTPError, OSError, ssl.SSLError, ValueError) as why:
+        except FAILURES as why:
             came = Came(False, error=f"{type(why).__name__}: {why}"[:200])
         self.failed_s = None if came.ok else time.monotonic()
         return came
 
     async def _post(self, headers: Mapping[str, str], body: bytes) -> Came:
-        async with self._opened().stream("POST", self.desk.url + ALARMS, content=body, headers=headers) as answer:
-            said = await _read(answer, ANSWER_BYTES)
-            status, asked_s = answer.status_code, retry_after_s(answer.headers, time.time())
+        status, answered, said = await self._line.ask("POST", self.desk.url + ALARMS, headers, body, ANSWER_BYTES)
+        asked_s = retry_after_s(answered, time.time())
         if 200 <= status < 300 or status == HAS_IT:
             return Came(True, _receipt(said) or str(status))
         error = f"{status} {said.decode('utf-8', 'replace')}".strip()[:200]
@@ -75,48 +74,20 @@ class DeskLine:
 
     async def events(self, after: int, wait_s: float) -> DispatchEvents:
         """What the desk says behind `after`; it holds the answer back up to `wait_s` until there is something. Raises OSError
-        and httpx.HTTPError where it can't be reached, BadInput for an answer that is not as agreed."""
-        asked = {"after": str(after), "wait_s": f"{wait_s:g}"}
+        and others of FAILURES where it can't be reached, BadInput for an answer that is not as agreed."""
+        url = f"{self.desk.url}{EVENTS}?after={after}&wait_s={wait_s:g}"
         async with asyncio.timeout(wait_s + self.desk.timeout_s):
-            async with self._opened().stream(
-                "GET",
-                self.desk.url + EVENTS,
-                params=asked,
-                headers=self._headers(),
-                timeout=wait_s + self.desk.timeout_s,
-            ) as answer:
-                said = await _read(answer, EVENT_BYTES)
-                if answer.status_code != 200:
-                    raise BadInput(
-                        f"{self.desk.name} answers {answer.status_code} for events", reason="dispatch_events"
-                    )
+            status, _, said = await self._line.ask("GET", url, self._headers(), None, EVENT_BYTES)
+        if status != 200:
+            raise BadInput(f"{self.desk.name} answers {status} for events", reason="dispatch_events")
         return read_events(said)
 
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.desk.token}"} if self.desk.token else {}
 
-    def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                trust_env=False, timeout=self.desk.timeout_s, headers={"user-agent": "dongne-dispatch"},
-                verify=self.desk.url.startswith("https://"), limits=httpx.Limits(max_connections=64),
-            )  # fmt: skip
-        return self._client
-
     async def close(self) -> None:
         """The connections end."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
-
-
-async def _read(answer: httpx.Response, most: int) -> bytes:
-    said = b""
-    async for part in answer.aiter_raw():
-        said += part[: most - len(said)]
-        if len(said) >= most:
-            break
-    return said
+        await self._line.close()
 
 
 class _Receipt(msgspec.Struct):

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import httpx
-
 from dongne.adapters.dispatch.desk import DeskLine
+from dongne.adapters.http_line import FAILURES
 from dongne.model.errors import DongneError
 from dongne.standards.dispatch.events import DispatchEvent
 
@@ -32,7 +31,7 @@ async def follow(
                 await tell(line.desk.name, event)
                 after = event.number
             failures = 0
-        except (httpx.HTTPError, OSError, TimeoutError, DongneError) as error:
+        except (*FAILURES, TimeoutError, DongneError) as error:
             failed(f"{line.desk.name}: {error}"[:200])
             await asyncio.sleep(PAUSE_S[min(failures, len(PAUSE_S) - 1)])
             failures += 1
