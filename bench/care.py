@@ -1,9 +1,10 @@
-"""Detectors of what concerns a home, against recordings: falls.
+"""Detectors of what concerns a home, against recordings: falls, fire, rhythms of the heart.
 
     dongne bench care --data FOLDER             all of them
     dongne bench care --data FOLDER falls       one
 
-FOLDER holds falls_umafall. Each figure has a 95 % interval that draws whole subjects.
+FOLDER holds falls_umafall, nist_smoke_alarms, ecg_vfdb and ecg_physionet. Brackets are 95 % intervals that draw whole
+subjects or records. The nuisances of the fires are simulated (bench/care_nuisances.toml).
 """
 
 import argparse
@@ -11,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench import _care_falls
+from bench import _care_ecg, _care_falls, _care_fire
 
-PARTS = {"falls": _care_falls.show}
+PARTS = {"falls": _care_falls.show, "fire": _care_fire.show, "ecg": _care_ecg.show}
 
 
 def main(argv: list[str] | None = None) -> int:
