@@ -33,6 +33,9 @@ from dongne.web.control_room import (
     webhooks,
     what_if,
 )
+from dongne.web.homes import pages as home_pages
+from dongne.web.homes.care import Closed, show_closed
+from dongne.web.homes_sight import HomesSight
 from dongne.web.frame import page_for, render, retry_after
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
@@ -128,15 +131,19 @@ def create_pages(context: WebContext) -> Starlette:
         *what_if.ROUTES,
         *status.ROUTES,
         *webhooks.ROUTES,
+        *home_pages.ROUTES,
     ]
     pages = Starlette(
         routes=routes,
         middleware=[Middleware(GZipMiddleware, minimum_size=800, compresslevel=5)],
-        exception_handlers={HTTPException: show_http_error, DongneError: show_error, Exception: show_crash},
+        exception_handlers={
+            HTTPException: show_http_error, Closed: show_closed, DongneError: show_error, Exception: show_crash,
+        },
     )
     pages.state.context = context
     pages.state.veil = Veil(context.store.graph)
     pages.state.homes_veil = None if context.homes is None else Veil(context.homes.graph)
+    pages.state.homes_sight = None if context.homes is None else HomesSight(context.homes)
     stores = [store for store in (context.store, context.homes) if store is not None]
     pages.state.changes = [watch.LastChange(store) for store in stores]
     pages.state.description = None  # the API sets its own

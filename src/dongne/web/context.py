@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo
 
 from dongne.adapters.sources import Source
 from dongne.adapters.webhooks import Webhooks
+from dongne.adapters.gateways import GatewayDesk
 from dongne.lab.laboratory import Laboratory
+from dongne.lab.simulators.demonstration import Demonstration
 from dongne.model.access import Sight
 from dongne.model.city import CityConfig
 from dongne.model.who import BENCH, Who
 from dongne.runtime.answering import AnswerDesk
+from dongne.runtime.consents import Consents
 from dongne.runtime.ports import Runtime, Store
 from dongne.runtime.roster import Roster
 from dongne.web.api.context import Select
@@ -50,6 +53,25 @@ class Attachments(Protocol):
 
     def read(self, sha256: str) -> bytes:
         """Raises NotFound."""
+
+
+class Care(Protocol):
+    """A city's homes."""
+
+    @property
+    def store(self) -> Store:
+        """Where everything about them lies."""
+
+    @property
+    def gateways(self) -> GatewayDesk:
+        """Where they are heard."""
+
+    @property
+    def consents(self) -> Consents:
+        """What their people agreed to."""
+
+    def withdraw(self, gateway: str) -> int:
+        """The home of this gateway is gone, with its key. Raises NotFound."""
 
 
 class OpenGate:
@@ -103,6 +125,8 @@ class WebContext:
     webhooks: Webhooks | None = None
     status: Callable[[Sight], dict[str, Any]] | None = None
     homes: Store | None = None
+    care: Care | None = None
+    demonstration: Demonstration | None = None
     attachments: Attachments | None = None
     roster: Roster = field(default_factory=lambda: Roster({}, {}, ZoneInfo("UTC")))
     answers: AnswerDesk | None = None

@@ -63,7 +63,7 @@ SCRIPT_TEXTS = (
 YEAR_S = 365 * 86_400
 SECURITY = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; media-src 'self'; "
         "connect-src 'self'; worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "permissions-policy": "geolocation=(self), camera=(), microphone=(), payment=(), usb=()",
@@ -139,12 +139,12 @@ class Page:
 
     @cached_property
     def books(self) -> list["Page"]:
-        """This page over the city's Cases, and over those of homes where who asks may see them: staff who may move Cases
-        and whose sight reaches what is personal."""
-        homes, veil = self.context.homes, self.request.app.state.homes_veil
-        if homes is None or not (self.who.sight.is_all and self.may("case")):
+        """This page over the city's Cases, and over those of homes as far as who asks may see them (HomesSight)."""
+        homes, state = self.context.homes, self.request.app.state
+        sight = None if homes is None else state.homes_sight.find(self.who)
+        if homes is None or sight is None:
             return [self]
-        seen = SeenCity(homes, veil, self.who.sight)
+        seen = SeenCity(homes, state.homes_veil, sight, only_things=not sight.is_all)
         return [self, replace(self, seen=seen, now_us=homes.clock.now_us(), book=HOMES)]
 
     def in_homes(self) -> "Page":

@@ -18,10 +18,11 @@ SLICE = 500  # Cases read at once, where some of them may be hidden
 
 
 class SeenCity:
-    """What a sight reaches of a store; its `graph` is of the moment in which it was made."""
+    """What a sight reaches of a store; its `graph` is of the moment in which it was made. `only_things`: of Cases, only those at
+    the Things that the sight names."""
 
-    def __init__(self, store: Store, veil: Veil, sight: Sight) -> None:
-        self._store, self._veil, self.sight = store, veil, sight
+    def __init__(self, store: Store, veil: Veil, sight: Sight, *, only_things: bool = False) -> None:
+        self._store, self._veil, self.sight, self._only_things = store, veil, sight, only_things
         self.revision = store.graph.revision
         self.graph = veil.graph(sight)
 
@@ -91,4 +92,6 @@ class SeenCity:
         return self._store.list_tasks(thing=thing, limit=limit) if thing in self.graph.things else []
 
     def _sees(self, case: Case) -> bool:
+        if self._only_things and case.thing not in self.sight.things:
+            return False
         return self._veil.sees_case_of(self.sight, case.thing, case.access)

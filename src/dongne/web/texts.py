@@ -20,6 +20,7 @@ from dongne.web.particles import PAIRS, choose_particles, with_particle
 log = logging.getLogger(__name__)
 LANGUAGES = ("ko", "en")
 OWN = Path(__file__).parent / "texts"
+OF_HOMES = Path(__file__).parent / "homes" / "texts"
 AGE_THRESHOLD = 1.0  # 59 min stay minutes, 60 become an hour
 
 
@@ -59,7 +60,7 @@ class Texts:
         cls, zone: ZoneInfo, languages: Iterable[str] = LANGUAGES, folders: Iterable[Path] = (), *, strict: bool = False
     ) -> "Texts":
         """The catalogues of the pages, of all services, and of further folders (the city's), which win."""
-        places = [OWN, *sorted(SERVICES.glob("*/texts")), *folders]
+        places = [OWN, OF_HOMES, *sorted(SERVICES.glob("*/texts")), *folders]
         there = {
             language: [f for place in places if (f := place / f"{language}.po").exists()] for language in languages
         }

@@ -59,7 +59,8 @@ async def take_step(request: Request) -> Response:
     await asyncio.to_thread(
         page.context.gate.write_down, page.who, f"Case {action}", page.case_path(case).removeprefix("/cases/")
     )
-    return RedirectResponse(f"{page.case_path(case)}?saved={action}", 303)
+    is_from_home = page.book and form.get("back") == "home"
+    return RedirectResponse(f"{f'{HOMES}/{case.thing}' if is_from_home else page.case_path(case)}?saved={action}", 303)
 
 
 def _stale(page: Page, case_id: int, known: int, form: dict[str, str]) -> Response:
