@@ -8,18 +8,23 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dongne import web
+from dongne.lab.simulators.home_life import load_life
+from dongne.lab.simulators.running import CHANNELS
 from dongne.model.case_kinds import BUILT_IN
 from dongne.model.cases import RELATIONS
+from dongne.model.notices import ANSWERS, TO
 from dongne.model.properties import SHARED
 from dongne.model.tasks import TASK_STATES
 from dongne.runtime.manifest import SERVICES
 from dongne.standards.cql2.evaluate import Sort
 from dongne.web.catalog.contents import METRICS
 from dongne.web.frame import MENU, SCRIPT_TEXTS, THEMES
+from dongne.web.homes import chain
+from dongne.web.homes.care import CHOICES
 from dongne.web.particles import choose_particles, with_particle
 from dongne.web.series import SPANS
 from dongne.web.shapes import STATES
-from dongne.web.texts import OWN, Texts, read_catalogue
+from dongne.web.texts import OF_HOMES, OWN, Texts, read_catalogue
 
 ROOM = Path(web.__file__).parent
 CALLED = re.compile(r"""\b(?:t|n|say|count|raw|text)\(\s*f?["']([a-zA-Z_.]+)["']\s*[,)]""")
@@ -40,6 +45,16 @@ MADE_OF = {
     "origin.": {"measured", "rehomed", "simulated", "derived"},
     "setting.level.": {"default", "city", "thing", "arm"},
     "note.": {"alarm", "crowded"},
+    "home.moment.": set(chain.SORTS) | {"step_cause"},
+    "home.sort.": set(chain.SORTS),
+    "home.purpose.": set(CHOICES),
+    "home.answer.": set(ANSWERS),
+    "home.to.": set(TO),
+    "home.play.": {*load_life().plays, "clear"},
+    "home.demo_answer.": {"fine", "help", "nothing"},
+    "home.demo_page.": {"channels", "119"},
+    "channel.": {*CHANNELS, "screen", "dispatch", "link"},
+    "homes.state.": {"alarm", "fault", "quiet"},
     "catalog.changed.": {"property", "unit", "type"},
     "catalog.form.": {"csv", "parquet", "geojson", "sensorthings", "features"},
     "catalog.about.": {"csv", "parquet", "geojson", "sensorthings", "features"},
@@ -56,7 +71,7 @@ def texts() -> Texts:
 
 
 def own(language: str) -> dict[str, tuple[str, ...]]:
-    return dict(read_catalogue([OWN / f"{language}.po"]).forms)
+    return dict(read_catalogue([OWN / f"{language}.po", OF_HOMES / f"{language}.po"]).forms)
 
 
 def used_keys() -> set[str]:
@@ -66,6 +81,7 @@ def used_keys() -> set[str]:
         *ROOM.glob("resident/*.py"),
         *ROOM.glob("control_room/*.py"),
         *ROOM.glob("catalog/*.py"),
+        *ROOM.glob("homes/*.py"),
     ]
     files += [*ROOM.glob("templates/*.html"), *ROOM.glob("static/*.js")]
     found = {key for file in files for key in CALLED.findall(file.read_text(encoding="utf-8")) if "." in key}

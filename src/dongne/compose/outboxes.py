@@ -82,6 +82,13 @@ class CityOutboxes:
         if self._dispatch is not None:
             self._dispatch.start()
 
+    @property
+    def simulators(self) -> dict[str, str]:
+        """Where the simulators beside it show what they got, by what they simulate; none where nothing is simulated."""
+        at = self._channels.simulators
+        found = {} if at is None else {"channels": at.url}
+        return found if self._desk is None else {**found, "119": self._desk.url}
+
     def status(self) -> dict[str, Any]:
         """How each is doing."""
         return {side: outbox.status() for side, outbox in self.by_side.items()}

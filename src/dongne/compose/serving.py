@@ -10,6 +10,7 @@ import uvicorn
 
 from dongne import __version__
 from dongne.adapters.sources import load_sources
+from dongne.compose.demonstration import start_demonstration
 from dongne.compose.guard import Guard, write_note
 from dongne.compose.hooks import TokenOwners, make_webhooks
 from dongne.compose.messaging import address_of, bind_listener, make_listener, mqtt_endpoints, mqtt_status
@@ -89,6 +90,7 @@ def serve(
     scaip = make_scaip(city, scaip_sockets)
     webhooks = make_webhooks(city, TokenOwners(guard.book, guard.admin, guard.is_open))
     outboxes = start_outboxes(city, options.public_url.rstrip("/") or url)
+    demonstration = start_demonstration(city, outboxes)
     api = create_api(
         ApiContext(
             city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, rates=rates, desk=city.desk,
@@ -99,30 +101,28 @@ def serve(
         )
     )  # fmt: skip
     laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
-    sources = tuple(load_sources(city.opened.city_folder).values())
     pages = WebContext(
         city.store, city.runtime, city.config, outboxes.texts, public_url=options.public_url, speed=options.speed,
-        mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory, sources=sources,
+        mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory, sources=tuple(load_sources(city.opened.city_folder).values()),
         basemap=city.basemap, select=selector, gate=guard, rates=rates, webhooks=webhooks, status=api.status,
         roster=city.roster, attachments=AttachmentFolder(options.folder), homes=city.homes.store if city.homes is not None else None,
-        answers=outboxes.answers,
+        answers=outboxes.answers, care=city.homes, demonstration=demonstration,
     )  # fmt: skip
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
         server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=2,
     )  # fmt: skip
-    ready_at = partial(ready, url, f"mqtt://{mqtt.config.address}" if mqtt else "")
-    server = Server(config, partial(city.answers, ready_at), api.events.close)
-    note = options.folder / "server.json"
+    mqtt_url = f"mqtt://{mqtt.config.address}" if mqtt else ""
+    server = Server(config, partial(city.answers, partial(ready, url, mqtt_url)), api.events.close)
     quieten_collector()
-    write_note(note, {"url": url, "pid": os.getpid(), "token": guard.token})
+    write_note(note := options.folder / "server.json", {"url": url, "pid": os.getpid(), "token": guard.token})
     for one in (mqtt, scaip):
         if one is not None:
             one.start()
     try:
         server.run(sockets=[listener])
     finally:
-        for sender in (outboxes, webhooks, mqtt, scaip):
+        for sender in (demonstration, outboxes, webhooks, mqtt, scaip):
             if sender is not None:
                 sender.close()
         note.unlink(missing_ok=True)

@@ -33,10 +33,10 @@ from dongne.web.control_room import (
     webhooks,
     what_if,
 )
+from dongne.web.frame import page_for, render, retry_after
 from dongne.web.homes import pages as home_pages
 from dongne.web.homes.care import Closed, show_closed
 from dongne.web.homes_sight import HomesSight
-from dongne.web.frame import page_for, render, retry_after
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
 from dongne.web.outside import with_headers
@@ -137,7 +137,10 @@ def create_pages(context: WebContext) -> Starlette:
         routes=routes,
         middleware=[Middleware(GZipMiddleware, minimum_size=800, compresslevel=5)],
         exception_handlers={
-            HTTPException: show_http_error, Closed: show_closed, DongneError: show_error, Exception: show_crash,
+            HTTPException: show_http_error,
+            Closed: show_closed,
+            DongneError: show_error,
+            Exception: show_crash,
         },
     )
     pages.state.context = context

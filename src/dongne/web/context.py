@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.sources import Source
 from dongne.adapters.webhooks import Webhooks
-from dongne.adapters.gateways import GatewayDesk
 from dongne.lab.laboratory import Laboratory
 from dongne.lab.simulators.demonstration import Demonstration
 from dongne.model.access import Sight

@@ -157,6 +157,22 @@ class Words:
         """The time of day, 24 h: 14:20."""
         return self.local(instant).strftime("%H:%M")
 
+    def seconds(self, instant: datetime | int) -> str:
+        """The time of day to the second: 14:20:07."""
+        return self.local(instant).strftime("%H:%M:%S")
+
+    def since(self, seconds: float) -> str:
+        """How long after the beginning: +12 s, +1:05, +2:01:05 (h:min:s)."""
+        sign, whole = ("−" if seconds <= -1 else "+"), int(abs(seconds))
+        if whole < 60:
+            return f"{sign}{whole} s"
+        minutes = (
+            f"{whole % 3600 // 60}:{whole % 60:02}"
+            if whole < 3600
+            else f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"
+        )
+        return f"{sign}{minutes}"
+
     def date(self, instant: datetime | int) -> str:
         """The day, in full."""
         return dates.format_date(self.local(instant).date(), "long", locale=self.locale)

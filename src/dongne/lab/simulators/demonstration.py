@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from dongne.lab.simulators.home_life import Life, list_devices, live, play_events
 from dongne.model.errors import BadInput, DongneError
 from dongne.model.home import DeviceEvent, GatewayMessage, GatewayReply, NewHome
-from dongne.model.notices import FINE, HELP, Notice
+from dongne.model.notices import FINE, HELP
 from dongne.model.times import from_us, to_us
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ CLOSE_S = 3.0
 SHOWN = ("smoke", "heat", "carbon_monoxide", "gas", "fall", "button", "help_call")  # what "clear" takes back
 
 Tell = Callable[[GatewayMessage], "Future[GatewayReply]"]
-Answer = Callable[[Notice, str], None]
+Answer = Callable[[str, str], None]  # the key of a notice, what is said to it
 
 
 class Room:
@@ -38,7 +38,7 @@ class Room:
         self.script: list[DeviceEvent] = []
         self.beat_at = now
         self.play = self.answer = ""
-        self.asked: list[tuple[datetime, Notice]] = []
+        self.asked: list[tuple[datetime, str]] = []
 
     def list_due(self, now: datetime) -> list[DeviceEvent]:
         """What is to be said by now."""
@@ -65,7 +65,9 @@ class Demonstration:
     ) -> None:  # fmt: skip
         """Raises BadInput where a home is not simulated, or there is none."""
         if not homes or any(not home.simulated for home in homes.values()):
-            raise BadInput("a demonstration is of simulated homes only; say simulated: true of each", reason="simulated")
+            raise BadInput(
+                "a demonstration is of simulated homes only; say simulated: true of each", reason="simulated"
+            )
         self._life, self._now_us, self._tell, self._answer = life, now_us, tell, answer
         self.home = next(iter(homes))
         self.pages: dict[str, str] = {}  # of simulators beside it: what they got
@@ -103,7 +105,10 @@ class Demonstration:
     def play(self, home: int, play: str, answer: str = "") -> None:
         """From now on. Raises BadInput for what can't be played here."""
         if home not in self._rooms or play not in self._life.plays or answer not in ANSWERS:
-            raise BadInput(f"{play[:40]!r} with {answer[:40]!r} can't be played there; plays: {', '.join(self.plays)}", reason="play")
+            raise BadInput(
+                f"{play[:40]!r} with {answer[:40]!r} can't be played there; plays: {', '.join(self.plays)}",
+                reason="play",
+            )
         room, now = self._rooms[home], self._now()
         with self._lock:
             room.play, room.answer, room.asked = play, answer, []
@@ -117,11 +122,13 @@ class Demonstration:
         room, now = self._rooms[home], self._now()
         with self._lock:
             room.play, room.asked = "", []
-            room.script = [DeviceEvent(device, key, now, 0.0) for key in SHOWN for device in list_devices(room.home, key)]
+            room.script = [
+                DeviceEvent(device, key, now, 0.0) for key in SHOWN for device in list_devices(room.home, key)
+            ]
 
-    def ask(self, notice: Notice) -> None:
-        """Somebody at home is asked: they answer after a while, if they were told to."""
-        room = self._rooms.get(notice.thing or 0)
+    def ask(self, notice: str, home: int | None) -> None:
+        """Somebody at home is asked by the notice of this key: they answer after a while, if they were told to."""
+        room = self._rooms.get(home or 0)
         if room is not None and room.answer:
             with self._lock:
                 room.asked.append((self._now() + timedelta(seconds=self._life.answers_after_s), notice))

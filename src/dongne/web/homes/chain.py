@@ -2,14 +2,13 @@
 message to somebody. That a message was sent, that a provider took it and that a human answered are three things, shown as three.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from dongne.model.cases import Case
 from dongne.model.entities import Datastream
 from dongne.model.home import LIFE_SAFETY
-from dongne.model.notices import DEAD, RECEIVED, WITHDRAWN, Notice
+from dongne.model.notices import DEAD, RECEIVED, WITHDRAWN, Attempt, Notice
 from dongne.model.times import from_us, parse_instant
 from dongne.runtime.ports import CaseFilter, NoticeFilter, Store
 
@@ -84,18 +83,13 @@ def find_chain(store: Store, case: Case) -> Chain:
     begun = begun_at(case)
     found = [*_sensors(store, case, begun), *_steps(store, case), *_notices(store, case)]
     found.sort(key=lambda one: (one.time, IN_ORDER[one.sort]))
-    return Chain(case, begun, [_since(one, begun) for one in found])
+    return Chain(case, begun, [replace(one, since_s=(one.time - begun).total_seconds()) for one in found])
 
 
 def begun_at(case: Case) -> datetime:
     """When the first sign was."""
     raised = case.values.get("raised")
     return min(parse_instant(str(raised)), case.opened) if raised else case.opened
-
-
-def _since(moment: Moment, begun: datetime) -> Moment:
-    fields: dict[str, Any] = {**moment.__dict__, "since_s": (moment.time - begun).total_seconds()}
-    return Moment(**fields)
 
 
 def _sensors(store: Store, case: Case, begun: datetime) -> list[Moment]:
@@ -112,7 +106,9 @@ def _sensors(store: Store, case: Case, begun: datetime) -> list[Moment]:
 
 def _steps(store: Store, case: Case) -> list[Moment]:
     return [
-        Moment(event.time, STEP, action=event.action, state=event.state, note=event.note, cause=event.cause, by=event.by)
+        Moment(
+            event.time, STEP, action=event.action, state=event.state, note=event.note, cause=event.cause, by=event.by
+        )
         for _, event, _ in store.list_case_events(case.id)
     ]
 
@@ -122,16 +118,23 @@ def _notices(store: Store, case: Case) -> list[Moment]:
     for notice in store.list_notices(NoticeFilter(case=case.key, limit=MOST_NOTICES)):
         found.append(Moment(notice.requested, ASKED, notice=notice))
         for attempt in notice.attempts:
-            way = {"notice": notice, "channel": attempt.channel, "recipient": attempt.recipient}
-            found.append(Moment(attempt.begun, SENT, repeat=attempt.repeat, **way))
-            if attempt.outcome and attempt.ended is not None:
-                sort = TAKEN if attempt.outcome == RECEIVED else FAILED
-                found.append(Moment(attempt.ended, sort, receipt=attempt.receipt, error=attempt.error, **way))
-        for said in notice.answers:
-            found.append(
-                Moment(said.time, ANSWERED, notice=notice, answer=said.answer, by=said.by, channel=said.channel)
-            )
+            found += _attempt(notice, attempt)
+        found += [
+            Moment(said.time, ANSWERED, notice=notice, answer=said.answer, by=said.by, channel=said.channel)
+            for said in notice.answers
+        ]
         if notice.state in (DEAD, WITHDRAWN):
             sort = GIVEN_UP if notice.state == DEAD else TAKEN_BACK
             found.append(Moment(notice.changed, sort, notice=notice, error=notice.error))
     return found
+
+
+def _attempt(notice: Notice, attempt: Attempt) -> list[Moment]:
+    sent = Moment(
+        attempt.begun, SENT, notice=notice, channel=attempt.channel, recipient=attempt.recipient, repeat=attempt.repeat
+    )
+    if not attempt.outcome or attempt.ended is None:
+        return [sent]
+    sort = TAKEN if attempt.outcome == RECEIVED else FAILED
+    ended = replace(sent, time=attempt.ended, sort=sort, repeat=False, receipt=attempt.receipt, error=attempt.error)
+    return [sent, ended]

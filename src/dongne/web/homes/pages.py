@@ -1,23 +1,36 @@
 """/homes: which homes there are, those with alarms first; /homes/<id>: one home, and the chain of its alarm."""
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dongne.model.case_kinds import kind_of
 from dongne.model.cases import Case
 from dongne.model.entities import Datastream, Thing
+from dongne.model.errors import NotFound
 from dongne.model.home import BATTERY_LEVEL, HEARTBEAT, HOME, contacts_of
 from dongne.model.times import to_us
+from dongne.model.who import Right
 from dongne.runtime.consents import MEDICAL_NOTE
 from dongne.runtime.ports import CaseFilter, LatestValue, NoticeFilter
 from dongne.web.control_room.cases import is_late, list_steps
-from dongne.web.frame import Page, is_id, render
-from dongne.web.homes.care import care_of, find_purpose, may_consent, note, open_home, open_homes, private, say_purpose
-from dongne.web.homes.chain import ALERT, KIND, Chain, Moment, find_chain, list_alarms, list_faults
+from dongne.web.frame import HOMES, Page, is_id, read_form, render
+from dongne.web.homes.care import (
+    care_of,
+    find_purpose,
+    get_home,
+    may_consent,
+    note,
+    open_home,
+    open_homes,
+    private,
+    say_purpose,
+)
+from dongne.web.homes.chain import ALERT, KIND, Moment, find_chain, list_alarms, list_faults
 
 PER_PAGE = 50
 MOST_PAGES = 10_000
@@ -87,11 +100,27 @@ def order_homes(page: Page, asked: str) -> list[Row]:
         gateway, person = str(thing.properties.get("gateway", "")), str(thing.properties.get("person", ""))
         if asked and asked.casefold() not in gateway.casefold() and asked.casefold() not in person.casefold():
             continue
-        state, case = pressing.get(thing.id, ("quiet", None))
-        rows.append(Row(thing.id, gateway, person, thing.properties.get("simulated") is True, state, case))
+        state, open_case = pressing.get(thing.id, ("quiet", None))
+        rows.append(Row(thing.id, gateway, person, thing.properties.get("simulated") is True, state, open_case))
     place = {"alarm": 0, "fault": 1, "quiet": 2}
     rows.sort(key=lambda row: (place[row.state], row.gateway))
     return rows
+
+
+async def play(request: Request) -> Response:
+    """POST /homes/<id>/play: play (empty: all is cleared) and answer, in a simulated home. Raises NotFound for another."""
+    page = open_homes(request)
+    home = get_home(page, request.path_params["id"])
+    form = await read_form(page, Right.CASE)
+    demo = page.context.demonstration
+    if demo is None or not demo.plays_at(home.id):
+        raise NotFound("nothing can be played in this home")
+    if form.get("play"):
+        demo.play(home.id, form["play"], form.get("answer", ""))
+    else:
+        demo.clear(home.id)
+    await asyncio.to_thread(note, page, f"played {form.get('play') or 'clear'}", page.path)
+    return RedirectResponse(f"{HOMES}/{home.id}", 303)
 
 
 def show_home(request: Request) -> Response:
@@ -108,7 +137,7 @@ def home_page(page: Page, home: Thing, status: int = 200, error: str = "", **mor
     chain = find_chain(page.store, shown) if shown is not None else None
     steps = list_steps(page, shown) if shown is not None else []
     kind = kind_of(KIND)
-    said = home.properties
+    said = {"phone": "", "medical_note": "", "person": home.name, "gateway": "", **home.properties}
     values = {
         "home": home, "said": said, "alarms": alarms, "case": shown, "chain": chain, "late": is_late, "error": error,
         "plain": [step for step in steps if step not in kind.causes], "asking": [s for s in steps if s in kind.causes],
@@ -117,7 +146,7 @@ def home_page(page: Page, home: Thing, status: int = 200, error: str = "", **mor
         "address": [str(said["address"][key]) for key in WHERE if said.get("address", {}).get(key)],
         "point": page.store.graph.find_point(home.id), "purpose": find_purpose(page), "may_consent": may_consent(page),
         "is_simulated": said.get("simulated") is True, "demo": demo_of(page, home), "revision": revision_of(page, home),
-        "saved": page.request.query_params.get("saved", ""), "say": partial(say_moment, page), "made": "", "heard": heard_us(page, home),
+        "saved": page.request.query_params.get("saved", ""), "say": partial(say_moment, page), "who_did": partial(say_by, page), "made": "", "heard": heard_us(page, home),
         **more,
     }  # fmt: skip
     return private(render(page, "home.html", status, **values))
@@ -154,7 +183,11 @@ def list_agreed(page: Page, home: Thing) -> list[Agreed]:
     given = set(care_of(page).consents.list_given(home.id))
     contacts = {contact.id: contact.name or contact.id for contact in contacts_of(home.properties)}
     observed = {page.store.graph.property_key(s) for s in page.store.graph.list_datastreams(home.id)}
-    asked = [*contacts, MEDICAL_NOTE, *sorted((observed & {"motion", "door", "bed", "heart_rate", "oxygen_saturation"}) | given)]
+    asked = [
+        *contacts,
+        MEDICAL_NOTE,
+        *sorted((observed & {"motion", "door", "bed", "heart_rate", "oxygen_saturation"}) | given),
+    ]
     names = {what: contacts.get(what) or page.names.property(what) for what in asked}
     names[MEDICAL_NOTE] = page.words.say("home.medical_note")
     return [Agreed(what, names[what], what in given) for what in dict.fromkeys(asked)]
@@ -187,7 +220,12 @@ def say_moment(page: Page, moment: Moment) -> str:
     if moment.sort == "sensor" and moment.stream is not None:
         key = page.store.graph.property_key(moment.stream)
         value = words.say("home.raised" if moment.value >= 0.5 else "home.cleared")
-        return words.say("home.moment.sensor", device=moment.stream.properties.get("device", ""), property=page.names.property(key), value=value)
+        return words.say(
+            "home.moment.sensor",
+            device=moment.stream.properties.get("device", ""),
+            property=page.names.property(key),
+            value=value,
+        )
     if moment.sort == "step":
         did = page.names.case_word(KIND, "did", moment.action)
         cause = page.names.case_word(KIND, "cause", moment.cause) if moment.cause else ""
@@ -199,6 +237,12 @@ def say_moment(page: Page, moment: Moment) -> str:
         channel=name_channel(page, moment.channel), recipient=moment.recipient, receipt=moment.receipt, error=moment.error,
         answer=page.words.say(f"home.answer.{moment.answer}") if moment.answer else "", by=moment.by,
     )  # fmt: skip
+
+
+def say_by(page: Page, moment: Moment) -> str:
+    """Who took a step."""
+    kind, _, name = moment.by.partition(":")
+    return page.words.say("case.by_service", service=page.names.service(name)) if kind == "service" else moment.by
 
 
 def name_to(page: Page, to: str) -> str:
@@ -222,4 +266,5 @@ ROUTES = [
     Route("/homes/purpose", say_purpose, methods=["POST"]),
     Route("/homes/{id:int}", show_home),
     Route("/homes/{id:int}/now.json", get_now),
+    Route("/homes/{id:int}/play", play, methods=["POST"]),
 ]
