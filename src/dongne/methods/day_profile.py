@@ -6,7 +6,7 @@ exponentially weighted mean and variance (West, Comm. ACM 22(9), 1979, with a we
 day. A spell is too long when it exceeds what was ever usual at this hour or the ones beside it: the larger of
 PEAK_FACTOR * peak and mean + SPREADS * standard deviation, within bounds that the caller gives.
 
-Minutes are whole: a state is 144 small numbers.
+Minutes are whole: a state is some 200 small numbers.
 """
 
 from dataclasses import dataclass, field
@@ -18,21 +18,25 @@ HOURS = 24
 UNSEEN = -1  # an hour of today of which nothing can be said (not at home, or not come yet)
 WEIGHT = 1.0 / 15.0
 FADES = 0.99  # of the peak, a day
-PEAK_FACTOR = 1.3
-SPREADS = 4.0
+FADES_AWAY = 0.997  # of the longest absence: who is away for a night is so a few times a year
+PEAK_FACTOR = 1.5
+SPREADS = 5.0
 KNOWN_DAYS = 14  # from then on the person's own days count
+BESIDE = (-2, -1, 0, 1, 2)  # hours: who gets up late one day is not asked about at once
 SHORT_MIN = 20  # shorter spells are nothing to remember
 HOUR = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class DayProfile:
-    """Cells by kind of day (0 working day, 1 weekend) and hour: [0..23] and [24..47]. `today` is the longest spell so far of
+    """Cells by kind of day (0 working day, 1 weekend) and hour: [0..23] and [24..47]; `limit_min` is what
+    follows from them: from which length on a spell is unusual. `today` is the longest spell so far of
     each hour of the local day number `day` (proleptic ordinal), in minutes."""
 
     mean_min: list[int] = field(default_factory=lambda: [0] * (2 * HOURS))
     spread_min: list[int] = field(default_factory=lambda: [0] * (2 * HOURS))
     peak_min: list[int] = field(default_factory=lambda: [0] * (2 * HOURS))
+    limit_min: list[int] = field(default_factory=lambda: [0] * (2 * HOURS))
     today: list[int] = field(default_factory=lambda: [UNSEEN] * HOURS)
     day: int = 0
     days: int = 0
@@ -78,19 +82,33 @@ def _turn_to(profile: DayProfile, day: int) -> None:
 
 def _learn_day(profile: DayProfile) -> None:
     kind = HOURS if _is_weekend(profile.day) else 0
+    profile.peak_min = [int(peak * FADES) for peak in profile.peak_min]
     for hour, minutes in enumerate(profile.today):
         cell = kind + hour
-        profile.peak_min[cell] = int(profile.peak_min[cell] * FADES)
         if minutes < 0:
             continue
+        if not profile.peak_min[cell]:
+            profile.mean_min[cell] = minutes  # the first of this cell
         mean, spread = profile.mean_min[cell], profile.spread_min[cell]
         weight = max(WEIGHT, 1.0 / (profile.days + 1))
         step = minutes - mean
         profile.mean_min[cell] = round(mean + weight * step)
         profile.spread_min[cell] = round(sqrt((1.0 - weight) * (spread**2 + weight * step**2)))
         profile.peak_min[cell] = max(profile.peak_min[cell], minutes)
-    profile.away_min = int(profile.away_min * FADES)
+    profile.away_min = int(profile.away_min * FADES_AWAY)
     profile.days += 1
+    profile.limit_min = [_limit_min(profile, kind, hour) for kind in (0, HOURS) for hour in range(HOURS)]
+
+
+def _limit_min(profile: DayProfile, kind: int, hour: int) -> int:
+    """The most that is usual at this hour and the ones beside it. Weekends are few: what is usual on working days is then too."""
+    kinds = (0, HOURS) if kind else (0,)
+    cells = [one + (hour + beside) % HOURS for one in kinds for beside in BESIDE]
+    return int(
+        max(
+            max(PEAK_FACTOR * profile.peak_min[c], profile.mean_min[c] + SPREADS * profile.spread_min[c]) for c in cells
+        )
+    )
 
 
 def _is_weekend(day: int) -> bool:
@@ -111,16 +129,8 @@ def too_long(profile: DayProfile, at: datetime, bounds: Bounds, zone: ZoneInfo) 
     if profile.days < KNOWN_DAYS:
         return bounds.first
     local = at.astimezone(zone)
-    kinds = (
-        (0, HOURS) if local.weekday() >= 5 else (0,)
-    )  # weekends are few: what is usual on working days is usual then too
-    cells = [kind + (local.hour + beside) % HOURS for kind in kinds for beside in (-1, 0, 1)]
-    usual = max(_usual_min(profile, cell) for cell in cells)
-    return min(max(timedelta(minutes=usual), bounds.least), bounds.most)
-
-
-def _usual_min(profile: DayProfile, cell: int) -> float:
-    return max(PEAK_FACTOR * profile.peak_min[cell], profile.mean_min[cell] + SPREADS * profile.spread_min[cell])
+    usual = timedelta(minutes=profile.limit_min[local.hour + (HOURS if local.weekday() >= 5 else 0)])
+    return min(max(usual, bounds.least), bounds.most)
 
 
 def check_at(profile: DayProfile, since: datetime, bounds: Bounds, zone: ZoneInfo) -> datetime:

@@ -178,21 +178,21 @@ def _notice_fact(event: NoticeEvent) -> Fact:
 
 class Telling:
     """Turns emissions and records into facts, leaving out what changes nothing: a Case or Task opened before, a step its
-    state table has not, as the store does."""
+    state table has not, as the store does. `cases` and `notices` are those that came of it, by key."""
 
     def __init__(self) -> None:
-        self._cases: dict[str, Case] = {}
+        self.cases: dict[str, Case] = {}
         self._tasks: dict[str, Task] = {}
-        self._notices: dict[str, Notice] = {}
+        self.notices: dict[str, Notice] = {}
 
     def _changes(self, event: CaseEvent, number: int, *, is_stored: bool = False) -> bool:
         try:
-            applied = apply_event(self._cases.get(event.key), event, number, is_stored=is_stored)
+            applied = apply_event(self.cases.get(event.key), event, number, is_stored=is_stored)
         except DongneError:
             return False
         if applied is None:
             return False
-        self._cases[event.key] = applied[0]
+        self.cases[event.key] = applied[0]
         return True
 
     def _changes_task(self, event: TaskEvent, number: int) -> bool:
@@ -207,12 +207,12 @@ class Telling:
 
     def _changes_notice(self, event: NoticeEvent, number: int) -> bool:
         try:
-            after = apply_notice_event(self._notices.get(event.key), event, number)
+            after = apply_notice_event(self.notices.get(event.key), event, number)
         except DongneError:
             return False
         if after is None:
             return False
-        self._notices[event.key] = after
+        self.notices[event.key] = after
         return True
 
     def of_emissions(self, emissions: Iterable[Emitted]) -> Iterator[Fact]:

@@ -5,11 +5,9 @@ what comes later follows it. In an exercise no notice to 119 is ever made.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from dongne.model.times import format_instant
-from dongne.runtime.service import Emission, Notify, Open, Step, TakeBack, Wake
+from dongne.runtime.service import Emission, Open, Wake
 from dongne.services.home_alarm import policy
 from dongne.services.home_alarm.evidence import Trigger, raised_detectors
 from dongne.services.home_alarm.home import (
@@ -23,34 +21,19 @@ from dongne.services.home_alarm.home import (
     RESPONDING,
     VERIFYING,
     Alarm,
-    Home,
     Line,
 )
-from dongne.services.home_alarm.settings import Settings
+from dongne.services.home_alarm.saying import AGAIN, KIND, NEXT, Saying
 
-KIND = "home_alarm"  # of Case
 DESK = "unit:care_desk"
-NEXT, AGAIN = "next", "called_again"  # Wakes
-STEP_TO = {
-    VERIFYING: "verify", RESPONDING: "respond", DISPATCHED: "dispatch", ACKNOWLEDGED: "acknowledge", OPERATOR: "hand_over",
-}  # fmt: skip
 ASK_NAMES = {
     policy.DETECTOR: "ask_fire", policy.BUTTON: "ask_button", policy.HEART: "ask_heart", policy.VITAL: "ask_heart",
     policy.FALL: "ask_fall", policy.LATE: "ask_late", policy.INACTIVITY: "ask_inactivity",
 }  # fmt: skip
 
 
-class Escalation:
+class Escalation(Saying):
     """The steps of one home's alarm at one instant."""
-
-    def __init__(self, settings: Settings, home: Home, now: datetime) -> None:
-        self.settings, self.home, self.now = settings, home, now
-
-    @property
-    def alarm(self) -> Alarm:
-        """The open one."""
-        assert self.home.alarm is not None
-        return self.home.alarm
 
     # --- evidence ------------------------------------------------------------------------------------------------------
 
@@ -77,7 +60,7 @@ class Escalation:
             access="personal",
         )  # fmt: skip
         if trigger.policy == policy.DETECTOR:
-            yield self._notify("warn", f"{self.alarm.tag}.1", "guardian", asks=True)
+            yield self.notify("warn", f"{self.alarm.tag}.1", "guardian", asks=True)
         yield from self._go_to(0)
 
     def _join(self, trigger: Trigger) -> Iterator[Emission]:
@@ -87,7 +70,7 @@ class Escalation:
         if is_sooner:
             alarm.policy, alarm.kind, alarm.reason = trigger.policy, trigger.sort, trigger.reason
         if is_new or is_sooner:
-            yield self._step("update")
+            yield self.step("update")
         if alarm.said:
             if is_sooner or self._may_repeat(trigger):
                 yield from self._tell_119_more(trigger.reason)
@@ -126,6 +109,12 @@ class Escalation:
         alarm.round, alarm.asked, alarm.goes, alarm.phase = alarm.round + 1, 0, False, PLAN
         yield from self._go_to(0)
 
+    @property
+    def _act(self) -> str:
+        """What is being done; the plan may have become another since, by evidence or a setting."""
+        stages = policy.plan(self.alarm.policy, self.settings)
+        return stages[min(self.alarm.step, len(stages) - 1)].act
+
     # --- steps ---------------------------------------------------------------------------------------------------------
 
     def _go_to(self, step: int) -> Iterator[Emission]:
@@ -136,23 +125,25 @@ class Escalation:
         stage = stages[step]
         alarm.step, alarm.phase = step, PLAN
         once = f"{alarm.tag}.{alarm.round}"
-        yield self._wake(stage.wait_s)
+        yield self.wake(stage.wait_s)
         match stage.act:
             case policy.ASK:
                 alarm.asked += 1
-                yield from self._move(VERIFYING)
-                yield self._notify(ASK_NAMES[alarm.policy], f"{once}.{alarm.asked}", "resident", asks=True)
+                yield from self.move(VERIFYING)
+                yield self.notify(ASK_NAMES[alarm.policy], f"{once}.{alarm.asked}", "resident", asks=True)
             case policy.PHONE_GUARDIAN:
-                yield self._notify("phone", f"{once}.guardian", "guardian", asks=True)
+                yield self.notify("phone", f"{once}.guardian", "guardian", asks=True)
             case policy.PHONE_NURSE:
-                yield self._notify("phone", f"{once}.nurse", "nurse", asks=True)
+                yield self.notify("phone", f"{once}.nurse", "nurse", asks=True)
             case policy.GO:
-                yield from self._move(RESPONDING)
-                yield self._notify("go", once, "responder", asks=True)
-                yield self._notify("worry", once, "guardian", asks=True)
+                yield from self.move(RESPONDING)
+                yield self.notify("go", once, "responder", asks=True)
+                yield self.notify("worry", once, "guardian", asks=True)
+                yield self.notify("desk_watch", once, DESK, asks=True)
             case policy.VISIT:
-                yield from self._move(RESPONDING)
-                yield self._notify("visit", once, "responder", asks=True)
+                yield from self.move(RESPONDING)
+                yield self.notify("visit", once, "responder", asks=True)
+                yield self.notify("desk_watch", once, DESK, asks=True)
             case policy.DISPATCH:
                 yield from self._dispatch()
             case _:
@@ -202,8 +193,8 @@ class Escalation:
             yield from self.tell_119()
             return
         alarm.phase = RECHECK
-        yield self._wake(self.settings.ask_vital_s)
-        yield self._notify("ask_again", f"{alarm.tag}.{alarm.round}.{alarm.asked}", "resident", asks=True)
+        yield self.wake(self.settings.ask_vital_s)
+        yield self.notify("ask_again", f"{alarm.tag}.{alarm.round}.{alarm.asked}", "resident", asks=True)
 
     # --- answers -------------------------------------------------------------------------------------------------------
 
@@ -213,7 +204,7 @@ class Escalation:
         if alarm.said:
             yield from self._fine_with_119(to, is_recheck)
         elif alarm.state in (OPERATOR, ACKNOWLEDGED):
-            yield self._step("update", {"said_fine": to})
+            yield self.step("update", {"said_fine": to})
         elif to == "responder":
             yield from self.close("seen_fine")
         elif alarm.phase == RECHECK and is_recheck:
@@ -221,8 +212,8 @@ class Escalation:
         elif alarm.phase == PLAN:
             alarm.phase = HELD
             is_detector = alarm.policy == policy.DETECTOR
-            yield self._wake(self.settings.fire_hold_s if is_detector else self.settings.recheck_s)
-            yield self._step("update", {"said_fine": to})
+            yield self.wake(self.settings.fire_hold_s if is_detector else self.settings.recheck_s)
+            yield self.step("update", {"said_fine": to})
 
     def _fine_with_119(self, to: str, is_recheck: bool) -> Iterator[Emission]:
         """119 is told when it was said twice, or seen. Whether they turn round is theirs to say, and an operator's."""
@@ -233,7 +224,7 @@ class Escalation:
         elif alarm.fines == 0:
             alarm.fines = 1
             yield Wake(self.now + timedelta(seconds=self.settings.called_again_s), AGAIN)
-            yield self._step("update", {"said_fine": to})
+            yield self.step("update", {"said_fine": to})
         elif alarm.fines == 1 and is_recheck:
             alarm.fines = 2
             yield from self._tell_119_more("fine_twice", ends=self.settings.fine_twice_ends_119)
@@ -242,7 +233,7 @@ class Escalation:
         """The Wake "called_again": "fine" was said once beside the call to 119."""
         alarm = self.alarm
         if alarm.said and alarm.fines == 1:
-            yield self._notify("ask_again", f"{alarm.tag}.{alarm.round}.119", "resident", asks=True)
+            yield self.notify("ask_again", f"{alarm.tag}.{alarm.round}.119", "resident", asks=True)
 
     def help(self) -> Iterator[Emission]:
         """Somebody asks for help: 119, whatever was planned."""
@@ -262,11 +253,11 @@ class Escalation:
         """Somebody says that they take care of it, or go there."""
         alarm = self.alarm
         acts = {policy.GO, policy.VISIT, policy.PHONE_GUARDIAN, policy.PHONE_NURSE}
-        act = policy.plan(alarm.policy, self.settings)[alarm.step].act
+        act = self._act
         if alarm.phase == PLAN and not alarm.said and act in acts and not alarm.goes and alarm.state != OPERATOR:
             alarm.goes = True
-            yield self._wake(self.settings.arrive_s)
-        yield self._step("update", {"acknowledged_by": to})
+            yield self.wake(self.settings.arrive_s)
+        yield self.step("update", {"acknowledged_by": to})
 
     def taken_by_119(self) -> Iterator[Emission]:
         """A person at 119 has it."""
@@ -274,19 +265,19 @@ class Escalation:
         if not alarm.is_waiting_for_119:
             return
         alarm.is_waiting_for_119 = False
-        yield from self._move(ACKNOWLEDGED)
-        yield self._wake(self.settings.follow_s)
+        yield from self.move(ACKNOWLEDGED)
+        yield self.wake(self.settings.follow_s)
 
     def taken_by_desk(self) -> Iterator[Emission]:
         """An operator has it: they are told again later, not now. What endangers life goes on beside."""
         if self.alarm.state == OPERATOR:
-            yield from self._move(ACKNOWLEDGED)
-            yield self._wake(self.settings.follow_s)
+            yield from self.move(ACKNOWLEDGED)
+            yield self.wake(self.settings.follow_s)
 
     def given_up(self, name: str, to: str) -> Iterator[Emission]:
         """A notice reached nobody: the next step is now."""
         alarm = self.alarm
-        act = policy.plan(alarm.policy, self.settings)[alarm.step].act
+        act = self._act
         if to == "119":
             if alarm.state != OPERATOR:
                 yield from self._hand_over("unreached")
@@ -311,22 +302,22 @@ class Escalation:
                 alarm.policy = policy.BUTTON
             alarm.phase = PLAN
             alarm.step = policy.step_of(policy.plan(alarm.policy, self.settings), policy.DISPATCH)
-            yield self._wake(self.settings.dispatch_s)
+            yield self.wake(self.settings.dispatch_s)
             yield from self._dispatch()
 
     def _dispatch(self) -> Iterator[Emission]:
         alarm = self.alarm
         alarm.said, alarm.said_at, alarm.is_waiting_for_119 = 1, self.now, True
-        yield from self._move(DISPATCHED)
+        yield from self.move(DISPATCHED)
         if alarm.exercise:
-            yield self._notify("exercise_dispatch", alarm.tag, DESK, asks=True)
+            yield self.notify("exercise_dispatch", alarm.tag, DESK, asks=True)
         else:
             alarm.said_last = alarm.tag
-            yield self._notify(self._name_at_119, alarm.said_last, "119", asks=True)
-            yield self._notify("desk_dispatched", f"{alarm.tag}.{alarm.round}", DESK, asks=True)
+            yield self.notify(self._name_at_119, alarm.said_last, "119", asks=True)
+            yield self.notify("desk_dispatched", f"{alarm.tag}.{alarm.round}", DESK, asks=True)
         once = f"{alarm.tag}.{alarm.round}"
-        yield self._notify("called", f"{once}.119", "resident", asks=True)
-        yield self._notify("told_119", once, "guardian", asks=True)
+        yield self.notify("called", f"{once}.119", "resident", asks=True)
+        yield self.notify("told_119", once, "guardian", asks=True)
 
     @property
     def _name_at_119(self) -> str:
@@ -336,12 +327,12 @@ class Escalation:
         """Goes on with the notice that 119 has."""
         alarm = self.alarm
         alarm.reason, alarm.said_at = reason, self.now
-        yield self._step("update")
+        yield self.step("update")
         if alarm.exercise:
             return
         alarm.said += 1
         before, alarm.said_last = alarm.said_last, f"{alarm.tag}.{alarm.said}"
-        yield self._notify(self._name_at_119, alarm.said_last, "119", follows=before, ends=ends)
+        yield self.notify(self._name_at_119, alarm.said_last, "119", follows=before, ends=ends)
 
     def _hand_over(self, why: str) -> Iterator[Emission]:
         """Into the operators' queue, where it stays until one of them closes it; an exercise ends here."""
@@ -350,11 +341,11 @@ class Escalation:
             yield from self.close("exercise")
             return
         alarm.phase = PLAN
-        yield from self._move(OPERATOR)
-        yield from self._take_back("desk_")
+        yield from self.move(OPERATOR)
+        yield from self.take_back("desk_")
         alarm.reminded += 1
-        yield self._notify(f"desk_{why}", f"{alarm.tag}.{alarm.reminded}", DESK, asks=True)
-        yield self._wake(self.settings.remind_s)
+        yield self.notify(f"desk_{why}", f"{alarm.tag}.{alarm.reminded}", DESK, asks=True)
+        yield self.wake(self.settings.remind_s)
 
     def dispatch_by_hand(self) -> Iterator[Emission]:
         """An operator decided that 119 must know."""
@@ -368,7 +359,7 @@ class Escalation:
         self.alarm.state = state
         if state == ACKNOWLEDGED:
             self.alarm.phase = PLAN
-            yield self._wake(self.settings.follow_s)
+            yield self.wake(self.settings.follow_s)
 
     def reopened(self, state: str) -> Iterator[Emission]:
         """An operator put it into the queue, or opened it again."""
@@ -379,77 +370,24 @@ class Escalation:
 
     def close(self, cause: str) -> Iterator[Emission]:
         """The alarm has a cause: nothing that pends is sent any more."""
-        yield self._step("close", cause=cause)
+        yield self.step("close", cause=cause)
         yield from self.forget(cause)
 
     def forget(self, cause: str) -> Iterator[Emission]:
         """What is left to do when a Case was closed: take back what pends, and tell 119."""
         alarm, home = self.alarm, self.home
-        yield from self._take_back("")
+        yield from self.take_back("")
         yield Wake(None, NEXT)
         yield Wake(None, AGAIN)
         if alarm.said and not alarm.exercise:
             alarm.said += 1
             alarm.reason = f"closed_{cause}"
             once = f"{alarm.tag}.{alarm.said}"
-            yield self._notify(self._name_at_119, once, "119", follows=alarm.said_last, ends=True)
+            yield self.notify(self._name_at_119, once, "119", follows=alarm.said_last, ends=True)
         if cause in ("resident_fine", "seen_fine", "false_alarm"):
             home.is_checked = False  # the quiet that raised it was a spell as others
+        if cause != "exercise":
+            home.looked_in = self.now
         for device in home.devices.values():
             device.is_muted = device.is_raised
         home.alarm = None
-
-    # --- saying --------------------------------------------------------------------------------------------------------
-
-    def values(self) -> dict[str, Any]:
-        """What a Case and a notice say: the class, why, since when, and the evidence by line."""
-        alarm = self.alarm
-        evidence = [
-            {
-                "time": format_instant(line.time),
-                "property": line.property,
-                "datastream": line.device,
-                "value": line.value,
-            }
-            for line in alarm.lines
-        ]
-        said: dict[str, Any] = {
-            "kind": alarm.kind, "reason": alarm.reason, "raised": format_instant(alarm.raised), "evidence": evidence,
-        }  # fmt: skip
-        return {**said, "exercise": True} if alarm.exercise else said
-
-    def _move(self, state: str) -> Iterator[Emission]:
-        alarm = self.alarm
-        if alarm.state != state:
-            alarm.state = state
-            yield self._step(STEP_TO[state])
-
-    def _step(self, action: str, more: dict[str, Any] | None = None, cause: str = "") -> Step:
-        alarm = self.alarm
-        return Step(KIND, alarm.sort, str(alarm.number), action, {**self.values(), **(more or {})}, cause)
-
-    def _wake(self, wait_s: float) -> Wake:
-        return Wake(self.now + timedelta(seconds=wait_s), NEXT)
-
-    def _notify(
-        self, name: str, once: str, to: str, *, asks: bool = False, follows: str = "", ends: bool = False
-    ) -> Notify:
-        alarm = self.alarm
-        if to == "119" and alarm.exercise:
-            raise ValueError(f"an exercise would reach 119 by {name}")
-        alarm.open_notices.append((name, once))
-        return Notify(
-            name, once, to, self.values(), (KIND, alarm.sort, str(alarm.number)), asks, urgent=True,
-            exercise=alarm.exercise, follows=follows, ends=ends,
-        )  # fmt: skip
-
-    def _take_back(self, prefix: str) -> Iterator[Emission]:
-        """Those whose name begins so: nobody needs them any more."""
-        alarm = self.alarm
-        kept = []
-        for name, once in alarm.open_notices:
-            if name.startswith(prefix):
-                yield TakeBack(name, once)
-            else:
-                kept.append((name, once))
-        alarm.open_notices = kept

@@ -10,6 +10,7 @@ PLAN, HELD, RECHECK = "plan", "held", "recheck"
 NEW, VERIFYING, RESPONDING = "new", "verifying", "responding"
 DISPATCHED, ACKNOWLEDGED, OPERATOR = "dispatched", "acknowledged", "operator"
 MOST_LINES = 12
+PRACTICE = "x"  # marks what belongs to an exercise
 
 
 @dataclass(slots=True)
@@ -85,7 +86,8 @@ class Alarm:
     @property
     def tag(self) -> str:
         """How the `once` of each of its notices begins."""
-        return f"{self.number}-{self.reopened}" if self.reopened else str(self.number)
+        practice = PRACTICE if self.exercise else ""
+        return f"{self.number}{practice}-{self.reopened}" if self.reopened else f"{self.number}{practice}"
 
 
 @dataclass(slots=True)
@@ -99,6 +101,9 @@ class Home:
     door: datetime | None = None
     is_watched: bool = False  # a Wake "quiet" is pending
     is_checked: bool = False  # this spell has raised an alarm: it is no example of what is usual
+    looked_in: datetime | None = (
+        None  # when somebody last found that all was well: the same spell is not asked about at once
+    )
     day: DayProfile = field(default_factory=DayProfile)
     rhythm: float = 0.0
     rhythm_since: datetime | None = None

@@ -64,8 +64,8 @@ def plan(policy: str, settings: Settings) -> tuple[Stage, ...]:
 
 
 def after_asking(stages: tuple[Stage, ...], step: int) -> int:
-    """The first step behind `step` which asks nobody at home."""
-    return next(number for number in range(step + 1, len(stages)) if stages[number].act != ASK)
+    """The first step behind `step` which asks nobody at home; the last where there is none."""
+    return next((number for number in range(step + 1, len(stages)) if stages[number].act != ASK), len(stages) - 1)
 
 
 def step_of(stages: tuple[Stage, ...], act: str) -> int:

@@ -25,15 +25,16 @@ from dongne.runtime.service import (
     wake,
 )
 from dongne.services.home_alarm import evidence, policy
-from dongne.services.home_alarm.escalation import DESK, KIND, Escalation
+from dongne.services.home_alarm.escalation import DESK, Escalation
 from dongne.services.home_alarm.evidence import Trigger
-from dongne.services.home_alarm.home import Alarm, Home, Line
+from dongne.services.home_alarm.home import PRACTICE, Alarm, Home, Line
+from dongne.services.home_alarm.saying import KIND
 from dongne.services.home_alarm.settings import Settings
 
 SORTS = ("fire", "carbon_monoxide", "gas", "button", "heart", "fall", "inactivity")
 NOTICES = (
     "ask_fire", "ask_button", "ask_heart", "ask_fall", "ask_late", "ask_inactivity", "ask_again", "called", "warn",
-    "worry", "told_119", "phone", "go", "visit", "exercise_dispatch", "desk_dispatched", "desk_decide", "desk_remind",
+    "worry", "told_119", "phone", "go", "visit", "exercise_dispatch", "desk_watch", "desk_dispatched", "desk_decide", "desk_remind",
     "desk_close", "desk_unconfirmed", "desk_unreached", *(f"dispatch_{sort}" for sort in SORTS),
 )  # fmt: skip
 
@@ -190,6 +191,8 @@ class HomeAlarm(Service[Settings, Home]):
 
     def _quiet_until(self, home: Home, since: datetime, now: datetime, city: City) -> datetime:
         s = self.settings
+        if home.looked_in is not None and home.looked_in >= since:
+            return home.looked_in + timedelta(hours=s.away_least_h)
         if self._has_left(home, since, now):
             return since + away_too_long(home.day, timedelta(hours=s.away_least_h), timedelta(hours=s.away_most_h))
         bounds = Bounds(
@@ -218,9 +221,6 @@ class HomeAlarm(Service[Settings, Home]):
         if event.action not in (ANSWERED, DEAD):
             return
         current = state.alarm
-        if event.action == ANSWERED and event.to == "resident":
-            state.is_checked = state.is_checked and event.answer != FINE
-            self._alive(state, min(event.time, city.now), city)
         if current is None or current.tag != _once(event.key)[0]:
             if event.answer == HELP:
                 yield from self._help_of_another(event, state, city)
@@ -249,10 +249,16 @@ class HomeAlarm(Service[Settings, Home]):
             yield from steps.on_the_way(event.to)
 
     def _help_of_another(self, event: NoticeEvent, home: Home, city: City) -> Iterator[Emission]:
-        """A cry for help that answers an alarm which is over: another alarm."""
+        """A cry for help that answers an alarm which is over: another alarm. Where it answers an exercise, it is asked about, and
+        an operator decides."""
         line = Line(event.time, said.HELP_CALL.key, 0, 1.0)
-        trigger = Trigger(policy.BUTTON, "button", "asked_for_help", line, self.settings.exercise)
-        yield from self._escalation(home, city).take(trigger)
+        is_practice = PRACTICE in _once(event.key)[0]
+        how = policy.LATE if is_practice else policy.BUTTON
+        trigger = Trigger(how, "button", "asked_for_help", line, self.settings.exercise)
+        steps = self._escalation(home, city)
+        yield from steps.take(trigger)
+        if not is_practice:
+            yield from steps.help()
 
     def _after(self, home: Home, now: datetime) -> Iterator[Emission]:
         """When an alarm is over, the quiet is watched again."""

@@ -39,10 +39,10 @@ class Settings:
     vital_s: float = 60.0
     own_band_s: float = 600.0  # out of the person's own band for so long
     watches_inactivity: bool = True
-    quiet_least_h: float = 4.0
-    quiet_most_h: float = 14.0
+    quiet_least_h: float = 8.0
+    quiet_most_h: float = 16.0
     quiet_first_h: float = 12.0  # while a person's day is not known yet
-    away_least_h: float = 26.0
+    away_least_h: float = 32.0
     away_most_h: float = 72.0
     leave_s: float = 120.0  # who opens the door and is not seen after so long has left
     battery_low_percent: float = 15.0

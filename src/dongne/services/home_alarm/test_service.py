@@ -310,7 +310,7 @@ def test_quiet_is_called_phoned_and_visited_and_then_an_operator_decides(tmp_pat
     found = facts([says(0, "motion"), *(tick(3600 * h) for h in range(1, 12)), *hours], tmp_path)
     order = [name for name, _ in said(found)]
     assert order == [
-        "inactivity open", "inactivity verify", "ask_inactivity", "phone", "phone", "inactivity respond", "visit",
+        "inactivity open", "inactivity verify", "ask_inactivity", "phone", "phone", "inactivity respond", "visit", "desk_watch",
         "inactivity hand_over", "desk_decide", *["desk_remind"] * order.count("desk_remind"),
     ]  # fmt: skip
     assert said(found)[0][1] == 43_200.0
