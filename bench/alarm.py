@@ -47,6 +47,16 @@ sender = "dongne@bench.example"
 desks = [{{ name = "bench", url = "http://127.0.0.1:{port}", takes_tests = true, timeout_s = 5 }}]
 [limits]
 writes_per_s = 0
+[units.care_desk]
+[[units.care_desk.shifts]]
+people = ["one"]
+from = "00:00"
+to = "00:00"
+"""
+PEOPLE = """[people.one]
+name = "One"
+addresses = [["sms", "+821000000001"]]
+simulated = true
 """
 HEARTBEAT_S, ARRAY_ROWS, STREAMS, LINES = 300, 1_000, 100, 40
 ASKED_P50_MS, ASKED_P99_MS, LAST_S = 100.0, 1_000.0, 20.0
@@ -192,6 +202,7 @@ class City:
             self.port = free.getsockname()[1]
         (folder / "city").mkdir()
         (folder / "city" / "city.toml").write_text(CITY.format(port=desk_port), encoding="utf-8")
+        (folder / "city" / "people.toml").write_text(PEOPLE, encoding="utf-8")
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(
             [

@@ -10,6 +10,7 @@ from dongne.runtime.ports import Store
 
 log = logging.getLogger("dongne")
 LOOK_S = 0.5  # a step may also be due by the clock
+REST_S = 0.1  # what comes meanwhile is looked at together
 AGAIN_S = 2.0
 
 
@@ -36,7 +37,7 @@ def _follow(name: str, make: Callable[[], Follower], store: Store, stopping: thr
     while not stopping.is_set():
         try:
             follower = follower or make()
-            if not follower.step():
+            if not follower.step() and not stopping.wait(REST_S):
                 store.wait_beyond(follower.position, LOOK_S)
             continue
         except DongneError as error:

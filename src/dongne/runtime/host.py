@@ -159,6 +159,8 @@ class RuntimeHost:
         for answer in self._answers:
             self._host(answer, PUBLIC)
         self._is_open = True
+        if not self._answers:
+            return
         self._thread = threading.Thread(target=self._keep_up, name="answers", daemon=True)
         self._thread.start()
 
