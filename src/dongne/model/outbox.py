@@ -36,7 +36,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dispatch_retry_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
     send_s: float = 90.0
     limit: int = 64
-    dispatch_limit: int = 256
+    dispatch_limit: int = 64
     record_s: float = 3.0
 
     def check(self) -> None:

@@ -222,7 +222,8 @@ class Courier:
     async def _attempt(self, one: Tracked, line: Line, way: Way) -> Came:
         """Durable before it is sent; what came of it is written behind it."""
         rank = rank_of(one.notice)
-        async with self._gates[way.channel].enter(rank):
+        gate = self._gates[way.channel]
+        async with gate.enter(rank):
             if not is_wanted(one.notice, line.recipient):
                 return Came(False)
             number, is_first = one.next_attempt, not one.notice.attempts
@@ -241,6 +242,7 @@ class Courier:
             if repeat:
                 self._counts.add("repeats", way.channel)
             outcome = await self._send(self._channels[way.channel], self._message(one.notice, line, way, repeat))
+            gate.went(well=outcome.ok or _is_refused(outcome))
         self._settle(one, number, way, outcome)
         return Came(outcome.ok, outcome.is_final, outcome.retry_after_s or 0.0)
 
@@ -299,8 +301,7 @@ class Courier:
                 one.notice, RECEIVED, self._now(), attempt=number, channel=way.channel, receipt=outcome.receipt[:200]
             )
         else:
-            is_certain = outcome.is_final or outcome.retry_after_s is not None
-            error = f"{CERTAIN if is_certain else ''}{outcome.error}"[:LONGEST_ERROR]
+            error = f"{CERTAIN if _is_refused(outcome) else ''}{outcome.error}"[:LONGEST_ERROR]
             event = event_of(one.notice, FAILED, self._now(), attempt=number, channel=way.channel, error=error)
         self._counts.add("receipts" if outcome.ok else "failures", way.channel)
         self._write(one, event)
@@ -348,6 +349,11 @@ class Courier:
         end_s = self._ticks() + within_s
         while is_wanted(one.notice, recipient) and (left_s := end_s - self._ticks()) > 0:
             await self._rest(one, left_s)
+
+
+def _is_refused(outcome: Outcome) -> bool:
+    """Whether the provider said so: it has surely not taken it."""
+    return outcome.is_final or outcome.retry_after_s is not None
 
 
 def _names(lines: tuple[Line, ...]) -> set[str]:

@@ -6,12 +6,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
+LEAST = 8
+LESS = 0.7
+
 
 class Gate:
-    """Lets `limit` in at a time. Those who wait come in by rank (0 first), then in the order in which they came."""
+    """Lets up to `most` in at a time. Those who wait come in by rank (0 first), then in the order in which they came.
 
-    def __init__(self, limit: int) -> None:
-        self._free = limit
+    A provider that gives no answer in time may have too much to do: then fewer are let in, down to LEAST, and one more again with each
+    that it took. Otherwise a crowd that times out and comes again keeps the provider from taking anything.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._room, self._inside = most, float(most), 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = count()
 
@@ -20,11 +27,21 @@ class Gate:
         """How many wait."""
         return sum(not future.done() for _, _, future in self._waiting)
 
+    @property
+    def room(self) -> int:
+        """How many are let in at a time now."""
+        return int(self._room)
+
+    def went(self, *, well: bool) -> None:
+        """What came of one."""
+        least = min(LEAST, self._most)
+        self._room = min(float(self._most), self._room + 1) if well else max(float(least), self._room * LESS)
+
     @asynccontextmanager
     async def enter(self, rank: int) -> AsyncIterator[None]:
         """Inside until the block ends."""
-        if self._free and not self._waiting:
-            self._free -= 1
+        if self._inside < self.room and not self._waiting:
+            self._inside += 1
         else:
             await self._wait(rank)
         try:
@@ -43,9 +60,9 @@ class Gate:
             raise
 
     def _leave(self) -> None:
-        while self._waiting:
+        self._inside -= 1
+        while self._waiting and self._inside < self.room:
             _, _, future = heapq.heappop(self._waiting)
             if not future.done():
                 future.set_result(None)
-                return
-        self._free += 1
+                self._inside += 1
