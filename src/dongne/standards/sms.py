@@ -10,6 +10,7 @@ _BASIC = frozenset(
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED = frozenset("\f^{}\\[~]|€")
+_GSM_7 = _BASIC | _EXTENDED
 _ROOM = {GSM_7: (160, 153), UCS_2: (70, 67)}  # characters of a lone message, and of each of several
 _WORD_LOSS = 0.3  # a cut goes back to a blank where that costs no more than this part of the text
 
@@ -24,14 +25,17 @@ class Length(NamedTuple):
 
 def measure(text: str) -> Length:
     """How a gateway will send this text: GSM-7 if every character is in it, else UCS-2."""
-    encoding = GSM_7 if all(c in _BASIC or c in _EXTENDED for c in text) else UCS_2
-    sizes = [_size(c, encoding) for c in text]
-    units = sum(sizes)
+    used = set(text)
+    encoding = GSM_7 if used <= _GSM_7 else UCS_2
+    double = {c for c in used if _size(c, encoding) == 2}
+    units = len(text) + sum(text.count(c) for c in double)
     alone, each = _ROOM[encoding]
     if units <= alone:
         return Length(encoding, units, 1)
+    if not double:
+        return Length(encoding, units, -(-units // each))
     segments, filled = 1, 0
-    for size in sizes:  # a character of two units is never cut in two
+    for size in [2 if c in double else 1 for c in text]:  # a character of two units is never cut in two
         if filled + size > each:
             segments, filled = segments + 1, 0
         filled += size

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import uvloop
 
 from dongne.adapters.outbox.counts import Counts
 from dongne.adapters.outbox.courier import Courier
@@ -44,7 +45,7 @@ class Outbox:
         self._tracked: dict[str, Tracked] = {}
         self._heard: deque[Record] = deque()
         self._rung = self._closing = False
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._ledger: Ledger | None = None
         self._courier: Courier | None = None
