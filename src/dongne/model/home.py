@@ -33,8 +33,18 @@ BATTERY_LEVEL = ObservedProperty("battery_level", "%", 0.0, 100.0)
 TAMPER = ObservedProperty("tamper", "1", 0.0, 1.0)
 MAINS_POWER = ObservedProperty("mains_power", "1", 0.0, 1.0)
 LINK = ObservedProperty("link", "1", 0.0, 1.0)
+BLOOD_PRESSURE_SYSTOLIC = ObservedProperty("blood_pressure_systolic", "mm[Hg]", 0.0, 400.0)
+BLOOD_PRESSURE_DIASTOLIC = ObservedProperty("blood_pressure_diastolic", "mm[Hg]", 0.0, 300.0)
+BODY_WEIGHT = ObservedProperty("body_weight", "kg", 0.0, 500.0)
+GLUCOSE = ObservedProperty("glucose", "mmol/L", 0.0, 100.0)
+BODY_TEMPERATURE = ObservedProperty("body_temperature", "Cel", 10.0, 50.0)
+WELLBEING_GENERAL = ObservedProperty("wellbeing_general", "1", 0.0, 4.0)
+WELLBEING_BREATHING = ObservedProperty("wellbeing_breathing", "1", 0.0, 4.0)
+WELLBEING_SLEEP = ObservedProperty("wellbeing_sleep", "1", 0.0, 4.0)
+WELLBEING_APPETITE = ObservedProperty("wellbeing_appetite", "1", 0.0, 4.0)
 """Alarms are 1 when raised and 0 when cleared; a door is 1 when open, a bed 1 when somebody lies in it, power and link 1 when
-they are there. `signal_quality` is that of the ECG."""
+they are there. `signal_quality` is that of the ECG. Glucose is of the blood. What the person says of their own well-being counts in whole
+steps from 0 (very bad) to 4 (very good)."""
 
 HOME_SILENT = ObservedProperty("home_silent", "1", 0.0, 1.0)
 LINK_OUTAGE = ObservedProperty("link_outage", "1", 0.0, 1.0)
@@ -44,7 +54,9 @@ HOME_PROPERTIES: dict[str, ObservedProperty] = {
     one.key: one
     for one in (
         HEARTBEAT, BUTTON, SMOKE, HEAT, CARBON_MONOXIDE, GAS, MOTION, DOOR, BED, FALL, HELP_CALL, CHEST_PAIN, HEART_RATE,
-        OXYGEN_SATURATION, RHYTHM, SIGNAL_QUALITY, BATTERY_LEVEL, TAMPER, MAINS_POWER, LINK,
+        OXYGEN_SATURATION, RHYTHM, SIGNAL_QUALITY, BATTERY_LEVEL, TAMPER, MAINS_POWER, LINK, BLOOD_PRESSURE_SYSTOLIC,
+        BLOOD_PRESSURE_DIASTOLIC, BODY_WEIGHT, GLUCOSE, BODY_TEMPERATURE, WELLBEING_GENERAL, WELLBEING_BREATHING,
+        WELLBEING_SLEEP, WELLBEING_APPETITE,
     )
 }  # fmt: skip
 LIFE_SAFETY = frozenset(

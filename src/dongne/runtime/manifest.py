@@ -25,11 +25,13 @@ class PropertyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SettingEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Unit (UCUM) and allowed range of a setting; both optional."""
+    """Unit (UCUM) and allowed range of a setting; `pattern` is what a text must look like, whole (a regular expression, in ASCII).
+    All are optional."""
 
     unit: str = ""
     low: float = float("-inf")
     high: float = float("inf")
+    pattern: str = ""
 
 
 class CaseEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

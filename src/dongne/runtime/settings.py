@@ -3,6 +3,7 @@ the file, so a replay has them all. Above all lies what a replay tries."""
 
 import dataclasses
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -61,6 +62,8 @@ class SettingsBook:
             raise BadInput(
                 f"setting {self.service}.{name} = {converted:g} {entry.unit} is out of {entry.low:g}..{entry.high:g}"
             )
+        if isinstance(converted, str) and entry.pattern and not re.fullmatch(entry.pattern, converted, re.ASCII):
+            raise BadInput(f"setting {self.service}.{name} = {converted[:80]!r} does not look like {entry.pattern}")
         return converted
 
     def apply(self, change: SettingChange) -> None:

@@ -11,7 +11,7 @@ from dongne.runtime.manifest import list_manifests
 from dongne.runtime.ports import SettingInForce
 from dongne.web.texts import Words
 
-_INTEGER_UNITS = frozenset({"%", "lx", "{person}/h", "W", "s", "min", "m"})
+_INTEGER_UNITS = frozenset({"%", "lx", "{person}/h", "W", "s", "min", "m", "mm[Hg]", "/min"})
 HALF = 0.5
 LARGE = 100.0  # from here on decimals say nothing
 _DEFINING = {key: m.id for m in list_manifests() for key in m.properties}  # property -> the service that defines it

@@ -1,0 +1,1 @@
+"""Measurements at home: planned, reminded of, looked at by rules and by nurses."""
