@@ -17,7 +17,7 @@ from dongne.model.entities import Datastream, Entity, Location, Property, Sensor
 from dongne.model.errors import DongneError
 from dongne.model.home import HOME_PROPERTIES
 from dongne.model.notices import ANSWERED, DEAD, FINE, HELP, REQUESTED, Notice
-from dongne.model.times import to_us
+from dongne.model.times import from_us, to_us
 from dongne.runtime.registry import LoadedService
 from dongne.runtime.rehearsal import Rehearsal, Row
 
@@ -128,11 +128,14 @@ class HomeYear:
                     self._says(us, device, value)
             self._flush()
             self._pass(self._local_us(at + timedelta(days=1)) - 1)
+        over = from_us(self.world.now_us)
         self._is_over = True  # nobody lives there any more: quiet is no wonder
         self._pass(self.world.now_us + AFTER_US)
         self._end_emergency(missed=True)
         self.year.unclosed = sum(
-            not case.is_closed for case in self.world.told.cases.values() if case.kind == "home_alarm"
+            not case.is_closed
+            for case in self.world.told.cases.values()
+            if case.kind == "home_alarm" and case.opened < over
         )
         return self.year
 
@@ -356,6 +359,7 @@ class HomeYear:
         if emergency is None and answer == HELP:
             answer = FINE  # meanwhile it is over
         self.world.notice(notice, ANSWERED, answer=answer, by=notice.to)
+        self._react()
         if emergency is None or notice.to == "resident":
             return
         emergency.human_us = emergency.human_us or self.world.now_us

@@ -127,6 +127,8 @@ class HomeAlarmMachine(RuleBasedStateMachine):
         after = self.home.alarm
         if answer == "help":
             assert after is not None and (after.said or notice.exercise), "a cry for help went nowhere"
+        if answer == "fine" and before is not None and (after is None or after.number != before.number):
+            assert notice.name == "ask_again" or notice.to == "responder", "fine said once closed an alarm"
         if answer == "fine" and said_119:
             assert after is not None and before is not None and after.number == before.number, (
                 "fine closed a call to 119"
@@ -183,6 +185,13 @@ class HomeAlarmMachine(RuleBasedStateMachine):
         if self.home.alarm is not None:
             next_us = self.world.engine.runners["home_alarm"].cells[1].wakes["next"]
             assert next_us - self.world.now_us <= LONGEST_WAIT_S * S
+
+    @invariant()
+    def what_waits_for_an_operator_was_told_to_them(self) -> None:
+        alarm = self.home.alarm
+        if alarm is not None and alarm.state == "operator":
+            asked = [name for name, _ in alarm.open_notices if name.startswith("desk_") and name != "desk_watch"]
+            assert asked, "nobody was told that it waits"
 
     @invariant()
     def an_open_case_is_the_alarm_or_in_an_operators_hands(self) -> None:

@@ -22,7 +22,7 @@ FADES_AWAY = 0.997  # of the longest absence: who is away for a night is so a fe
 PEAK_FACTOR = 1.5
 SPREADS = 5.0
 KNOWN_DAYS = 14  # from then on the person's own days count
-BESIDE = (-2, -1, 0, 1, 2)  # hours: who gets up late one day is not asked about at once
+BESIDE = (-3, -2, -1, 0, 1, 2, 3)  # hours: who gets up late one day is not asked about at once
 SHORT_MIN = 20  # shorter spells are nothing to remember
 HOUR = timedelta(hours=1)
 

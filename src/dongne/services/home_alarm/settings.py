@@ -43,6 +43,6 @@ class Settings:
     quiet_most_h: float = 16.0
     quiet_first_h: float = 12.0  # while a person's day is not known yet
     away_least_h: float = 32.0
-    away_most_h: float = 72.0
+    away_most_h: float = 40.0
     leave_s: float = 120.0  # who opens the door and is not seen after so long has left
     battery_low_percent: float = 15.0
