@@ -49,3 +49,15 @@ def test_a_consent_holds_until_it_is_withdrawn_and_can_be_given_anew(tmp_path: P
     step(store, "motion", "open", 2)
     assert consents.list_given(1) == ["motion"]
     store.close()
+
+
+def test_a_withdrawal_that_names_no_home_holds_too(tmp_path: Path) -> None:
+    store = EmbeddedStore.open(tmp_path, FixedClock(), follow=False)
+    consents = Consents(store)
+    step(store, "motion", "open")
+    event = CaseEvent(
+        key=consent_key(1, "motion"), kind=KIND, action="withdraw", name=KIND, time=NOON, cause="by_person"
+    )
+    store.submit(Transaction([Entry(RecordKind.CASE, msgspec.msgpack.encode(event))])).result()
+    assert not consents.holds(1, "motion")
+    store.close()

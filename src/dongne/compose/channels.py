@@ -10,7 +10,7 @@ from dongne.lab.simulators import Simulators
 from dongne.model.channels import ChannelsConfig
 from dongne.model.errors import BadSetup
 from dongne.runtime.channels import Channel
-from dongne.standards.answer_links import LEAST_SECRET_BYTES
+from dongne.standards.signed_tokens import LEAST_SECRET_BYTES
 
 log = logging.getLogger("dongne")
 PORT = 8090  # of simulators: addresses of simulated browsers that are stored hold at the next start too

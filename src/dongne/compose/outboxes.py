@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from dongne.adapters.channels.screen import ScreenBoard, ScreenChannel
 from dongne.adapters.outbox import Means, Outbox
 from dongne.compose.channels import CityChannels, get_answer_secret
 from dongne.compose.dispatch import DispatchSide
@@ -19,7 +20,7 @@ from dongne.model.notices import Notice
 from dongne.runtime.answering import AnswerDesk
 from dongne.runtime.channels import Channel
 from dongne.runtime.delivery import DISPATCH_CHANNEL, Said
-from dongne.runtime.directory import CityDirectory, Consents, all_consent
+from dongne.runtime.directory import SCREEN, CityDirectory, Consents, all_consent
 from dongne.runtime.ports import Store
 from dongne.web.notices import notice_subject, notice_text
 from dongne.web.texts import Texts
@@ -45,12 +46,14 @@ class CityOutboxes:
         self._channels = CityChannels(config.channels, city.options.folder)
         self._desk = SimulatedDesk() if config.channels.simulated else None
         stores: list[Store] = [city.store] if city.homes is None else [city.homes.store, city.store]
-        self.answers = AnswerDesk(stores, get_answer_secret(city.options.folder), lambda: url)
+        self.secret = get_answer_secret(city.options.folder)
+        self.answers = AnswerDesk(stores, self.secret, lambda: url)
+        self.screens = ScreenBoard()
         self.by_side: dict[str, Outbox] = {}
         self._dispatch: DispatchSide | None = None
         own = self._channels.by_name
         if city.homes is not None:
-            channels = dict(own)
+            channels: dict[str, Channel] = {**own, SCREEN: ScreenChannel(self.screens)}
             if (dispatch := self._dispatch_config()) is not None:
                 self._dispatch = DispatchSide(
                     dispatch, self._channels.secrets, city.homes.store, city.homes.consents, config.zone_info

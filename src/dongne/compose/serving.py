@@ -106,7 +106,8 @@ def serve(
         mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory, sources=tuple(load_sources(city.opened.city_folder).values()),
         basemap=city.basemap, select=selector, gate=guard, rates=rates, webhooks=webhooks, status=api.status,
         roster=city.roster, attachments=AttachmentFolder(options.folder), homes=city.homes.store if city.homes is not None else None,
-        answers=outboxes.answers, care=city.homes, demonstration=demonstration,
+        answers=outboxes.answers, care=city.homes, demonstration=demonstration, screens=outboxes.screens,
+        link_secret=outboxes.secret,
     )  # fmt: skip
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,

@@ -58,11 +58,11 @@ class Consents:
                     self._take(event.key, event.thing, str(event.values.get("what", "")), event.state)
 
     def _take(self, key: str, home: int | None, what: str, state: str) -> None:
-        if home is None:
-            return
-        if what:
+        if what and home is not None:
             self._states[key] = (home, what)
-        home, what = self._states.get(key, (home, what))
+        if key not in self._states:
+            return
+        home, what = self._states[key]  # a later step names neither
         there = self._given.setdefault(home, set())
         if state == GIVEN:
             there.add(what)

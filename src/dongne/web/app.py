@@ -34,6 +34,8 @@ from dongne.web.control_room import (
     what_if,
 )
 from dongne.web.frame import page_for, render, retry_after
+from dongne.web.homes import changing as home_changes
+from dongne.web.homes import family, screen
 from dongne.web.homes import pages as home_pages
 from dongne.web.homes.care import Closed, show_closed
 from dongne.web.homes_sight import HomesSight
@@ -132,6 +134,9 @@ def create_pages(context: WebContext) -> Starlette:
         *status.ROUTES,
         *webhooks.ROUTES,
         *home_pages.ROUTES,
+        *home_changes.ROUTES,
+        *screen.ROUTES,
+        *family.ROUTES,
     ]
     pages = Starlette(
         routes=routes,

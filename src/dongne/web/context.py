@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from dongne.adapters.channels.screen import ScreenBoard
 from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.sources import Source
 from dongne.adapters.webhooks import Webhooks
@@ -127,6 +128,8 @@ class WebContext:
     homes: Store | None = None
     care: Care | None = None
     demonstration: Demonstration | None = None
+    screens: ScreenBoard = field(default_factory=ScreenBoard)
+    link_secret: bytes = b""
     attachments: Attachments | None = None
     roster: Roster = field(default_factory=lambda: Roster({}, {}, ZoneInfo("UTC")))
     answers: AnswerDesk | None = None

@@ -91,7 +91,7 @@ TEMPLATES = _environment()
 @dataclass
 class Page:
     """One request for a page: what its template may use. Times are microseconds by the city's clock. What the page says of
-    the city it reads from `seen`. `book` is where its Cases have their addresses: "" for the city's, HOMES for those of homes. `path` is where a GET finds it: what a form's own address answers is shown at another one.
+    the city it reads from `seen`. `book` is where its Cases have their addresses: "" for the city's, HOMES for those of homes. `spoken` is the language of whom the page is for, where that is known. `path` is where a GET finds it: what a form's own address answers is shown at another one.
     """
 
     request: Request
@@ -101,12 +101,18 @@ class Page:
     seen: SeenCity
     path: str
     book: str = ""
+    spoken: str = ""
 
     @cached_property
     def language(self) -> str:
-        """As the address says, else the cookie, else the browser, else the city's first."""
+        """As the address says, else the language of whom the page is for, else the cookie, else the browser, else the city's
+        first."""
         known = [x for x in self.context.config.languages if x in self.context.texts.languages]
-        wishes = [self.request.query_params.get("lang", ""), self.request.cookies.get("lang", "")]
+        wishes = [
+            self.request.query_params.get("lang", ""),
+            self.spoken.partition("-")[0],
+            self.request.cookies.get("lang", ""),
+        ]
         accepted = self.request.headers.get("accept-language", "").split(",")
         wishes += [part.split(";")[0].strip().split("-")[0].lower() for part in accepted]
         return next((w for w in wishes if w in known), known[0])

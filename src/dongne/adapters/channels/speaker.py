@@ -36,25 +36,12 @@ class SpeakerChannel:
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 async with self._room:
-                    speech = await self._speak(message)
+                    speech = await speak(self._config, message.language, message.text)
                 return await self._play(message, speech)
         except TimeoutError:
             return Outcome(ok=False, error=f"not spoken within {self._config.timeout_s:g} s")
         except (OSError, BadInput) as why:
             return Outcome(ok=False, error=str(why)[:300])
-
-    async def _speak(self, message: Message) -> bytes:
-        """The text as WAV."""
-        program = shutil.which(self._config.program)
-        if program is None:
-            raise BadInput(missing(self._config.program))
-        language = message.language.partition("-")[0]
-        if not _LANGUAGE.fullmatch(language):
-            raise BadInput(f"{language[:20]!r} is no language")
-        speed = str(self._config.words_per_min)
-        # The text comes by standard input: as an argument, whoever lists processes could read it.
-        speech = await _run([program, "-v", language, "-s", speed, "-b", "1", "--stdout"], message.text.encode())
-        return with_lengths(speech)
 
     async def _play(self, message: Message, speech: bytes) -> Outcome:
         if self._config.command:
@@ -67,6 +54,21 @@ class SpeakerChannel:
     async def close(self) -> None:
         """Connections end."""
         await self._gateway.close()
+
+
+async def speak(config: SpeakerConfig, language: str, text: str) -> bytes:
+    """The text as WAV. Raises BadInput where it can't be spoken, and why."""
+    program = shutil.which(config.program)
+    if program is None:
+        raise BadInput(missing(config.program))
+    language = language.partition("-")[0]
+    if not _LANGUAGE.fullmatch(language):
+        raise BadInput(f"{language[:20]!r} is no language")
+    # The text comes by standard input: as an argument, whoever lists processes could read it.
+    speech = await _run(
+        [program, "-v", language, "-s", str(config.words_per_min), "-b", "1", "--stdout"], text.encode()
+    )
+    return with_lengths(speech)
 
 
 def missing(program: str) -> str:

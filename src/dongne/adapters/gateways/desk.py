@@ -121,6 +121,22 @@ class GatewayDesk:
         self._begin(home)
         return told
 
+    def press(self, home: int, device: str, key: str) -> "Future[Receipt]":
+        """Something that was pressed on a page of the city which belongs to this home, durable when the future has its receipt. It is
+        no message of the gateway: it has no number, and says nothing of whether the gateway is heard. The property is one of
+        LIFE_SAFETY, as what nobody agreed to may not be written."""
+        if key not in LIFE_SAFETY:
+            raise BadInput(
+                f"{key[:40]!r} is not pressed; what is says that somebody may be in danger", reason="property"
+            )
+        streams, first = self.book.streams_of(home, [(device, key)])
+        batch = ObservationBatch(
+            np.array(streams, np.int32), np.array([self._store.clock.now_us()], np.int64), np.array([1.0])
+        )
+        entries = [Entry(RecordKind.ENTITIES, puts(first))] if first else []
+        entries.append(Entry(RecordKind.OBSERVATIONS, encode_batch(batch), len(batch)))
+        return self._store.submit(Transaction(entries), Lane.LIFE_SAFETY)
+
     def _unknown(self, message: GatewayMessage) -> DongneError:
         with self._lock:
             if message.gateway in self.unknown or len(self.unknown) < 1_000:

@@ -108,6 +108,6 @@ def may_consent(page: Page) -> bool:
 def private(response: Response) -> Response:
     """Kept by nobody, told to nobody."""
     response.headers["cache-control"] = "no-store"
-    response.headers["referrer-policy"] = "no-referrer"
+    response.headers["referrer-policy"] = "same-origin"  # not "no-referrer": forms would come from nowhere
     response.headers["x-robots-tag"] = "noindex"
     return response

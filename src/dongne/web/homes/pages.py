@@ -1,28 +1,24 @@
 """/homes: which homes there are, those with alarms first; /homes/<id>: one home, and the chain of its alarm."""
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dongne.model.case_kinds import kind_of
 from dongne.model.cases import Case
 from dongne.model.entities import Datastream, Thing
-from dongne.model.errors import NotFound
 from dongne.model.home import BATTERY_LEVEL, HEARTBEAT, HOME, contacts_of
 from dongne.model.times import to_us
-from dongne.model.who import Right
 from dongne.runtime.consents import MEDICAL_NOTE
 from dongne.runtime.ports import CaseFilter, LatestValue, NoticeFilter
 from dongne.web.control_room.cases import is_late, list_steps
-from dongne.web.frame import HOMES, Page, is_id, read_form, render
+from dongne.web.frame import Page, is_id, render
 from dongne.web.homes.care import (
     care_of,
     find_purpose,
-    get_home,
     may_consent,
     note,
     open_home,
@@ -105,22 +101,6 @@ def order_homes(page: Page, asked: str) -> list[Row]:
     place = {"alarm": 0, "fault": 1, "quiet": 2}
     rows.sort(key=lambda row: (place[row.state], row.gateway))
     return rows
-
-
-async def play(request: Request) -> Response:
-    """POST /homes/<id>/play: play (empty: all is cleared) and answer, in a simulated home. Raises NotFound for another."""
-    page = open_homes(request)
-    home = get_home(page, request.path_params["id"])
-    form = await read_form(page, Right.CASE)
-    demo = page.context.demonstration
-    if demo is None or not demo.plays_at(home.id):
-        raise NotFound("nothing can be played in this home")
-    if form.get("play"):
-        demo.play(home.id, form["play"], form.get("answer", ""))
-    else:
-        demo.clear(home.id)
-    await asyncio.to_thread(note, page, f"played {form.get('play') or 'clear'}", page.path)
-    return RedirectResponse(f"{HOMES}/{home.id}", 303)
 
 
 def show_home(request: Request) -> Response:
@@ -266,5 +246,4 @@ ROUTES = [
     Route("/homes/purpose", say_purpose, methods=["POST"]),
     Route("/homes/{id:int}", show_home),
     Route("/homes/{id:int}/now.json", get_now),
-    Route("/homes/{id:int}/play", play, methods=["POST"]),
 ]
