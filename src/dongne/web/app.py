@@ -36,6 +36,7 @@ from dongne.web.control_room import (
 from dongne.web.frame import page_for, render, retry_after
 from dongne.web.homes import changing as home_changes
 from dongne.web.homes import family, screen
+from dongne.web.homes import measurements as home_measurements
 from dongne.web.homes import pages as home_pages
 from dongne.web.homes.care import Closed, show_closed
 from dongne.web.homes_sight import HomesSight
@@ -137,6 +138,7 @@ def create_pages(context: WebContext) -> Starlette:
         *home_changes.ROUTES,
         *screen.ROUTES,
         *family.ROUTES,
+        *home_measurements.ROUTES,
     ]
     pages = Starlette(
         routes=routes,

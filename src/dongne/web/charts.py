@@ -59,10 +59,11 @@ class _Frame:
         return f'<path class="usual" d="M{points}Z"/>'
 
 
-def _range(line: Line) -> tuple[float, float]:
+def _range(line: Line, *, from_zero: bool = True) -> tuple[float, float]:
     values = [line.value] + ([line.band.low, line.band.high] if line.band else [])
     together = np.concatenate(values)
-    return float(min(together.min(), 0.0)), float(together.max())
+    low = float(together.min())
+    return min(low, 0.0) if from_zero else low, float(together.max())
 
 
 def _gap_us(line: Line) -> float:
@@ -88,13 +89,14 @@ def draw_spark(line: Line, label: str) -> Markup:
     )
 
 
-def draw_chart(line: Line, words: Words, label: str) -> Markup:
-    """A line with axes in the city's time; says so where there is nothing to draw."""
+def draw_chart(line: Line, words: Words, label: str, *, from_zero: bool = True) -> Markup:
+    """A line with axes in the city's time; says so where there is nothing to draw. Not `from_zero`: where 0 says nothing of the
+    values, as of a weight."""
     width, height = CHART
     left, top, right, bottom = MARGIN
     if not len(line.time_us):
         return Markup(f'<p class="empty">{escape(words.say("chart.empty"))}</p>')
-    low, high = _range(line)
+    low, high = _range(line, from_zero=from_zero)
     ticks = list_ticks(low, high)
     frame = _Frame(line, (left, top, width - right, height - bottom), ticks[0], ticks[-1])
     hours = (line.end_us - line.start_us) / HOUR_US

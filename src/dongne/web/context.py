@@ -71,6 +71,10 @@ class Care(Protocol):
     def consents(self) -> Consents:
         """What their people agreed to."""
 
+    @property
+    def runtime(self) -> Runtime:
+        """The services that act for them."""
+
     def withdraw(self, gateway: str) -> int:
         """The home of this gateway is gone, with its key. Raises NotFound."""
 

@@ -27,6 +27,7 @@ from dongne.web.homes.care import (
     say_purpose,
 )
 from dongne.web.homes.chain import ALERT, KIND, Moment, find_chain, list_alarms, list_faults
+from dongne.web.homes.measurements import list_streams
 
 PER_PAGE = 50
 MOST_PAGES = 10_000
@@ -125,7 +126,7 @@ def home_page(page: Page, home: Thing, status: int = 200, error: str = "", **mor
         "devices": list_devices(page, home), "contacts": contacts_of(said), "agreed": list_agreed(page, home),
         "address": [str(said["address"][key]) for key in WHERE if said.get("address", {}).get(key)],
         "point": page.store.graph.find_point(home.id), "purpose": find_purpose(page), "may_consent": may_consent(page),
-        "is_simulated": said.get("simulated") is True, "demo": demo_of(page, home), "revision": revision_of(page, home),
+        "is_simulated": said.get("simulated") is True, "is_measured": bool(list_streams(page, home)), "demo": demo_of(page, home), "revision": revision_of(page, home),
         "saved": page.request.query_params.get("saved", ""), "say": partial(say_moment, page), "who_did": partial(say_by, page), "made": "", "heard": heard_us(page, home),
         **more,
     }  # fmt: skip

@@ -1,0 +1,140 @@
+"""What a person measured at home, on the nurse's page: who may open it, what it shows, and a plan that is kept."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from little_city import CONFIG, NOW, LittleCity, open_little_city, visiting
+
+from dongne.adapters.gateways import GatewayDesk
+from dongne.adapters.gateways.register import HomeRegister
+from dongne.model.home import DeviceEvent, GatewayMessage, HomeDevice, NewHome
+from dongne.model.times import to_us
+from dongne.runtime.consents import Consents
+from dongne.runtime.host import RuntimeHost
+from dongne.runtime.registry import LoadedService, load
+from dongne.standards.fhir import list_faults
+from dongne.stores.sealed import SealedStore
+from dongne.web.homes_sight import HomesSight
+
+MEASURED = NewHome(
+    gateway="gw-1", person="zzperson",
+    devices=(HomeDevice("scale-1", ("body_weight",)), HomeDevice("cuff-1", ("blood_pressure_systolic", "blood_pressure_diastolic"))),
+    agrees=("body_weight", "blood_pressure_systolic", "blood_pressure_diastolic"),
+)  # fmt: skip
+
+
+class HomeClock:
+    def now_us(self) -> int:
+        return to_us(NOW)
+
+
+class Homes:
+    """A home with a scale and a cuff, over a real store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = SealedStore.open(folder, HomeClock())
+        service = load("measurement_plan")
+        assert isinstance(service, LoadedService)
+        self.runtime = RuntimeHost(self.store, CONFIG, [service], [])
+        self.consents = Consents(self.store)
+        self.gateways = GatewayDesk(self.store, self.consents.holds)
+        (self.home,) = HomeRegister(self.store, self.gateways.book).add([MEASURED], "test")
+        self.runtime.start()
+        self.runtime.open()
+
+    def say(self, seq: int, *events: tuple[str, str, float, float]) -> None:
+        """(device, property, hours ago, value)."""
+        said = tuple(DeviceEvent(d, key, NOW - timedelta(hours=h), value) for d, key, h, value in events)
+        reply = self.gateways.take(GatewayMessage("gw-1", seq, NOW, said)).result(10)
+        assert reply.refused == {}, reply
+
+    def withdraw(self, gateway: str) -> int:
+        raise AssertionError(gateway)
+
+    def close(self) -> None:
+        self.gateways.close()
+        self.consents.close()
+        self.runtime.close()
+        self.store.close()
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> Iterator[Homes]:
+    made = Homes(tmp_path / "homes")
+    made.say(1, ("scale-1", "body_weight", 48, 81.5), ("scale-1", "body_weight", 24, 82.5), ("cuff-1", "blood_pressure_systolic", 24, 134),
+             ("cuff-1", "blood_pressure_diastolic", 24, 82))  # fmt: skip
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def city(tmp_path: Path, homes: Homes) -> Iterator[LittleCity]:
+    with open_little_city(tmp_path / "store", guarded_at="0.0.0.0", homes=homes.store, care=homes) as made:
+        yield made
+
+
+def log_of(city: LittleCity) -> list[tuple[str, str]]:
+    assert city.guard is not None
+    city.guard._notes.close()
+    return [(entry.what, entry.detail) for entry in city.guard.book.list_entries()]
+
+
+def test_only_carers_see_measurements_and_each_view_is_written_down_with_its_purpose(
+    city: LittleCity, homes: Homes
+) -> None:
+    roads = (f"/homes/{homes.home}/measurements", f"/homes/{homes.home}/measurements.fhir.json")
+    for role, status in (("", 401), ("operator", 403), ("auditor", 403), ("device", 403), ("steward", 403)):
+        with visiting(city, role) as who:
+            for found in map(who.get, roads):
+                assert found.status_code == status and "zzperson" not in found.text and "81.5" not in found.text
+    with visiting(city, "carer") as carer:
+        for found in map(carer.get, roads):
+            assert found.status_code == 200 and found.headers["cache-control"] == "no-store"
+    assert [what for what, detail in log_of(city) if detail == "carer rounds"] == [
+        "home seen",
+        "home seen",
+        "measurements exported",
+    ]
+
+
+def test_the_page_has_each_value_as_text_and_as_a_chart(city: LittleCity, homes: Homes) -> None:
+    with visiting(city, "carer") as carer:
+        page = carer.get(f"/homes/{homes.home}/measurements").text
+    for text in ("82.5 kg", "81.5 kg", "134 mmHg", "82 mmHg", "scale-1", "no medical device"):
+        assert text in page, text
+    assert page.count('<svg class="chart"') == 3
+
+
+def test_a_plan_is_kept_and_a_wrong_one_is_said_and_not_kept(city: LittleCity, homes: Homes) -> None:
+    road = f"/homes/{homes.home}/measurements"
+    with visiting(city, "carer") as carer:
+        wrong = carer.post(road, data={"weight_at": "at eight"})
+        assert wrong.status_code == 400 and "at eight" in wrong.text and "When weight is measured" in wrong.text
+        assert carer.post(road, data={"weight_at": "mon thu 07:30", "oxygen_low": "88"}).status_code in (200, 303)
+    now = {s.name: (s.value, s.level) for s in homes.runtime.settings_in_force("measurement_plan", homes.home)}
+    assert now["weight_at"] == ("mon thu 07:30", f"thing:{homes.home}") and now["oxygen_low"][0] == 88.0
+    assert now["glucose_at"] == ("", "default")
+    assert ("plan changed", "weight_at = mon thu 07:30, oxygen_low = 88.0") in log_of(city)
+
+
+def test_the_same_comes_as_fhir_and_holds(city: LittleCity, homes: Homes) -> None:
+    with visiting(city, "carer") as carer:
+        found = carer.get(f"/homes/{homes.home}/measurements.fhir.json")
+    assert found.headers["content-type"].startswith("application/fhir+json")
+    bundle = json.loads(found.text)
+    assert list_faults(bundle) == []
+    resources = [entry["resource"] for entry in bundle["entry"]]
+    assert sorted(one["code"]["coding"][0]["code"] for one in resources) == ["29463-7", "29463-7", "85354-9"]
+    assert {one["subject"]["identifier"]["value"] for one in resources} == {"zzperson"}
+
+
+def test_an_open_bench_sees_no_measurements_of_a_person(tmp_path: Path, homes: Homes) -> None:
+    assert HomesSight(homes.store)._simulated() == frozenset()
+    with (
+        open_little_city(tmp_path / "bench", guarded_at="127.0.0.1", homes=homes.store, care=homes) as bench,
+        visiting(bench) as whoever,
+    ):
+        assert whoever.get(f"/homes/{homes.home}/measurements").status_code in (401, 404)
