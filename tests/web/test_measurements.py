@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from little_city import CONFIG, NOW, LittleCity, open_little_city, visiting
 
 from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.gateways.register import HomeRegister
+from dongne.model.cases import CaseEvent
 from dongne.model.home import DeviceEvent, GatewayMessage, HomeDevice, NewHome
+from dongne.model.records import RecordKind
 from dongne.model.times import to_us
 from dongne.runtime.consents import Consents
 from dongne.runtime.host import RuntimeHost
+from dongne.runtime.ports import Entry, Transaction
 from dongne.runtime.registry import LoadedService, load
 from dongne.standards.fhir import list_faults
 from dongne.stores.sealed import SealedStore
@@ -106,6 +110,32 @@ def test_the_page_has_each_value_as_text_and_as_a_chart(city: LittleCity, homes:
     for text in ("82.5 kg", "81.5 kg", "134 mmHg", "82 mmHg", "scale-1", "no medical device"):
         assert text in page, text
     assert page.count('<svg class="chart"') == 3
+
+
+def test_reviews_of_every_sort_stand_on_the_page_in_words(city: LittleCity, homes: Homes) -> None:
+    reviews = {
+        "weight_gain": {"gain_kg": 2.1, "within_d": 3, "limit": 2.0, "value": 83.5, "first": 83.4, "times": 2},
+        "blood_pressure_high": {"value": 171.0, "limit": 160.0, "times": 1, "property": "blood_pressure_systolic"},
+        "missed_weight": {"missed": 3},
+        "weight_drift": {"change": "+3.2", "within_d": 27, "limit": 3.0, "days": [["2026-11-01", 80.0, 1]]},
+    }
+    events = [
+        CaseEvent(
+            key=f"measurement_plan/{homes.home}/telehealth_review/{name}/1", kind="telehealth_review", action="open", name=name,
+            time=NOW, thing=homes.home, service="measurement_plan", values=values, severity="moderate", access="personal",
+        )
+        for name, values in reviews.items()
+    ]  # fmt: skip
+    entries = [Entry(RecordKind.CASE, msgspec.msgpack.encode(event)) for event in events]
+    numbers = homes.store.submit(Transaction(entries)).result(10).numbers
+    with visiting(city, "carer") as carer:
+        page = carer.get(f"/homes/{homes.home}/measurements").text
+        pressure = carer.get(f"/homes/cases/{numbers[1]}").text
+    for text in ("2.1 kg within 3 d", "171", "left out 3 times in a row", "+3.2 kg in 27 d"):
+        assert text in page, text
+    assert page.count("not measured again") == 1
+    assert "Systolic blood pressure" in pressure and f"/homes/{homes.home}/measurements" in pressure
+    assert "Times measured" in pressure
 
 
 def test_a_plan_is_kept_and_a_wrong_one_is_said_and_not_kept(city: LittleCity, homes: Homes) -> None:

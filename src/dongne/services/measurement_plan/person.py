@@ -43,6 +43,7 @@ class Doubt:
     value: float
     severity: str
     limit: float | None = None
+    values: dict[str, float] = field(default_factory=dict)  # of the finding
 
 
 @dataclass(slots=True)

@@ -127,8 +127,8 @@ class MeasurementPlan(Service[Settings, Person]):
             for trend in list_trends(state, self.settings, obs.property, today):
                 yield from self._review(trend, state, city, obs.property)
         elif doubt is not None and is_sure:
-            values = {**finding.values, "first": doubt.value, "value": obs.result, "measured": obs.time.isoformat()}
-            sure = Finding(finding.name, finding.severity, {**values, "repeated": True}, finding.limit)
+            values = {**finding.values, "first": doubt.value, "value": obs.result, "times": 2}
+            sure = Finding(finding.name, finding.severity, values, finding.limit)
             yield from self._review(sure, state, city, obs.property)
         else:
             yield from self._doubt(obs, finding, state, city)
@@ -138,7 +138,9 @@ class MeasurementPlan(Service[Settings, Person]):
         if self._rests(finding, person, city.now):
             return
         until = city.now + timedelta(minutes=self.settings.again_within_min)
-        person.doubts[obs.property] = Doubt(obs.time, until, finding.name, obs.result, finding.severity, finding.limit)
+        person.doubts[obs.property] = Doubt(
+            obs.time, until, finding.name, obs.result, finding.severity, finding.limit, finding.values
+        )
         yield Notify(
             f"again_{MEASUREMENT_OF[obs.property]}", _once(obs.time), "resident", urgent=finding.severity == SEVERE
         )
@@ -159,7 +161,7 @@ class MeasurementPlan(Service[Settings, Person]):
         for key, doubt in list(state.doubts.items()):
             if doubt.until <= city.now:
                 del state.doubts[key]
-                values = {"value": doubt.value, "measured": doubt.at.isoformat(), "repeated": False}
+                values = {**doubt.values, "value": doubt.value, "times": 1}
                 yield from self._review(Finding(doubt.name, doubt.severity, values, doubt.limit), state, city, key)
         yield self._look(state)
 

@@ -158,7 +158,7 @@ def test_two_high_values_are_a_review_with_both_and_the_limit(tmp_path: Path) ->
     lines = [*plans(blood_pressure_at="08:00"), pressure(0, "08:00", 168, 90), pressure(0, "08:08", 165, 84)]
     opened = more(facts([*lines, line(at(0, "20:00"), wake=True)], tmp_path), "blood_pressure_high")
     values = opened["values"]
-    assert (values["first"], values["value"], values["limit"], values["repeated"]) == (168, 165, 160, True)
+    assert (values["first"], values["value"], values["limit"], values["times"]) == (168, 165, 160, 2)
     assert (opened["severity"], opened["unit"]) == ("moderate", "nurses")
     assert datetime.fromisoformat(opened["due"]) == at(1, "08:08")
 
@@ -167,7 +167,7 @@ def test_a_value_that_nobody_repeats_goes_to_a_nurse_who_is_told_so(tmp_path: Pa
     lines = [*plans(blood_pressure_at="08:00"), pressure(0, "08:00", 168, 90), line(at(0, "20:00"), wake=True)]
     found = facts(lines, tmp_path)
     assert said(found, "case") == [("blood_pressure_high", "02 09:00")]
-    assert more(found, "blood_pressure_high")["values"]["repeated"] is False
+    assert more(found, "blood_pressure_high")["values"]["times"] == 1
 
 
 def test_a_grave_value_is_told_at_once_to_the_unit_and_the_person_and_answered_within_the_hour(tmp_path: Path) -> None:
@@ -310,3 +310,11 @@ def test_answers_far_below_the_usual_or_hard_breathing_are_a_review(
     usual = [answers(day, 3, 3, 3, 3) for day in range(7)]
     found = facts([*plans(questions_at="10:00"), *usual, answers(7, *given), line(at(7, "12:00"), wake=True)], tmp_path)
     assert [name for name, _ in said(found, "case")] == wanted
+
+
+def test_each_text_of_a_review_finds_its_values(tmp_path: Path) -> None:
+    """A weight that nobody repeats says how much was gained, as one that was repeated does."""
+    lines = [*(reads(d, "08:00", "body_weight", 80) for d in range(3)), reads(3, "08:00", "body_weight", 83)]
+    found = facts([*plans(weight_at="08:00"), *lines, line(at(3, "10:00"), wake=True)], tmp_path)
+    values = more(found, "weight_gain")["values"]
+    assert (values["gain_kg"], values["within_d"], values["limit"], values["times"]) == (3.0, 1, 1.3, 1)

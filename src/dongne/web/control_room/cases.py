@@ -165,12 +165,18 @@ def case_page(
         page, "case.html", status, case=case, events=events[::-1], unbroken=unbroken, late=is_late(page, case), error=error,
         plain=[s for s in steps if s not in kind.causes], asking=[s for s in steps if s in kind.causes], causes=kind.causes,
         forms=forms, quiet=QUIET_STEPS, by=lambda e: say_who(page, e), links=lambda o: list_links(page, o),
-        values=[(k, v) for k, v in case.values.items() if isinstance(v, int | float | str)], named=shows_people(page),
+        values=list_values(page, case), named=shows_people(page),
         saved=page.request.query_params.get("saved", ""), kept={**EMPTY, **(kept or {})}, changed=events[since:] if since else [],
         relations=OFFERED_RELATIONS, units=list_units(page) if forms else [], others=list_others(page, case) if forms else [],
         merged=page.seen.find_case(case.merged_into) if case.merged_into else None, is_form=FORMS.__contains__,
         people=list_people(page) if "assign" in forms else [], word=partial(page.names.case_word, case.kind),
     )  # fmt: skip
+
+
+def list_values(page: Page, case: Case) -> list[tuple[str, float | str]]:
+    """What came with it and can be said in a line."""
+    found = [(k, v) for k, v in case.values.items() if isinstance(v, int | float | str) and not isinstance(v, bool)]
+    return [(k, page.names.property(v) if k == "property" and isinstance(v, str) else v) for k, v in found]
 
 
 def list_links(page: Page, of: Case | CaseEvent) -> list[tuple[str, Case]]:
