@@ -104,3 +104,17 @@ def test_a_home_that_goes_does_not_bind_all_others_anew(
     engine._binding.catch_up()
     assert not engine.acts(3, "heartbeat")
     assert engine.acts(4, "heartbeat")
+
+
+def test_asking_who_acts_changes_nothing_as_another_thread_may_handle_records_meanwhile(
+    services: list[LoadedService], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[Entity] = [Sensor(id=1, name="s"), *(Property(id=n, name=key) for n, key in enumerate(KEYS, 1))]
+    engine = Engine(services, ThingGraph([*shared, *everything()]), ZONE)
+    new = put(Thing(id=6, name="home 6", properties={"kind": "home"}))
+    engine.turn(Record(1, 1, RecordKind.ENTITIES, 1, msgspec.msgpack.encode([new])))
+    with monkeypatch.context() as watched:
+        watched.setattr(Binding, "catch_up", lambda self: pytest.fail("it was worked in by who asks"))
+        known = dict(engine._binding._routes)
+        assert engine.acts(6, "heartbeat") and not engine.acts(6, "smoke") and not engine.acts(7, "heartbeat")
+        assert engine._binding._routes == known

@@ -120,6 +120,11 @@ class Binding:
             found = self._routes[at] = tuple([route for one in heard for route in one.routes_at(thing)])
         return found
 
+    def hears(self, thing: int, key: str) -> bool:
+        """Whether some handler hears this property at this Thing. Changes nothing, so that any thread may ask while another one
+        handles records; what came last may not be worked in yet."""
+        return any(one.routes_at(thing) for one in self._heard.get(key, ()))
+
     def _listen(self, one: _Heard, key: int) -> list[int]:
         """The key hears its neighbours; those are returned."""
         assert one.trigger.of is not None

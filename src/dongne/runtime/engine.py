@@ -129,9 +129,8 @@ class Engine:
         return min((us for r in self.runners.values() if (us := r.next_wake_us()) is not None), default=None)
 
     def acts(self, thing: int, key: str) -> bool:
-        """Whether some service hears this property at this Thing."""
-        self._binding.catch_up()
-        return bool(self._binding.routes_at(thing, key))
+        """Whether some service hears this property at this Thing. Any thread may ask."""
+        return self._binding.hears(thing, key)
 
     def _is_due(self, at_us: int) -> bool:
         due_us = self.next_wake_us()
