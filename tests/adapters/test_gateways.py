@@ -11,7 +11,7 @@ import pytest
 from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.gateways.book import WINDOW, Seen, unpacked
 from dongne.model.entities import Thing, put
-from dongne.model.errors import BadInput, NotAllowed, NotFound
+from dongne.model.errors import BadInput, NotAllowed, NotFound, RetryLater
 from dongne.model.home import DeviceEvent, GatewayMessage
 from dongne.model.records import RecordKind, decode_batch
 from dongne.model.times import from_us, to_us
@@ -223,3 +223,69 @@ def test_seen_knows_what_it_has_seen_and_nothing_else() -> None:
 def test_a_gateway_that_was_reset_counts_anew() -> None:
     seen = Seen(5_000, 0).with_one(1)
     assert seen.last == 1 and seen.has(1) and not seen.has(2)
+
+
+def test_an_alarm_of_a_gateway_that_was_reset_does_not_pass_for_an_old_message(
+    open_store: Any, clock: HandClock
+) -> None:
+    """Its numbers begin anew within those that are still known."""
+    store = open_store()
+    desk = with_home(store)
+    for seq in range(8):
+        desk.take(said(seq, ("button-1", "button", 1.0, 600.0 - seq))).result()
+    clock.us += 3_600_000_000
+    at = NOON + timedelta(hours=1)
+    pressed = GatewayMessage("gw-1", 3, at, (DeviceEvent("button-1", "button", at, 1.0),))
+    reply = desk.take(pressed).result()
+    assert (reply.is_repeat, reply.stored) == (False, 1)
+    assert stored(store)[-1] == ("button-1", "button", at, 1.0)
+    assert desk.take(pressed).result().is_repeat
+    smoke = GatewayMessage("gw-1", 5, at, (DeviceEvent("smoke-1", "smoke", at, 1.0),))
+    assert desk.take(smoke).result().stored == 1
+    assert desk.counted_anew == 1
+
+
+@pytest.mark.parametrize("late_s", [0.0, 3_600.0, -3.0])
+def test_what_is_sent_again_later_is_still_the_same_message(open_store: Any, clock: HandClock, late_s: float) -> None:
+    store = open_store()
+    desk = with_home(store)
+    message = said(4, ("button-1", "button", 1.0, 0.0), late_s=late_s)
+    assert desk.take(message).result().stored == 1
+    clock.us += 40_000_000
+    assert desk.take(message).result().is_repeat
+    if not late_s:  # its link was out
+        clock.us += 7_200_000_000
+        assert desk.take(message).result().is_repeat
+    assert [key for _, key, _, _ in stored(store)] == ["heartbeat", "button"]
+
+
+def test_an_event_of_before_the_gateways_clock_was_set_happened_when_it_was_heard(open_store: Any) -> None:
+    store = open_store()
+    desk = with_home(store)
+    boot = datetime(1970, 1, 1, 0, 0, 30, tzinfo=UTC)
+    desk.take(GatewayMessage("gw-1", 1, NOON, (DeviceEvent("smoke-1", "smoke", boot, 1.0),))).result()
+    assert stored(store)[1][2] == NOON
+    (record,) = store.read(0, kinds=(RecordKind.OBSERVATIONS,))
+    assert decode_batch(record.body, record.count).extras[1].parameters["gateway_time"] == boot.isoformat()
+
+
+def test_the_highest_number_there_is_can_be_stored(open_store: Any) -> None:
+    desk = with_home(open_store())
+    body = b'{"gateway": "gw-1", "seq": %d, "sent": "2026-11-02T03:00:00Z"}'
+    most = desk.decode(body % ((1 << 43) - 2))
+    assert not desk.take(most).result().is_repeat
+    with pytest.raises(BadInput, match="seq"):
+        desk.decode(body % ((1 << 43) - 1))
+
+
+def test_a_fault_of_ours_is_not_told_as_the_gateways_and_holds_up_no_later_message(
+    open_store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    desk = with_home(store)
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.book, "streams_of", lambda *_: {}["no such thing"])
+        with pytest.raises(RetryLater, match="send it again"):
+            desk.take(said(1, ("button-1", "button", 1.0, 0.0))).result()
+    assert desk.refused["store"] == 1
+    assert desk.take(said(1, ("button-1", "button", 1.0, 0.0))).result().stored == 1

@@ -86,7 +86,7 @@ class GatewayMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sent this; by it and the time of arrival its clock is known to be wrong. Without events it is a heartbeat."""
 
     gateway: Name
-    seq: Annotated[int, msgspec.Meta(ge=0, lt=1 << 43)]  # so much the store can keep with those before it
+    seq: Annotated[int, msgspec.Meta(ge=0, lt=(1 << 43) - 1)]  # so much the store can keep with those before it
     sent: Instant
     events: Annotated[tuple[DeviceEvent, ...], msgspec.Meta(max_length=1_000)] = ()
 

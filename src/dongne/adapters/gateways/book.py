@@ -80,6 +80,10 @@ class HomeBook:
         """All homes that have a gateway."""
         return list(self._homes.values())
 
+    def find_stream(self, home: int, device: str, key: str) -> int | None:
+        """The Datastream of a device's property; None where it never said anything."""
+        return self._streams.get(home, {}).get((device, key))
+
     def streams_of(self, home: int, wanted: Sequence[tuple[str, str]]) -> tuple[list[int], list[Datastream]]:
         """The Datastreams of these (device, property), and what has to be stored first as they are new; the properties are
         known ones."""

@@ -4,6 +4,7 @@ Nothing is dropped silently: what can't be taken is answered with why, counted, 
 number. Times stay those at which things happened; a clock that is wrong is corrected by how wrong it is when the message is sent.
 """
 
+import logging
 import math
 import threading
 from collections import Counter, deque
@@ -15,7 +16,7 @@ import msgspec
 import numpy as np
 
 from dongne.adapters.gateways.book import HomeBook, Seen, puts, unpacked
-from dongne.model.errors import BadInput, DongneError, NotAllowed, NotFound, TooMany
+from dongne.model.errors import BadInput, DongneError, NotAllowed, NotFound, RetryLater, TooMany
 from dongne.model.home import (
     HEARTBEAT,
     HOME_PROPERTIES,
@@ -30,8 +31,11 @@ from dongne.model.times import from_us, to_us
 from dongne.model.who import Right, Who
 from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
 
+log = logging.getLogger(__name__)
 HEARTBEAT_S = 300.0
 SKEW_US = 5_000_000  # less is the way it took
+AGAIN_US = 60_000_000  # within which a gateway whose clock is wrong says the same again
+OLDEST_US = 30 * 86_400_000_000  # what no gateway keeps: its clock was not set yet
 MOST_WAITING = 200_000
 GATEWAY = "gateway"  # the device of a heartbeat
 
@@ -64,7 +68,7 @@ class GatewayDesk:
         self._seen: dict[int, Seen] = {}
         self._lines: dict[int, deque[Waiting]] = {}  # by home, the first is with the store
         self._waiting = 0
-        self.messages = self.stored = self.repeats = self.skewed = 0
+        self.messages = self.stored = self.repeats = self.skewed = self.counted_anew = 0
         self.refused: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()  # gateways that no home has
 
@@ -151,50 +155,74 @@ class GatewayDesk:
     # --- one message of a home
 
     def _begin(self, home: int) -> None:
-        """Hands the first message of the home's line to the store; those that came before are told at once."""
-        while True:
-            with self._lock:
-                line = self._lines[home]
-                if not line:
-                    del self._lines[home]
-                    return
-                waiting = line[0]
-                seen = self._seen.get(home)
-            if seen is None:
-                seen = unpacked(self._store.position(_position(home)))
-            if seen.has(waiting.message.seq):
-                self._tell(home, seen, waiting, self._reply(waiting, is_repeat=True))
-                continue
+        """Hands the first message of the home's line to the store; those that came before are told at once. Whatever goes wrong
+        with one, the next one's turn comes."""
+        while (waiting := self._first_of(home)) is not None:
             try:
-                transaction, reply = self._work_out(home, seen, waiting)
+                if self._hand_over(home, waiting):
+                    return
             except DongneError as error:
-                self._tell(home, seen, waiting, self.refuse(error))
-                continue
-            after = seen.with_one(waiting.message.seq)
-            stored = self._store.submit(transaction, Lane.LIFE_SAFETY)
-            stored.add_done_callback(
-                lambda done, waiting=waiting, reply=reply, seen=seen, after=after: self._stored(  # type: ignore[misc]
-                    home, waiting, reply, seen, after, done
-                )
-            )
-            return
+                self._tell(home, None, waiting, self.refuse(error))
+            except Exception as fault:  # a mistake of ours: the gateway is not told that it made one
+                log.exception("a message of home %d could not be handed to the store", home)
+                self._tell(home, None, waiting, self.refuse(_fault_here(fault)))
 
-    def _stored(
-        self, home: int, waiting: Waiting, reply: GatewayReply, seen: Seen, after: Seen, done: "Future[Receipt]"
-    ) -> None:
+    def _first_of(self, home: int) -> Waiting | None:
+        with self._lock:
+            line = self._lines[home]
+            if line:
+                return line[0]
+            del self._lines[home]
+            return None
+
+    def _hand_over(self, home: int, waiting: Waiting) -> bool:
+        """Whether the store has it; else it came before, and was told so."""
+        seen = self._seen.get(home)
+        if seen is None:
+            seen = unpacked(self._store.position(_position(home)))
+        if seen.has(waiting.message.seq):
+            if not self._says_news(home, waiting):
+                self._tell(home, seen, waiting, self._reply(waiting, is_repeat=True))
+                return False
+            self.counted_anew += 1
+            seen = Seen()
+        transaction, reply = self._work_out(home, seen, waiting)
+        after = seen.with_one(waiting.message.seq)
+        stored = self._store.submit(transaction, Lane.LIFE_SAFETY)
+        stored.add_done_callback(lambda done: self._stored(home, waiting, reply, after, done))
+        return True
+
+    def _says_news(self, home: int, waiting: Waiting) -> bool:
+        """Whether a message by a number that came before says what was never heard: its gateway was reset and counts anew, and an
+        alarm must not pass for an old one. Better twice than never."""
+        skew_us = _skew_us(waiting)
+        slack_us = AGAIN_US if skew_us else SKEW_US
+        for event in waiting.message.events:
+            if self._fault(home, event):
+                continue
+            stream = self.book.find_stream(home, event.device, event.property)
+            latest = None if stream is None else self._store.latest(stream)
+            if latest is None:
+                return True
+            is_old = _corrected(event.time, skew_us, waiting.arrived_us) <= latest.time_us + slack_us
+            if not is_old and abs(to_us(event.time) - latest.time_us) > SKEW_US:
+                return True
+        return False
+
+    def _stored(self, home: int, waiting: Waiting, reply: GatewayReply, after: Seen, done: "Future[Receipt]") -> None:
         error = done.exception()
         if error is None:
             self._tell(home, after, waiting, reply)
         else:
-            why = (
-                error if isinstance(error, DongneError) else BadInput(f"it can't be stored: {error!r}", reason="store")
+            self._tell(
+                home, None, waiting, self.refuse(error if isinstance(error, DongneError) else _fault_here(error))
             )
-            self._tell(home, seen, waiting, self.refuse(why))
         self._begin(home)
 
-    def _tell(self, home: int, seen: Seen, waiting: Waiting, outcome: GatewayReply | DongneError) -> None:
+    def _tell(self, home: int, seen: Seen | None, waiting: Waiting, outcome: GatewayReply | DongneError) -> None:
         with self._lock:
-            self._seen[home] = seen
+            if seen is not None:
+                self._seen[home] = seen
             self._lines[home].popleft()
             self._waiting -= 1
             if isinstance(outcome, GatewayReply):
@@ -213,9 +241,7 @@ class GatewayDesk:
 
     def _work_out(self, home: int, seen: Seen, waiting: Waiting) -> tuple[Transaction, GatewayReply]:
         message, arrived_us = waiting.message, waiting.arrived_us
-        skew_us = arrived_us - to_us(message.sent)
-        if abs(skew_us) <= SKEW_US:
-            skew_us = 0
+        skew_us = _skew_us(waiting)
         refused: dict[int, str] = {}
         good: list[DeviceEvent] = []
         for at, event in enumerate(message.events):
@@ -228,7 +254,7 @@ class GatewayDesk:
         times = [arrived_us, *(_corrected(event.time, skew_us, arrived_us) for event in good)]
         batch = ObservationBatch(
             np.array(streams, np.int32), np.array(times, np.int64), np.array([1.0, *(event.value for event in good)]),
-            _extras(good, skew_us),
+            _extras(good, skew_us, arrived_us),
         )  # fmt: skip
         entries = [Entry(RecordKind.ENTITIES, puts(first))] if first else []
         entries.append(Entry(RecordKind.OBSERVATIONS, encode_batch(batch), len(batch)))
@@ -257,16 +283,30 @@ def _position(home: int) -> str:
     return f"gateway/{home}"
 
 
+def _fault_here(fault: BaseException) -> RetryLater:
+    return RetryLater(f"it is not stored: {type(fault).__name__}; send it again", reason="store")
+
+
+def _skew_us(waiting: Waiting) -> int:
+    """How far the gateway's clock is behind; 0 where it is right."""
+    skew_us = waiting.arrived_us - to_us(waiting.message.sent)
+    return skew_us if abs(skew_us) > SKEW_US else 0
+
+
+def _is_unset(time: datetime, skew_us: int, arrived_us: int) -> bool:
+    """Whether the gateway's clock was not set when it happened (it begins at 1970 or 2000), though it is right by now."""
+    return arrived_us - (to_us(time) + skew_us) > OLDEST_US
+
+
 def _corrected(time: datetime, skew_us: int, arrived_us: int) -> int:
-    """When it happened by the city's clock, not later than it was heard."""
-    return min(to_us(time) + skew_us, arrived_us)
+    """When it happened by the city's clock, not later than it was heard; then where nobody knows."""
+    return arrived_us if _is_unset(time, skew_us, arrived_us) else min(to_us(time) + skew_us, arrived_us)
 
 
-def _extras(events: list[DeviceEvent], skew_us: int) -> dict[int, ObservationExtra]:
+def _extras(events: list[DeviceEvent], skew_us: int, arrived_us: int) -> dict[int, ObservationExtra]:
     """What the gateway's clock said, where it was wrong."""
-    if not skew_us:
-        return {}
     return {
         at: ObservationExtra(parameters={"gateway_time": event.time.isoformat(), "skew_s": round(skew_us / 1e6, 3)})
         for at, event in enumerate(events, 1)
+        if skew_us or _is_unset(event.time, skew_us, arrived_us)
     }

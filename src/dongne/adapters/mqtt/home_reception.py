@@ -73,7 +73,18 @@ class HomeReception:
         if not self._held or time.monotonic() < self._retry_at_s:
             return 0
         held, self._held = self._held, []
-        return sum([self._hand(parcel) for parcel in held])
+        return sum([self._hand_again(parcel) for parcel in held])
+
+    def _hand_again(self, parcel: Parcel) -> bool:
+        """As `_hand`; what can't be taken any more (its home is gone) has its outcome as what the store refused, and holds up no
+        other."""
+        try:
+            return self._hand(parcel)
+        except DongneError as error:
+            told: Future[GatewayReply] = Future()
+            told.set_exception(error)
+            self._back(parcel, told)
+            return True
 
 
 def replies_topic(topic: str) -> str:

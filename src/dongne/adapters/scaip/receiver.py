@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
 from hashlib import blake2s
 
 import msgspec
@@ -18,7 +19,7 @@ from dongne.adapters.scaip.links import Address, Link
 from dongne.adapters.scaip.status import ScaipStatus, count
 from dongne.model.errors import BadInput, DongneError, NotFound, RetryLater
 from dongne.model.home import GatewayReply
-from dongne.model.times import from_us
+from dongne.model.times import from_us, to_us
 from dongne.standards.scaip import codes, sip, xml
 from dongne.standards.scaip.heartbeat import code_for
 from dongne.standards.scaip.mapping import to_message
@@ -38,6 +39,14 @@ class Transaction(msgspec.Struct):
     answer: bytes = b""
 
 
+class Known(msgspec.Struct, frozen=True):
+    """A message that came: its number at the door and the instant at which it came first; until then the same is the same."""
+
+    until_s: float
+    seq: int
+    came: datetime
+
+
 class Outgoing(msgspec.Struct):
     """An `<mrs>` on its way."""
 
@@ -55,7 +64,7 @@ class Receiver:
         self._loop = asyncio.get_running_loop()
         self._transactions: OrderedDict[tuple[str, ...], Transaction] = OrderedDict()
         self._outgoing: dict[str, Outgoing] = {}
-        self._known: OrderedDict[tuple[str, ...], tuple[float, int]] = OrderedDict()  # -> until when, number
+        self._known: OrderedDict[tuple[str, ...], Known] = OrderedDict()
         self._last: OrderedDict[str, int] = OrderedDict()  # the number of each gateway's newest message
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -162,7 +171,7 @@ class Receiver:
             if oldest.until_s > now_s or not oldest.answer:
                 break
             del self._transactions[key]
-        while self._known and next(iter(self._known.values()))[0] <= now_s:
+        while self._known and next(iter(self._known.values())).until_s <= now_s:
             self._known.popitem(last=False)
 
     # --- the door
@@ -188,8 +197,9 @@ class Receiver:
         ref = xml.seen_ref(request.body)
         try:
             said = xml.decode_request(request.body)
-            seq = self._number(request, said)
-            message = to_message(said, seq, from_us(self._now_us()))
+            now = from_us(self._now_us())
+            known = self._know(request, said, now)
+            message = msgspec.structs.replace(to_message(said, known.seq, known.came), sent=now)
             async with asyncio.timeout(self._config.door_s):
                 reply = await self._door(message)
             return self._reply(said, reply)
@@ -223,25 +233,25 @@ class Receiver:
         aside = f"taken; set aside: {'; '.join(said.set_aside)}" if said.set_aside else ""
         return Mrs(ref=said.ref, ste=aside[:128], hbi=hbi)
 
-    def _number(self, request: sip.Request, said: Mrq) -> int:
-        """The number of this message at the door: the same where the same is said again under the same reference; else
+    def _know(self, request: sip.Request, said: Mrq, now: datetime) -> Known:
+        """The number of this message at the door, and since when it is known: the same where the same is said again under the same reference; else
         the next, as gateways begin their references anew, and an alarm must not pass for an old one. A gateway's first since
         the start is the time in ms, beyond all before it."""
         name = (said.ref,) if said.ref else (request.find("call-id") or "", str(request.cseq))
         text = blake2s(msgspec.msgpack.encode(said), digest_size=16).hexdigest()
         key = (said.cid, text, *name)
         known = self._known.get(key)
-        if known is not None and known[0] > self._loop.time():
-            return known[1]
+        if known is not None and known.until_s > self._loop.time():
+            return known
         last = self._last.pop(said.cid, None)
-        seq = self._now_us() // 1_000 if last is None else last + 1
+        seq = to_us(now) // 1_000 if last is None else last + 1
         self._last[said.cid] = seq
         self._known.pop(key, None)
-        self._known[key] = (self._loop.time() + self._config.again_s, seq)
+        found = self._known[key] = Known(self._loop.time() + self._config.again_s, seq, now)
         for held in (self._known, self._last):
             if len(held) > self._config.most_known:
                 held.popitem(last=False)
-        return seq
+        return found
 
     def _treated(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
