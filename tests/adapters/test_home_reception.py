@@ -3,6 +3,7 @@
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 
 import msgspec
@@ -41,8 +42,8 @@ def test_one_whose_home_is_gone_meanwhile_keeps_no_other_from_being_brought_agai
 
     change(*(put(Thing(id=n, name=f"home {n}", properties={"kind": "home", "gateway": f"gw-{n}"})) for n in (1, 2)))
     desk = GatewayDesk(store)
-    back: dict[Parcel, Future[GatewayReply]] = {}
-    reception = HomeReception(desk, back.__setitem__)
+    back: SimpleQueue[tuple[Parcel, Future[GatewayReply]]] = SimpleQueue()
+    reception = HomeReception(desk, lambda parcel, told: back.put((parcel, told)))
     monkeypatch.setattr(home_reception, "PAUSE_S", 0.0)
     parcels = [parcel_of(gateway) for gateway in ("gw-1", "gw-2")]
     for parcel, body in parcels:
@@ -50,7 +51,8 @@ def test_one_whose_home_is_gone_meanwhile_keeps_no_other_from_being_brought_agai
         reception.hold(parcel)  # the store could not take it then
     change(Remove(EntityType.THING, 1))
     assert reception.retry() == 2
-    outcomes = [back[parcel].exception(20) for parcel, _ in parcels]
+    came = dict(back.get(timeout=20) for _ in parcels)
+    outcomes = [came[parcel].exception(20) for parcel, _ in parcels]
     assert isinstance(outcomes[0], NotFound) and outcomes[1] is None
     assert reception.held_back == 0
     store.close()
