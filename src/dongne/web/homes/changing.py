@@ -67,7 +67,14 @@ def _consent_event(page: Page, home: Thing, what: str, action: str) -> CaseEvent
         return None
     if standing is not None:
         return CaseEvent(
-            key=standing, kind=KIND, action="withdraw", name=KIND, time=now, cause=WITHDRAW_CAUSE, by=page.who.name
+            key=standing,
+            kind=KIND,
+            action="withdraw",
+            name=KIND,
+            time=now,
+            cause=WITHDRAW_CAUSE,
+            by=page.who.name,
+            thing=home.id,
         )
     rounds = range(1, MOST_ROUNDS)
     key = next(
@@ -141,7 +148,8 @@ async def _close_alarms(page: Page, home: Thing) -> None:
     now = from_us(page.now_us)
     events = [
         CaseEvent(
-            key=case.key, kind=ALARM, action="close", name=case.name, time=now, cause="exercise", by=page.who.name
+            key=case.key, kind=ALARM, action="close", name=case.name, time=now, cause="exercise", by=page.who.name,
+            thing=home.id, service=case.service,
         )
         for case in cases
     ]  # fmt: skip

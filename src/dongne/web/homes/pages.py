@@ -183,6 +183,7 @@ def revision_of(page: Page, home: Thing) -> str:
     parts = (
         sum(case.events for case in cases),
         sum(len(one.attempts) + len(one.answers) for one in notices),
+        max((one.id for one in notices), default=0),
         max((to_us(one.changed) for one in notices), default=0),
         max((one.number for one in latest if one is not None), default=0),
     )
@@ -215,7 +216,7 @@ def say_moment(page: Page, moment: Moment) -> str:
     assert notice is not None
     return words.say(
         f"home.moment.{moment.sort}", to=name_to(page, notice.to), what=name_notice(page, notice.service, notice.name),
-        channel=name_channel(page, moment.channel), recipient=moment.recipient, receipt=moment.receipt, error=moment.error,
+        channel=name_channel(page, moment.channel), recipient=name_recipient(page, moment), receipt=moment.receipt, error=moment.error,
         answer=page.words.say(f"home.answer.{moment.answer}") if moment.answer else "", by=moment.by,
     )  # fmt: skip
 
@@ -230,6 +231,16 @@ def name_to(page: Page, to: str) -> str:
     """Whom a notice is for."""
     unit = to.partition(":")[2]
     return page.unit_name(unit) if unit else page.words.find([f"home.to.{to}"]) or to
+
+
+def name_recipient(page: Page, moment: Moment) -> str:
+    """Who was meant: a contact of the home or somebody on duty by name, else as the outbox calls them."""
+    role, _, contact_id = moment.recipient.partition(":")
+    home = page.store.graph.things.get((moment.notice.thing if moment.notice else 0) or 0)
+    contacts = contacts_of(home.properties) if home is not None and contact_id else []
+    person = page.context.roster.people.get(role)
+    name = next((one.name for one in contacts if one.id == contact_id), "") or (person.name if person else "")
+    return name or page.words.find([f"home.recipient.{role}"]) or moment.recipient
 
 
 def name_channel(page: Page, channel: str) -> str:

@@ -47,7 +47,7 @@ def show(request: Request) -> Response:
     shown = sure or asked or told
     values: dict[str, Any] = {
         "linked": linked, "asked": asked, "told": told, "answered": answered, "sure": sure, "shown": shown, "helped": find_help(linked),
-        "text": notice_text(linked.page.words, shown) if shown else "", "revision": revision_of(linked),
+        "text": say_notice(linked, shown) if shown else "", "revision": revision_of(linked),
     }  # fmt: skip
     return private(render(linked.page, "screen.html", **values))
 
@@ -79,7 +79,7 @@ async def say(request: Request) -> Response:
     config = linked.page.context.config.channels.speaker or SpeakerConfig()
     async with AT_ONCE:
         is_sure = bool(request.query_params.get("sure"))
-        text = linked.page.words.say("screen.sure") if is_sure else notice_text(linked.page.words, notice)
+        text = linked.page.words.say("screen.sure") if is_sure else say_notice(linked, notice)
         speech = await speak(config, linked.page.language, text)
     return private(Response(speech, media_type="audio/wav"))
 
@@ -106,6 +106,15 @@ async def press(request: Request) -> Response:
 
 
 # --- what there is
+
+
+def say_notice(linked: Linked, notice: Notice) -> str:
+    """In words for a screen, which has buttons and no keys: "<service>.<name>.screen", else as everywhere."""
+    words = linked.page.words
+    text = words.find([f"{notice.service}.{notice.name}.screen"], **notice.values)
+    if text is None:
+        return notice_text(words, notice)
+    return words.say("notice.exercise", text=text) if notice.exercise else text
 
 
 def list_notices(linked: Linked) -> list[Notice]:
