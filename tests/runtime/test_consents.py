@@ -61,3 +61,21 @@ def test_a_withdrawal_that_names_no_home_holds_too(tmp_path: Path) -> None:
     store.submit(Transaction([Entry(RecordKind.CASE, msgspec.msgpack.encode(event))])).result()
     assert not consents.holds(1, "motion")
     store.close()
+
+
+def test_a_home_is_forgotten_while_others_say_what_they_agree_to(tmp_path: Path) -> None:
+    store = EmbeddedStore.open(tmp_path, FixedClock(), follow=False)
+    consents = Consents(store)
+    events = [
+        CaseEvent(
+            key=consent_key(home, "motion"), kind=KIND, action="open", name=KIND, time=NOON, thing=home, by="carer",
+            values={"what": "motion"},
+        )
+        for home in range(1, 2_001)
+    ]  # fmt: skip
+    entries = [Entry(RecordKind.CASE, msgspec.msgpack.encode(event)) for event in events]
+    told = [store.submit(Transaction(entries[at : at + 50])) for at in range(0, 2_000, 50)]
+    while not told[-1].done():
+        consents.forget(9_999)
+    assert all(consents.holds(home, "motion") for home in range(1, 2_001))
+    store.close()

@@ -3,6 +3,7 @@
 Each consent is a Case of kind `consent` at the home, in force while it is open. A withdrawal holds from the commit of its step.
 """
 
+import threading
 from collections.abc import Sequence
 
 import msgspec
@@ -27,6 +28,7 @@ class Consents:
     """What holds now, kept up with the homes' store in its writer's thread; asked from any."""
 
     def __init__(self, store: Store) -> None:
+        self._lock = threading.Lock()
         self._given: dict[int, set[str]] = {}
         self._states: dict[str, tuple[int, str]] = {}
         self._close = store.subscribe(self._heard)
@@ -43,12 +45,14 @@ class Consents:
 
     def list_given(self, home: int) -> list[str]:
         """All that this person agreed to."""
-        return sorted(self._given.get(home, ()))
+        with self._lock:
+            return sorted(self._given.get(home, ()))
 
     def forget(self, home: int) -> None:
         """Nobody lives there any more, as far as we know."""
-        self._given.pop(home, None)
-        self._states = {key: found for key, found in self._states.items() if found[0] != home}
+        with self._lock:
+            self._given.pop(home, None)
+            self._states = {key: found for key, found in self._states.items() if found[0] != home}
 
     def _heard(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -58,13 +62,14 @@ class Consents:
                     self._take(event.key, event.thing, str(event.values.get("what", "")), event.state)
 
     def _take(self, key: str, home: int | None, what: str, state: str) -> None:
-        if what and home is not None:
-            self._states[key] = (home, what)
-        if key not in self._states:
-            return
-        home, what = self._states[key]  # a later step names neither
-        there = self._given.setdefault(home, set())
-        if state == GIVEN:
-            there.add(what)
-        else:
-            there.discard(what)
+        with self._lock:
+            if what and home is not None:
+                self._states[key] = (home, what)
+            if key not in self._states:
+                return
+            home, what = self._states[key]  # a later step names neither
+            there = self._given.setdefault(home, set())
+            if state == GIVEN:
+                there.add(what)
+            else:
+                there.discard(what)

@@ -45,8 +45,9 @@ def is_exercise(obs: Observation, settings: Settings) -> bool:
     return settings.exercise or bool(obs.parameters and obs.parameters.get("exercise"))
 
 
-def note_word(home: Home, obs: Observation) -> bool:
-    """Notes a 1 or 0 of a device; whether it is a 1 not heard before."""
+def note_word(home: Home, obs: Observation, settings: Settings) -> bool:
+    """Notes a 1 or 0 of a device; whether it is a 1 not heard before. Many detectors never say 0: with no alarm open, a 1 long after
+    the last one is another."""
     device = home.devices.setdefault(obs.datastream, Device(obs.property))
     if obs.result < 0.5:
         if device.cleared is None or obs.time > device.cleared:
@@ -55,9 +56,14 @@ def note_word(home: Home, obs: Observation) -> bool:
         return False
     if device.raised is not None and obs.time <= device.raised:
         return False
-    was_raised = device.is_raised
+    before = device.raised if device.is_raised and obs.property in DETECTORS else None
     device.raised = obs.time
-    return not (was_raised and obs.property in DETECTORS)
+    if before is None:
+        return True
+    if home.alarm is not None or obs.time - before <= timedelta(seconds=settings.join_s):
+        return False
+    device.is_muted = False
+    return True
 
 
 def raised_detectors(home: Home) -> list[Device]:

@@ -68,7 +68,7 @@ class HomeAlarm(Service[Settings, Home]):
     @on(said.GAS)
     def detected(self, obs: Observation, state: Home, city: City) -> Iterator[Emission]:
         """A detector: beside another it is a fire, alone it is asked about."""
-        if evidence.note_word(state, obs):
+        if evidence.note_word(state, obs, self.settings):
             yield from self._take(evidence.find_fire(state, obs, self.settings), state, city)
 
     @on(said.BUTTON)
@@ -76,7 +76,7 @@ class HomeAlarm(Service[Settings, Home]):
     @on(said.CHEST_PAIN)
     def called(self, obs: Observation, state: Home, city: City) -> Iterator[Emission]:
         """Somebody pressed or called."""
-        is_word = evidence.note_word(state, obs)
+        is_word = evidence.note_word(state, obs, self.settings)
         yield from self._active(obs, state, city)
         if is_word:
             yield from self._take(evidence.find_word(obs, self.settings), state, city)
@@ -84,7 +84,7 @@ class HomeAlarm(Service[Settings, Home]):
     @on(said.FALL)
     def fell(self, obs: Observation, state: Home, city: City) -> Iterator[Emission]:
         """A detector of falls."""
-        if evidence.note_word(state, obs):
+        if evidence.note_word(state, obs, self.settings):
             yield from self._take(evidence.find_word(obs, self.settings), state, city)
 
     # --- the heart -----------------------------------------------------------------------------------------------------

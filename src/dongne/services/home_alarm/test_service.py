@@ -101,6 +101,19 @@ def cause(found: list[Fact]) -> list[str]:
 # --- fire -------------------------------------------------------------------------------------------------------------
 
 
+def test_a_detector_that_never_says_it_is_over_is_heard_again_at_the_next_fire(tmp_path: Path) -> None:
+    """Its first alarm was closed as a false one; words soon after that one belong to it."""
+    first = [
+        says(0, "smoke"),
+        step(5, "fire", "close", "false_alarm", "verifying"),
+        says(100, "smoke"),
+        says(600, "smoke"),
+    ]
+    assert [name for name, _ in said(facts([*first, tick(1_100)], tmp_path), "case")] == ["fire open", "fire verify"]
+    found = facts([*first, says(1_300, "smoke"), tick(1_400)], tmp_path)
+    assert to_119(found) == [("dispatch_fire/2", 1_330.0, False)]
+
+
 @pytest.mark.parametrize("second", [("smoke", "smoke-2"), ("heat", "heat-1"), ("carbon_monoxide", "co-1")])
 def test_two_detectors_tell_119_at_once(second: tuple[str, str], tmp_path: Path) -> None:
     found = facts([says(0, "smoke", device="smoke-1"), says(12, second[0], device=second[1]), tick(30)], tmp_path)

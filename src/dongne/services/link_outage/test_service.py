@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from dongne.model.entities import Datastream, Entity, Property, Relation, Sensor, Thing, Unit, put
+from dongne.model.entities import Datastream, Entity, EntityType, Property, Relation, Remove, Sensor, Thing, Unit, put
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, Record, RecordKind, encode_batch
 from dongne.model.times import to_us
@@ -52,6 +52,12 @@ class Cells:
         at_us = to_us(START + timedelta(seconds=at_s))
         batch = ObservationBatch(np.array([home], np.int32), np.array([at_us], np.int64), np.array([1.0]))
         return self.turn(RecordKind.OBSERVATIONS, at_s, encode_batch(batch))
+
+    def leave(self, home: int, at_s: float) -> None:
+        """The home is gone, with its Datastream and relations."""
+        relations = [Remove(EntityType.RELATION, 2 * home), Remove(EntityType.RELATION, 2 * home + 1)]
+        gone = [Remove(EntityType.DATASTREAM, home), *relations, Remove(EntityType.THING, home)]
+        self.turn(RecordKind.ENTITIES, at_s, msgspec.msgpack.encode(gone))
 
     def play(self, until_s: float, silent: dict[int, tuple[float, float]]) -> list[Emitted]:
         """All homes are heard, but for those that are silent from some second until another."""
@@ -110,3 +116,26 @@ def test_a_home_that_joins_an_area_is_counted_without_all_being_bound_anew() -> 
         (e.emission.property.key, e.thing) for e in emitted if isinstance(e.emission, Result)
     ]
     cells.engine._binding.rebind = bound  # type: ignore[method-assign]
+
+
+def test_homes_that_left_while_they_were_silent_never_make_an_outage() -> None:
+    """They would hide for ever that others fall silent."""
+    cells = Cells()
+    cells.play(3_000, {home: (600, 9_000) for home in (1, 2, 3, 4)})
+    for home in (1, 2, 3, 4):
+        cells.leave(home, 3_001.0)
+    emitted = [e for home in HOMES if home > 5 for e in cells.heartbeat(home, 3_200.0)]
+    emitted += cells.turn(RecordKind.WAKE, 3_700.0)
+    assert opened(emitted) == [("home_silent", 5)]
+
+
+def test_an_outage_ends_where_the_homes_that_are_silent_have_left() -> None:
+    cells = Cells()
+    assert opened(cells.play(3_000, {home: (600, 9_000) for home in range(1, 7)})) == [("link_outage", AREA)]
+    for home in (1, 2, 3):
+        cells.leave(home, 3_001.0)
+    emitted = [e for home in HOMES if home > 6 for e in cells.heartbeat(home, 3_200.0)]
+    emitted += cells.turn(RecordKind.WAKE, 3_700.0)
+    assert ("resolve", "over") in [
+        (e.emission.action, e.emission.cause) for e in emitted if isinstance(e.emission, Step)
+    ]
