@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from dongne.adapters.places import get_city_folder
 from dongne.adapters.sources import load_city
+from dongne.compose.home_watch import HomeWatch
 from dongne.compose.homes import HomeSide, part
 from dongne.compose.opened import RunOptions
 from dongne.model.entities import Location, Thing, put
@@ -67,5 +69,60 @@ def test_an_alarm_of_a_sealed_home_becomes_a_case_and_goes_with_the_home(tmp_pat
             (),
         )
         assert side.gateways.book.find_home("gw-1") is None
+    finally:
+        side.close()
+
+
+def with_home(side: HomeSide) -> None:
+    home = Thing(id=1, name=SECRET, properties={"kind": "home", "access": "personal", "gateway": "gw-1"})
+    side.store.submit(Transaction([Entry(RecordKind.ENTITIES, msgspec.msgpack.encode([put(home)]))])).result(20)
+
+
+def press(side: HomeSide, seq: int) -> None:
+    now = datetime.now(UTC)
+    pressed = DeviceEvent(device="button-1", property="button", time=now, value=1.0)
+    side.gateways.take(GatewayMessage(gateway="gw-1", seq=seq, sent=now, events=(pressed,))).result(20)
+
+
+def test_services_of_homes_that_stopped_begin_anew_and_somebody_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came meanwhile is acted on, once."""
+    side = open_side(tmp_path / "data")
+    try:
+        with_home(side)
+        watch = HomeWatch(side)
+        watch.step()
+        assert not side.store.list_cases(CaseFilter())
+        with monkeypatch.context() as broken:
+            broken.setattr(side.runtime.live.engine, "turn", lambda record: {}["a mistake"])
+            press(side, 1)
+            until(side, lambda: side.runtime.live.is_stopped)
+        assert not side.store.list_cases(CaseFilter())
+        HomeWatch(side).step()
+        until(side, lambda: len(side.store.list_cases(CaseFilter(kind="home_alarm"))) == 1)
+        assert not side.runtime.live.is_stopped
+        (stopped,) = side.store.list_cases(CaseFilter(kind="alert"))
+        assert (stopped.name, stopped.priority, stopped.unit) == ("services_stopped", 0, "care_desk")
+        told = [one for one in side.store.list_notices(NoticeFilter()) if one.service == "homes"]
+        assert [(one.name, one.to, one.urgent) for one in told] == [("services_stopped", "unit:care_desk", True)]
+    finally:
+        side.close()
+
+
+def test_a_home_on_which_a_service_acts_no_more_is_told_once(tmp_path: Path) -> None:
+    side = open_side(tmp_path / "data")
+    try:
+        with_home(side)
+        press(side, 1)
+        runner = side.runtime.live.engine.runners["home_alarm"]
+        until(side, lambda: 1 in runner.cells)
+        runner.cells[1].parked = f"record 7: ValueError: {SECRET}"
+        HomeWatch(side).step()
+        HomeWatch(side).step()
+        (alert,) = side.store.list_cases(CaseFilter(kind="alert"))
+        assert (alert.name, alert.thing, alert.values) == ("home_parked", 1, {"service": "home_alarm"})
+        told = [one for one in side.store.list_notices(NoticeFilter()) if one.service == "homes"]
+        assert [(one.name, one.urgent, one.state) for one in told] == [("home_parked", True, "requested")]
     finally:
         side.close()

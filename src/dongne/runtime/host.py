@@ -151,6 +151,13 @@ class RuntimeHost:
         """Services run from here on; call `open` when history is in place."""
         self.live.start()
 
+    def revive(self) -> None:
+        """Where the services' thread has ended by itself, they begin anew from what is stored, as at a start."""
+        if self.live.is_stopped:
+            live = Live(self.store, list(self._services.values()), self.config.zone_info, self.pool.request)
+            live.start()
+            self.live = live
+
     def open(self) -> None:
         """Wakes fire, jobs run, answers answer."""
         self.live.holds_wakes = False
