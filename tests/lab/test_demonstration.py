@@ -66,6 +66,16 @@ def test_a_day_is_the_same_each_time_and_goes_by_the_local_hour() -> None:
     assert all(55 <= e.value <= 100 for e in day[0] if e.property == "battery_level")
 
 
+def test_at_the_start_each_device_says_how_it_stands() -> None:
+    bench = Bench()
+    bench.pass_time(1)
+    said = {(device, key): value for device, key, value in bench.said("bed", "door", "battery_level", "mains_power")}
+    assert said["bed", "bed"] == 0.0 and said["gateway", "mains_power"] == 1.0
+    assert {device for device, key in said if key == "battery_level"} == {
+        "smoke-kitchen", "smoke-hall", "button", "motion-room", "motion-kitchen", "front-door",
+    }  # fmt: skip
+
+
 def test_a_fire_is_played_once_by_itself_and_after_that_on_request() -> None:
     bench = Bench()
     bench.pass_time(int(LIFE.first_fire_s) - 2)

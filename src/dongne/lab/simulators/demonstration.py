@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from dongne.lab.simulators.home_life import Life, list_devices, live, play_events
+from dongne.lab.simulators.home_life import Life, list_devices, list_standing, live, play_events
 from dongne.model.errors import BadInput, DongneError
 from dongne.model.home import DeviceEvent, GatewayMessage, GatewayReply, NewHome
 from dongne.model.notices import FINE, HELP
@@ -35,7 +35,7 @@ class Room:
         self._life = live(life, home, zone, now)
         self._next = next(self._life)
         self._seq = 0
-        self.script: list[DeviceEvent] = []
+        self.script: list[DeviceEvent] = list_standing(life, home, zone, now)
         self.beat_at = now
         self.play = self.answer = ""
         self.asked: list[tuple[datetime, str]] = []

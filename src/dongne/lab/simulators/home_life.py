@@ -84,6 +84,17 @@ def live(life: Life, home: NewHome, zone: ZoneInfo, since: datetime) -> Iterator
         day += timedelta(days=1)
 
 
+def list_standing(life: Life, home: NewHome, zone: ZoneInfo, now: datetime) -> list[DeviceEvent]:
+    """What the devices say when they are asked how it stands: door, bed, batteries, mains; as of the last day, at `now`."""
+    midnight = datetime.combine(now.astimezone(zone).date(), time(), zone)
+    days = [*_day_of(life, home, midnight - timedelta(days=1)), *_day_of(life, home, midnight)]
+    last: dict[tuple[str, str], float] = {}
+    for event in sorted(days, key=lambda event: event.time):
+        if event.time <= now and event.property != MOTION.key:
+            last[event.device, event.property] = event.value
+    return [DeviceEvent(device, key, now, value) for (device, key), value in last.items()]
+
+
 def _day_of(life: Life, home: NewHome, midnight: datetime) -> Iterator[DeviceEvent]:
     chance = Random(f"{life.seed} {home.gateway} {midnight.date()}")
 

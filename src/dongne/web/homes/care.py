@@ -3,6 +3,7 @@
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -59,11 +60,11 @@ def open_home(request: Request) -> tuple[Page, Thing]:
 
 def note(page: Page, what: str, place: str, *, is_once: bool = True) -> None:
     """Into the audit log, with the purpose."""
-    gate = page.context.gate
+    gate, who = page.context.gate, msgspec.structs.replace(page.who, purpose=find_purpose(page))
     if is_once:
-        gate.write_down(page.who, what, place, f"{page.who.role} {find_purpose(page)}".strip())
+        gate.write_down(who, what, place, f"{who.role} {who.purpose}".strip())
     else:
-        gate.note_seen(page.who, what, place)
+        gate.note_seen(who, what, place)
 
 
 def find_purpose(page: Page) -> str:
