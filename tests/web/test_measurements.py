@@ -8,38 +8,45 @@ from pathlib import Path
 import msgspec
 import pytest
 from little_city import CONFIG, NOW, LittleCity, open_little_city, visiting
+from little_homes import SECRET
 
+from dongne.adapters.channels.screen import ScreenBoard
 from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.gateways.register import HomeRegister
 from dongne.model.cases import CaseEvent
-from dongne.model.home import DeviceEvent, GatewayMessage, HomeDevice, NewHome
+from dongne.model.errors import BadInput
+from dongne.model.home import ANSWERED, DeviceEvent, GatewayMessage, HomeDevice, NewHome
 from dongne.model.records import RecordKind
 from dongne.model.times import to_us
-from dongne.runtime.consents import Consents
+from dongne.runtime.consents import Consents, consent_key
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.ports import Entry, Transaction
 from dongne.runtime.registry import LoadedService, load
 from dongne.standards.fhir import list_faults
+from dongne.standards.home_links import HomeLink, Use, make_link
 from dongne.stores.sealed import SealedStore
 from dongne.web.homes_sight import HomesSight
 
 MEASURED = NewHome(
     gateway="gw-1", person="zzperson",
     devices=(HomeDevice("scale-1", ("body_weight",)), HomeDevice("cuff-1", ("blood_pressure_systolic", "blood_pressure_diastolic"))),
-    agrees=("body_weight", "blood_pressure_systolic", "blood_pressure_diastolic"),
+    agrees=("body_weight", "blood_pressure_systolic", "blood_pressure_diastolic", *ANSWERED),
 )  # fmt: skip
 
 
 class HomeClock:
+    us = to_us(NOW)
+
     def now_us(self) -> int:
-        return to_us(NOW)
+        return self.us
 
 
 class Homes:
     """A home with a scale and a cuff, over a real store."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = SealedStore.open(folder, HomeClock())
+        self.clock = HomeClock()
+        self.store = SealedStore.open(folder, self.clock)
         service = load("measurement_plan")
         assert isinstance(service, LoadedService)
         self.runtime = RuntimeHost(self.store, CONFIG, [service], [])
@@ -76,7 +83,8 @@ def homes(tmp_path: Path) -> Iterator[Homes]:
 
 @pytest.fixture
 def city(tmp_path: Path, homes: Homes) -> Iterator[LittleCity]:
-    with open_little_city(tmp_path / "store", guarded_at="0.0.0.0", homes=homes.store, care=homes) as made:
+    rules = {"homes": homes.store, "care": homes, "link_secret": SECRET, "screens": ScreenBoard()}
+    with open_little_city(tmp_path / "store", guarded_at="0.0.0.0", **rules) as made:
         yield made
 
 
@@ -168,3 +176,77 @@ def test_an_open_bench_sees_no_measurements_of_a_person(tmp_path: Path, homes: H
         visiting(bench) as whoever,
     ):
         assert whoever.get(f"/homes/{homes.home}/measurements").status_code in (401, 404)
+
+
+# --- the questions on the screen at home
+
+
+def screen_of(homes: Homes) -> str:
+    now_s = int(NOW.timestamp())
+    use: Use = "screen"
+    return f"/homes/screen/{make_link(SECRET, HomeLink(use, homes.home, now_s, now_s + 3_600))}"
+
+
+def said(homes: Homes) -> dict[str, float]:
+    graph, found = homes.store.graph, {}
+    for stream in graph.list_datastreams(homes.home):
+        latest = homes.store.latest(stream.id)
+        if (
+            latest is not None
+            and graph.property_key(stream).startswith("wellbeing_")
+            and stream.properties.get("device")
+        ):
+            found[graph.property_key(stream)] = latest.result
+    return found
+
+
+def test_who_agreed_answers_four_questions_on_the_screen_at_home(city: LittleCity, homes: Homes) -> None:
+    screen = screen_of(homes)
+    with visiting(city) as tablet:
+        assert f'href="{screen}/questions"' in tablet.get(f"{screen}?lang=en").text
+        asked = tablet.get(f"{screen}/questions?lang=en").text
+        assert "How is your breathing?" in asked and asked.count('type="radio"') == 20 and "Help me" in asked
+        revision = tablet.get(f"{screen}/now.json").json()["revision"]
+        assert f'data-revision="{revision}"' in asked and f'content="120;url={screen}"' in asked, "it gives way"
+        given = dict(zip(ANSWERED, ("3", "4", "2", "3"), strict=True))
+        missing = tablet.post(f"{screen}/questions", data={**given, "wellbeing_sleep": ""})
+        assert missing.status_code == 400 and missing.text.count(" checked") == 3 and said(homes) == {}
+        assert tablet.post(f"{screen}/questions", data={**given, "wellbeing_sleep": "9"}).status_code == 400
+        assert tablet.post(f"{screen}/questions", data=given).headers["location"] == screen
+        after = tablet.get(f"{screen}?lang=en").text
+        assert "We have your answers" in after and "/questions" not in after
+        homes.clock.us += 11 * 60 * 1_000_000
+        assert "All is quiet." in tablet.get(f"{screen}?lang=en").text, "thanks are for a while"
+        assert tablet.get(f"{screen}/now.json").json()["revision"] == revision
+    assert said(homes) == {key: float(value) for key, value in given.items()}
+
+
+def test_who_has_not_agreed_is_not_asked(city: LittleCity, homes: Homes) -> None:
+    screen = screen_of(homes)
+    consent = homes.store.find_case(consent_key(homes.home, ANSWERED[1]))
+    assert consent is not None
+    event = CaseEvent(
+        key=consent.key,
+        kind=consent.kind,
+        action="withdraw",
+        name=consent.name,
+        time=NOW,
+        thing=homes.home,
+        cause="by_person",
+    )
+    homes.store.submit(Transaction([Entry(RecordKind.CASE, msgspec.msgpack.encode(event))])).result(10)
+    with visiting(city) as tablet:
+        assert f'href="{screen}/questions"' not in tablet.get(screen).text
+        assert tablet.get(f"{screen}/questions").status_code == 404
+        assert tablet.post(f"{screen}/questions", data=dict.fromkeys(ANSWERED, "3")).status_code == 404
+    with pytest.raises(BadInput, match="has not agreed"):
+        homes.gateways.say(homes.home, "screen", dict.fromkeys(ANSWERED, 3.0))
+    assert said(homes) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("heart_rate", 70.0), ("wellbeing_sleep", 5.0), ("wellbeing_sleep", float("nan"))]
+)
+def test_nothing_but_answers_is_said_on_a_screen(key: str, value: float, homes: Homes) -> None:
+    with pytest.raises(BadInput, match="is no answer"):
+        homes.gateways.say(homes.home, "screen", {key: value})

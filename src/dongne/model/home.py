@@ -63,6 +63,8 @@ LIFE_SAFETY = frozenset(
     {"button", "smoke", "heat", "carbon_monoxide", "gas", "fall", "help_call", "chest_pain", "rhythm"}
 )
 """Keys of the properties that say by themselves that somebody may be in danger."""
+ANSWERED = (WELLBEING_GENERAL.key, WELLBEING_BREATHING.key, WELLBEING_SLEEP.key, WELLBEING_APPETITE.key)
+"""Keys of the properties that the person says of themselves."""
 TECHNICAL = frozenset({"heartbeat", "battery_level", "tamper", "mains_power", "link"})
 """Keys of the properties that say nothing of the person, only whether the devices work."""
 

@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
 
@@ -18,6 +18,7 @@ import numpy as np
 from dongne.adapters.gateways.book import HomeBook, Seen, puts, unpacked
 from dongne.model.errors import BadInput, DongneError, NotAllowed, NotFound, RetryLater, TooMany
 from dongne.model.home import (
+    ANSWERED,
     HEARTBEAT,
     HOME_PROPERTIES,
     LIFE_SAFETY,
@@ -133,13 +134,27 @@ class GatewayDesk:
             raise BadInput(
                 f"{key[:40]!r} is not pressed; what is says that somebody may be in danger", reason="property"
             )
-        streams, first = self.book.streams_of(home, [(device, key)])
-        batch = ObservationBatch(
-            np.array(streams, np.int32), np.array([self._store.clock.now_us()], np.int64), np.array([1.0])
-        )
+        return self._put(home, device, {key: 1.0}, Lane.LIFE_SAFETY)
+
+    def say(self, home: int, device: str, answers: Mapping[str, float]) -> "Future[Receipt]":
+        """What the person says of themselves on a page which belongs to this home, durable when the future has its receipt. Properties are
+        those of ANSWERED. Raises BadInput for another, a value out of range, or what the person has not agreed to."""
+        for key, value in answers.items():
+            if key not in ANSWERED or not HOME_PROPERTIES[key].holds(value):
+                raise BadInput(
+                    f"{key[:40]!r} = {value:g} is no answer; known are {', '.join(ANSWERED)}, 0 to 4", reason="answer"
+                )
+            if not self._may_observe(home, key):
+                raise BadInput(f"the person has not agreed that {key} is observed", reason="consent")
+        return self._put(home, device, answers, Lane.NORMAL)
+
+    def _put(self, home: int, device: str, values: Mapping[str, float], lane: Lane) -> "Future[Receipt]":
+        streams, first = self.book.streams_of(home, [(device, key) for key in values])
+        now = np.full(len(values), self._store.clock.now_us(), np.int64)
+        batch = ObservationBatch(np.array(streams, np.int32), now, np.array(list(values.values())))
         entries = [Entry(RecordKind.ENTITIES, puts(first))] if first else []
         entries.append(Entry(RecordKind.OBSERVATIONS, encode_batch(batch), len(batch)))
-        return self._store.submit(Transaction(entries), Lane.LIFE_SAFETY)
+        return self._store.submit(Transaction(entries), lane)
 
     def _unknown(self, message: GatewayMessage) -> DongneError:
         with self._lock:

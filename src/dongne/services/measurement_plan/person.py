@@ -8,9 +8,7 @@ from dongne.methods.vital_trends import Day
 from dongne.model import home as said
 from dongne.model.observed import ObservedProperty
 
-QUESTIONS = (
-    said.WELLBEING_GENERAL.key, said.WELLBEING_BREATHING.key, said.WELLBEING_SLEEP.key, said.WELLBEING_APPETITE.key,
-)  # fmt: skip
+QUESTIONS = said.ANSWERED
 MEASUREMENTS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType({
     "blood_pressure": (said.BLOOD_PRESSURE_SYSTOLIC.key, said.BLOOD_PRESSURE_DIASTOLIC.key),
     "heart_rate": (said.HEART_RATE.key,),

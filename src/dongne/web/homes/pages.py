@@ -10,7 +10,7 @@ from starlette.routing import Route
 from dongne.model.case_kinds import kind_of
 from dongne.model.cases import Case
 from dongne.model.entities import Datastream, Thing
-from dongne.model.home import BATTERY_LEVEL, HEARTBEAT, HOME, contacts_of
+from dongne.model.home import BATTERY_LEVEL, HEARTBEAT, HOME, HOME_PROPERTIES, LIFE_SAFETY, TECHNICAL, contacts_of
 from dongne.model.times import to_us
 from dongne.runtime.consents import MEDICAL_NOTE
 from dongne.runtime.ports import CaseFilter, LatestValue, NoticeFilter
@@ -32,6 +32,7 @@ from dongne.web.homes.measurements import list_streams
 PER_PAGE = 50
 MOST_PAGES = 10_000
 MOST_OPEN = 1_000  # open Cases that are looked at
+AGREEABLE = HOME_PROPERTIES.keys() - LIFE_SAFETY - TECHNICAL  # what may be observed only where the person agreed
 WHERE = ("RD", "HNO", "FLR", "LOC", "PC", "A3")  # of an address, in the order in which it is read
 
 
@@ -167,7 +168,7 @@ def list_agreed(page: Page, home: Thing) -> list[Agreed]:
     asked = [
         *contacts,
         MEDICAL_NOTE,
-        *sorted((observed & {"motion", "door", "bed", "heart_rate", "oxygen_saturation"}) | given),
+        *sorted((observed & AGREEABLE) | given),
     ]
     names = {what: contacts.get(what) or page.names.property(what) for what in asked}
     names[MEDICAL_NOTE] = page.words.say("home.medical_note")

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from dongne.adapters.channels.speaker import speak
 from dongne.model.channels import SpeakerConfig
 from dongne.model.errors import BadInput, NotFound
-from dongne.model.home import HELP_CALL
+from dongne.model.home import ANSWERED, HELP_CALL
 from dongne.model.notices import FINE, HELP, WITHDRAWN, Notice
 from dongne.model.times import from_us
 from dongne.runtime.ports import NoticeFilter
@@ -29,6 +29,7 @@ from dongne.web.notices import notice_text
 
 DEVICE = "screen"  # of the home
 RESIDENT = "resident"
+STEPS = ("4", "3", "2", "1", "0")  # from very good to very bad
 MOST = 50
 ASKS_FOR = timedelta(hours=12)  # it goes on asking, as nobody else may have noticed
 TELLS_FOR = timedelta(minutes=30)
@@ -47,7 +48,7 @@ def show(request: Request) -> Response:
     shown = sure or asked or told
     values: dict[str, Any] = {
         "linked": linked, "asked": asked, "told": told, "answered": answered, "sure": sure, "shown": shown, "helped": find_help(linked),
-        "text": say_notice(linked, shown) if shown else "", "revision": revision_of(linked),
+        "text": say_notice(linked, shown) if shown else "", "revision": revision_of(linked), "may_ask": may_ask(linked), "said": find_said(linked),
     }  # fmt: skip
     return private(render(linked.page, "screen.html", **values))
 
@@ -105,6 +106,36 @@ async def press(request: Request) -> Response:
     return private(RedirectResponse(linked.path, 303))
 
 
+def show_questions(request: Request) -> Response:
+    """GET questions: how are you today? The page gives way to whatever else is asked. Raises NotFound where this person has not agreed to be asked."""
+    return _questions(_asked_link(request), {})
+
+
+def _asked_link(request: Request) -> Linked:
+    linked = open_link(request, "screen")
+    if not may_ask(linked):
+        raise NotFound("nothing is asked here")
+    return linked
+
+
+def _questions(linked: Linked, given: dict[str, str], status: int = 200) -> Response:
+    values = {"linked": linked, "questions": ANSWERED, "given": given, "steps": STEPS, "revision": revision_of(linked)}
+    return private(render(linked.page, "screen_questions.html", status, **values))
+
+
+async def answer_questions(request: Request) -> Response:
+    """POST questions: each of the four, 0 (very bad) to 4 (very good). The answer comes when they are durable."""
+    linked = await asyncio.to_thread(_asked_link, request)
+    check_origin(request, linked.page.context)
+    form = await read_fields(request)
+    given = {key: form.get(key, "") for key in ANSWERED}
+    if not all(value in STEPS for value in given.values()):
+        return await asyncio.to_thread(_questions, linked, given, 400)
+    answers = {key: float(value) for key, value in given.items()}
+    await asyncio.wrap_future(linked.care.gateways.say(linked.home.id, DEVICE, answers))
+    return private(RedirectResponse(linked.path, 303))
+
+
 # --- what there is
 
 
@@ -115,6 +146,11 @@ def say_notice(linked: Linked, notice: Notice) -> str:
     if text is None:
         return notice_text(words, notice)
     return words.say("notice.exercise", text=text) if notice.exercise else text
+
+
+def may_ask(linked: Linked) -> bool:
+    """Whether this person agreed to be asked how they are."""
+    return all(linked.care.consents.holds(linked.home.id, key) for key in ANSWERED)
 
 
 def list_notices(linked: Linked) -> list[Notice]:
@@ -160,6 +196,14 @@ def find_help(linked: Linked) -> int:
     return 0
 
 
+def find_said(linked: Linked) -> bool:
+    """Whether the questions were answered on this screen shortly ago."""
+    graph, since_us = linked.store.graph, linked.page.now_us - SAID_FOR / timedelta(microseconds=1)
+    streams = [s for s in graph.list_datastreams(linked.home.id) if s.properties.get("device") == DEVICE]
+    latest = [linked.store.latest(s.id) for s in streams if graph.property_key(s) in ANSWERED]
+    return any(one is not None and one.time_us > since_us for one in latest)
+
+
 def find_notice(linked: Linked, number: str) -> Notice | None:
     """The notice of this number, where it is to who lives here."""
     if not is_id(number):
@@ -170,7 +214,7 @@ def find_notice(linked: Linked, number: str) -> Notice | None:
 def revision_of(linked: Linked) -> str:
     """Another text whenever the page would be another."""
     asked, told = find_asked(linked), find_told(linked)
-    return f"{asked.id if asked else 0}-{told.id if told else 0}-{find_answered(linked)}-{math.floor(find_help(linked) / 1e6)}"
+    return f"{asked.id if asked else 0}-{told.id if told else 0}-{find_answered(linked)}-{math.floor(find_help(linked) / 1e6)}-{find_said(linked):d}"
 
 
 ROUTES = [
@@ -180,4 +224,6 @@ ROUTES = [
     Route("/homes/screen/{token}/shown.gif", note_shown),
     Route("/homes/screen/{token}/say.wav", say),
     Route("/homes/screen/{token}/press", press, methods=["POST"]),
+    Route("/homes/screen/{token}/questions", show_questions),
+    Route("/homes/screen/{token}/questions", answer_questions, methods=["POST"]),
 ]
