@@ -359,6 +359,15 @@ def test_a_simulated_home_reaches_a_desk_for_tests_as_a_test() -> None:
     run(test)
 
 
+def test_a_simulated_home_that_is_gone_meanwhile_reaches_no_real_desk() -> None:
+    async def test() -> None:
+        async with desks() as at:
+            outcome = await at.send(alarm(thing=99, values={"simulated": True}))
+            assert not outcome.ok and "Test" in outcome.error
+
+    run(test)
+
+
 def test_an_alarm_of_a_home_that_nobody_knows_any_more_is_told_all_the_same() -> None:
     async def test() -> None:
         async with desks() as at:

@@ -73,8 +73,8 @@ def test_an_alarm_of_a_sealed_home_becomes_a_case_and_goes_with_the_home(tmp_pat
         side.close()
 
 
-def with_home(side: HomeSide) -> None:
-    home = Thing(id=1, name=SECRET, properties={"kind": "home", "access": "personal", "gateway": "gw-1"})
+def with_home(side: HomeSide, **more: object) -> None:
+    home = Thing(id=1, name=SECRET, properties={"kind": "home", "access": "personal", "gateway": "gw-1", **more})
     side.store.submit(Transaction([Entry(RecordKind.ENTITIES, msgspec.msgpack.encode([put(home)]))])).result(20)
 
 
@@ -124,5 +124,18 @@ def test_a_home_on_which_a_service_acts_no_more_is_told_once(tmp_path: Path) -> 
         assert (alert.name, alert.thing, alert.values) == ("home_parked", 1, {"service": "home_alarm"})
         told = [one for one in side.store.list_notices(NoticeFilter()) if one.service == "homes"]
         assert [(one.name, one.urgent, one.state) for one in told] == [("home_parked", True, "requested")]
+    finally:
+        side.close()
+
+
+@pytest.mark.parametrize("is_simulated", [False, True])
+def test_each_notice_of_a_simulated_home_says_so(tmp_path: Path, is_simulated: bool) -> None:
+    side = open_side(tmp_path / "data")
+    try:
+        with_home(side, simulated=is_simulated)
+        press(side, 1)
+        until(side, lambda: any(one.to == "119" for one in side.store.list_notices(NoticeFilter(thing=1))))
+        told = side.store.list_notices(NoticeFilter(thing=1))
+        assert {one.values.get("simulated", False) for one in told} == {is_simulated}
     finally:
         side.close()

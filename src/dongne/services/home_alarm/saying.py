@@ -27,8 +27,8 @@ STEP_TO = {
 class Saying:
     """What is said of one home's alarm at one instant."""
 
-    def __init__(self, settings: Settings, home: Home, now: datetime) -> None:
-        self.settings, self.home, self.now = settings, home, now
+    def __init__(self, settings: Settings, home: Home, now: datetime, *, is_simulated: bool = False) -> None:
+        self.settings, self.home, self.now, self.is_simulated = settings, home, now, is_simulated
 
     @property
     def alarm(self) -> Alarm:
@@ -51,6 +51,8 @@ class Saying:
         said: dict[str, Any] = {
             "kind": alarm.kind, "reason": alarm.reason, "raised": format_instant(alarm.raised), "evidence": evidence,
         }  # fmt: skip
+        if self.is_simulated:  # also when the home is gone: nothing of it is ever told to a real desk
+            said["simulated"] = True
         return {**said, "exercise": True} if alarm.exercise else said
 
     def move(self, state: str) -> Iterator[Emission]:

@@ -55,7 +55,7 @@ class HomeAlarm(Service[Settings, Home]):
     emits = (Open, Alert, Notify)
 
     def _escalation(self, home: Home, city: City) -> Escalation:
-        return Escalation(self.settings, home, city.now)
+        return Escalation(self.settings, home, city.now, is_simulated=bool(city.thing.properties.get("simulated")))
 
     def _take(self, trigger: Trigger, home: Home, city: City) -> Iterator[Emission]:
         yield from self._escalation(home, city).take(evidence.as_late(trigger, city.now, self.settings))

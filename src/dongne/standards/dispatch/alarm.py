@@ -59,7 +59,8 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
     `key` and `sent` are the notice's own, so that a repeat is the same message. `kind` is a key of CAUSES. `earlier` are the
     messages that this one goes on with, oldest first; with `ends` it takes them back. `call_back` is a telephone number
-    (E.164) at which the home, or whoever watches over it, is heard.
+    (E.164) at which the home, or whoever watches over it, is heard. `simulated`: nobody lives there, also where the home is not known any
+    more.
     """
 
     key: str
@@ -71,6 +72,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     earlier: tuple[Earlier, ...] = ()
     ends: bool = False
     exercise: bool = False
+    simulated: bool = False
 
 
 class DispatchHome(msgspec.Struct, frozen=True, kw_only=True):

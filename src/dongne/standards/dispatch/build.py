@@ -84,7 +84,7 @@ def status_of(alarm: Alarm, home: DispatchHome) -> Status:
     """Actual for people only: a home where nobody lives is a Test, whatever happens there (CAP 1.2, 3.2.1)."""
     if alarm.exercise:
         return "Exercise"
-    return "Test" if home.is_simulated else "Actual"
+    return "Test" if home.is_simulated or alarm.simulated else "Actual"
 
 
 def certainty_of(alarm: Alarm) -> Certainty:

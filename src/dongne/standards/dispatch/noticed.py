@@ -18,7 +18,7 @@ def alarm_of(notice: Notice, earlier: Iterable[Notice] = (), name_device: Callab
     """The alarm, `earlier` being the notices it goes on with, oldest first.
 
     Of the notice's values are read, where they are there: `kind` (a key of CAUSES; else the notice's name), `raised` (ISO
-    8601), `call_back` (a telephone number), and `evidence`: [{"time", "property", "device" or "datastream", "value"}];
+    8601), `call_back` (a telephone number), `simulated`, and `evidence`: [{"time", "property", "device" or "datastream", "value"}];
     `name_device` knows the device of a Datastream. What can't be read is left out: an alarm with less in it is better than
     none.
     """
@@ -32,7 +32,7 @@ def alarm_of(notice: Notice, earlier: Iterable[Notice] = (), name_device: Callab
         key=notice.key, sent=notice.requested, kind=str(values.get("kind") or notice.name),
         raised=_instant(values.get("raised")) or notice.requested, evidence=tuple(_list_evidence(values, name_device))[-MOST_EVIDENCE:],
         call_back=str(values.get("call_back") or ""), earlier=known, ends=notice.ends,
-        exercise=notice.exercise or bool(values.get("exercise")),
+        exercise=notice.exercise or bool(values.get("exercise")), simulated=bool(values.get("simulated")),
     )  # fmt: skip
 
 
