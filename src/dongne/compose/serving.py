@@ -75,8 +75,7 @@ def serve(
 ) -> None:  # fmt: skip
     """Serves pages and API on these sockets until the process is told to stop."""
     options = city.options
-    url = _url_of(options.host, listener.getsockname()[1])
-    limits = city.config.limits
+    url, limits = _url_of(options.host, listener.getsockname()[1]), city.config.limits
     guard = Guard(options, Veil(city.store.graph), limits.write_origins)
     rates = Rates(limits, is_proxied=bool(options.public_url))
     city.audit = guard.audit
@@ -103,11 +102,11 @@ def serve(
     laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
     pages = WebContext(
         city.store, city.runtime, city.config, outboxes.texts, public_url=options.public_url, speed=options.speed,
-        mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory, sources=tuple(load_sources(city.opened.city_folder).values()),
+        mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory,
         basemap=city.basemap, select=selector, gate=guard, rates=rates, webhooks=webhooks, status=api.status,
         roster=city.roster, attachments=AttachmentFolder(options.folder), homes=city.homes.store if city.homes is not None else None,
         answers=outboxes.answers, care=city.homes, demonstration=demonstration, screens=outboxes.screens,
-        link_secret=outboxes.secret,
+        link_secret=outboxes.secret, sources=tuple(load_sources(city.opened.city_folder).values()),
     )  # fmt: skip
     config = uvicorn.Config(
         create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
