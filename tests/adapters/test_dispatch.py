@@ -404,17 +404,17 @@ def test_what_the_desk_does_is_heard_in_order_also_after_it_could_not_be_taken()
             assert (await at.send(alarm())).ok
             incident = identifier_of(SENDER, alarm().key)
             heard: asyncio.Queue[DispatchEvent] = asyncio.Queue()
-            refusals = iter([True])
+            refusals = iter([RetryLater("full"), KeyError("a mistake of ours")])
 
             async def tell(desk: str, event: DispatchEvent) -> None:
                 assert desk == "desk0"
-                if next(refusals, False):
-                    raise RetryLater("full")
+                if (refusal := next(refusals, None)) is not None:
+                    raise refusal
                 heard.put_nowait(event)
 
             at.all[0].desk.do(incident, "acknowledged", by="박 상황요원")
             following = asyncio.create_task(follow(at.channel.lines[0], tell))
-            assert msgspec.structs.asdict(await heard.get()) | {} == {
+            assert msgspec.structs.asdict(await asyncio.wait_for(heard.get(), 20)) | {} == {
                 "number": 1, "incident": incident, "time": WHEN, "step": "acknowledged", "by": "박 상황요원", "unit": "", "cause": "",
             }  # fmt: skip
             for step in ("unit_sent", "arrived"):

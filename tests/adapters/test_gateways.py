@@ -1,8 +1,10 @@
 """Gateways of homes at their one door: stored once, in the time in which it happened, or refused with why."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import msgspec
@@ -10,9 +12,10 @@ import pytest
 
 from dongne.adapters.gateways import GatewayDesk
 from dongne.adapters.gateways.book import WINDOW, Seen, unpacked
+from dongne.adapters.gateways.register import HomeRegister
 from dongne.model.entities import Thing, put
 from dongne.model.errors import BadInput, NotAllowed, NotFound, RetryLater
-from dongne.model.home import DeviceEvent, GatewayMessage
+from dongne.model.home import DeviceEvent, GatewayMessage, NewHome
 from dongne.model.records import RecordKind, decode_batch
 from dongne.model.times import from_us, to_us
 from dongne.model.who import Right, Who
@@ -289,3 +292,22 @@ def test_a_fault_of_ours_is_not_told_as_the_gateways_and_holds_up_no_later_messa
             desk.take(said(1, ("button-1", "button", 1.0, 0.0))).result()
     assert desk.refused["store"] == 1
     assert desk.take(said(1, ("button-1", "button", 1.0, 0.0))).result().stored == 1
+
+
+def test_two_who_take_in_the_same_gateway_at_once_do_not_both_have_it(open_store: Any) -> None:
+    store = open_store()
+    desk = GatewayDesk(store)
+    register = HomeRegister(store, desk.book)
+    together = Barrier(4)
+
+    def add(number: int) -> bool:
+        together.wait(20)
+        try:
+            register.add([NewHome(gateway="gw-1", person=f"p-{number}")], "carer")
+        except BadInput:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(add, range(4))) == 1
+    assert sum(thing.kind == "home" for thing in store.graph.things.values()) == 1

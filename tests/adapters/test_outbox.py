@@ -69,6 +69,36 @@ def test_what_was_requested_before_the_start_is_sent(store: EmbeddedStore) -> No
     assert len(dispatch.got) == 1
 
 
+def test_an_outbox_that_cannot_find_what_is_pending_does_not_start_as_if_nothing_were(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ask(store, to="119", urgent=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "list_notices", lambda which: {}["a mistake"])
+        with pytest.raises(KeyError):
+            outbox(store, Line("dispatch")).start()
+    sender = outbox(store, Line("dispatch"))
+    sender.start()
+    notice_when(store, key, lambda one: one.state == RECEIVED)
+    sender.close()
+
+
+def test_what_comes_behind_a_record_that_cannot_be_looked_at_is_sent(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = outbox(store, Line("dispatch"))
+    sender.start()
+    first = ask(store, to="119", urgent=True)
+    notice_when(store, first, lambda one: one.state == RECEIVED)
+    with monkeypatch.context() as broken:
+        broken.setattr(sender, "_reload", lambda key: {}["a mistake"])
+        step(store, first, "answered", answer="acknowledged", by="desk")
+        until(lambda: sender.counts.faults == 1)
+    second = ask(store, "2", to="119", urgent=True)
+    notice_when(store, second, lambda one: one.state == RECEIVED)
+    sender.close()
+
+
 def test_an_attempt_broken_off_is_made_again_under_the_same_identifier_and_counted(store: EmbeddedStore) -> None:
     key = ask(store, to="119", urgent=True)
     hanging = Line("dispatch", None)

@@ -1,6 +1,7 @@
 """What desks say later is heard by long poll: the city asks, so that no control centre needs a way in to it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from dongne.adapters.dispatch.desk import DeskLine
@@ -8,11 +9,12 @@ from dongne.adapters.http_line import FAILURES
 from dongne.model.errors import DongneError
 from dongne.standards.dispatch.events import DispatchEvent
 
+log = logging.getLogger(__name__)
 WAIT_S = 25.0
 PAUSE_S = (1.0, 2.0, 5.0, 10.0)  # after the first, second ... failure in a row
 
 Tell = Callable[[str, DispatchEvent], Awaitable[None]]
-"""Takes an event of a desk by its name; after a DongneError or OSError of it the event comes again."""
+"""Takes an event of a desk by its name; where it raises, the event comes again."""
 
 
 async def follow(
@@ -31,7 +33,9 @@ async def follow(
                 await tell(line.desk.name, event)
                 after = event.number
             failures = 0
-        except (*FAILURES, TimeoutError, DongneError) as error:
+        except Exception as error:  # also a fault of ours: without its ears the city never hears that 119 has an alarm
+            if not isinstance(error, (*FAILURES, TimeoutError, DongneError)):
+                log.exception("what desk %s says could not be taken in; asked again", line.desk.name)
             failed(f"{line.desk.name}: {error}"[:200])
             await asyncio.sleep(PAUSE_S[min(failures, len(PAUSE_S) - 1)])
             failures += 1

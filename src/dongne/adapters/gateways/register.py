@@ -1,5 +1,6 @@
 """Homes taken in, with their devices, the area that serves them, and what their people agreed to."""
 
+import threading
 from collections.abc import Sequence
 
 import msgspec
@@ -23,9 +24,14 @@ class HomeRegister:
 
     def __init__(self, store: Store, book: HomeBook) -> None:
         self._store, self._book = store, book
+        self._turn = threading.Lock()  # what is known of gateways holds until the new homes are stored
 
     def add(self, homes: Sequence[NewHome], by: str) -> list[int]:
         """The ids of the new homes' Things. Nothing is taken in where one of them can't be: raises BadInput, naming it."""
+        with self._turn:
+            return self._add_all(homes, by)
+
+    def _add_all(self, homes: Sequence[NewHome], by: str) -> list[int]:
         known = set(self._book.list_gateways())
         for home in homes:
             check_home(home)

@@ -51,12 +51,16 @@ class Outbox:
         self._courier: Courier | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self._started = threading.Event()
+        self._fault: Exception | None = None
 
     def start(self) -> None:
-        """What is pending is sent from here on, and what comes."""
+        """What is pending is sent from here on, and what comes. Raises what keeps it from finding what is pending."""
         self._thread.start()
         self._loop.call_soon_threadsafe(self._begin)
         self._started.wait()
+        if self._fault is not None:
+            self.close()
+            raise self._fault
 
     def close(self) -> None:
         """What is under way is broken off, and sent again at the next start under the same identifier."""
@@ -104,6 +108,8 @@ class Outbox:
             )
             self._unsubscribe = self._store.subscribe(self._hear)  # first, so that nothing lies between
             self._find_open()
+        except Exception as fault:  # noqa: BLE001  whoever starts it must know
+            self._fault = fault
         finally:
             self._started.set()
 
@@ -147,15 +153,22 @@ class Outbox:
         self._rung = False
         while self._heard and not self._closing:
             record = self._heard.popleft()
-            event = _event.decode(record.body)
-            if event.action == REQUESTED:
-                notice = apply_notice_event(None, event, record.number)
-                if notice is not None and event.key not in self._tracked:
-                    self._track(notice)
-                continue
-            if event.action == ANSWERED:
-                self.counts.add("answers", event.channel)
-            self._reload(event.key)
+            try:
+                self._take(record)
+            except Exception:  # what comes behind it has to be sent all the same
+                log.exception("record %d could not be looked at", record.number)
+                self.counts.faults += 1
+
+    def _take(self, record: Record) -> None:
+        event = _event.decode(record.body)
+        if event.action == REQUESTED:
+            notice = apply_notice_event(None, event, record.number)
+            if notice is not None and event.key not in self._tracked:
+                self._track(notice)
+            return
+        if event.action == ANSWERED:
+            self.counts.add("answers", event.channel)
+        self._reload(event.key)
 
     def _reload(self, key: str) -> None:
         one = self._tracked.get(key)
