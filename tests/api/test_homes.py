@@ -122,3 +122,17 @@ def test_homes_are_for_those_who_care_for_them(
     ask: Callable[..., Any], method: str, path: str, role: str, status: int
 ) -> None:
     assert ask(method, path, SAID if method == "POST" else None, role).status_code == status
+
+
+def test_how_gateways_and_services_of_homes_are_doing_is_said_without_naming_anybody(
+    ask: Callable[..., Any], homes: HomeSide
+) -> None:
+    ask("POST", "/api/homes", [HOME])
+    ask("POST", "/api/homes/messages", SAID, "device")
+    ask("POST", "/api/homes/messages", SAID, "device")
+    status, metrics = ask("GET", "/status"), ask("GET", "/metrics").text
+    found = status.json()["homes"]
+    assert found["services"]["parked"] == 0 and not found["disk_full"]
+    assert (found["gateways"]["messages"], found["gateways"]["repeats"]) == (2, 1)
+    assert "dongne_homes_messages_total 2" in metrics and "dongne_homes_services_running 1" in metrics
+    assert not any(word in text for word in ("gw-1", HOME["person"]) for text in (status.text, metrics))

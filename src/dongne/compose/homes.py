@@ -5,6 +5,7 @@ waits for nothing that the city takes in.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from dongne.adapters.clock import CityClock
 from dongne.adapters.gateways import GatewayDesk
@@ -79,6 +80,21 @@ class HomeSide:
         silent_s = 2 * self.gateways.heartbeat_s + 10.0
         check = CareCheck(self.store.graph, engine.acts, parked, self.ways_of, latest, self.clock.now_us(), silent_s)
         return check.list_gaps()
+
+    def status(self) -> dict[str, Any]:
+        """How it is doing, for /status and /metrics: counts that name nobody."""
+        live, desk, counts = self.runtime.live, self.gateways, self.store.counts()
+        cells = [cell for runner in list(live.engine.runners.values()) for cell in runner.cells.copy().values()]
+        return {
+            "services": {
+                "running": not live.is_stopped, "lag": live.lag, "parked": sum(bool(cell.parked) for cell in cells),
+            },
+            "gateways": {
+                "messages": desk.messages, "stored": desk.stored, "repeats": desk.repeats, "skewed": desk.skewed,
+                "counted_anew": desk.counted_anew, "unknown": len(desk.unknown), "refused": desk.refused.copy(),
+            },
+            "disk_full": bool(counts.get("disk_full", 0)),
+        }  # fmt: skip
 
     def ways_of(self, home: int) -> list[str]:
         """Whom an alarm of this home reaches: contacts that may be told and have an address of a channel that the city has."""

@@ -76,6 +76,9 @@ class Homes(Protocol):
     def list_gaps(self) -> list[Gap]:
         """What keeps a sensor that life may depend on from reaching a human."""
 
+    def status(self) -> dict[str, Any]:
+        """How it is doing; counts that name nobody."""
+
     def withdraw(self, gateway: str) -> int:
         """The home of this gateway is gone, and nobody can read any more what was kept of it. Raises NotFound."""
 

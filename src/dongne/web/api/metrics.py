@@ -81,6 +81,7 @@ def metrics_text(context: ApiContext, listeners: int, dropped: int) -> str:
             *_scaip(context),
             *_webhooks(context),
             *_outboxes(context),
+            *_homes(context),
             *_process(),
         ]
     )
@@ -181,6 +182,28 @@ def _webhooks(context: ApiContext) -> list[str]:
         metric("dongne_webhook_dead_letters_total", "counter", about, letters),
         metric("dongne_webhook_dead_letters", "gauge", "Dead letters that lie there.", [({}, counts["dead_letters"])]),
     ]
+
+
+def _homes(context: ApiContext) -> list[str]:
+    if context.homes is None:
+        return []
+    found = context.homes.status()
+    services, gateways = found["services"], found["gateways"]
+    became = [({"became": name}, gateways[name]) for name in ("stored", "repeats", "skewed", "counted_anew")]
+    refused = [({"reason": reason}, n) for reason, n in sorted(gateways["refused"].items())]
+    return [
+        metric(
+            "dongne_homes_services_running", "gauge", "0 where the services of homes have stopped.",
+            [({}, services["running"])],
+        ),
+        metric("dongne_homes_services_lag", "gauge", "Numbers they have not handled yet.", [({}, services["lag"])]),
+        metric("dongne_homes_parked", "gauge", "Homes on which a service acts no more.", [({}, services["parked"])]),
+        metric("dongne_homes_disk_full", "gauge", "1 where nothing can be stored.", [({}, found["disk_full"])]),
+        metric("dongne_homes_messages_total", "counter", "Messages of gateways.", [({}, gateways["messages"])]),
+        metric("dongne_homes_events_total", "counter", "What came of them and of what they said.", became),
+        metric("dongne_homes_refused_total", "counter", "What was refused, by reason.", refused),
+        metric("dongne_homes_unknown_gateways", "gauge", "Gateways that no home has.", [({}, gateways["unknown"])]),
+    ]  # fmt: skip
 
 
 _OUTBOX_GAUGES = {

@@ -48,6 +48,9 @@ _PROPERTIES: dict[str, Schema] = {
         "type": "object",
         "description": "By side (homes, city): what must reach somebody, and how far it is.",
     },
+    "homes": {
+        "description": "How services of homes are doing, and what came of gateways' messages; null where no homes are looked after."
+    },
     "memory_bytes": _COUNT,
     "entities": {**_NUMBERS, "description": "Only what is open data is counted."},
     "event_streams": _COUNT,
@@ -87,6 +90,7 @@ def status_document(context: ApiContext, started_us: int, listeners: int, sight:
         "scaip": None if context.scaip is None else context.scaip(),
         "webhooks": None if context.webhooks is None else context.webhooks.counts(),
         "outboxes": context.outboxes(),
+        "homes": None if context.homes is None else context.homes.status(),
         "memory_bytes": find_resident_bytes(),
         "entities": {
             "things": len(store.graph.things.keys() - hidden.of(EntityType.THING)),
