@@ -25,7 +25,7 @@ from dongne.model.who import unwritten
 from dongne.stores.attachments import AttachmentFolder
 from dongne.stores.embedded import SequenceFile
 from dongne.stores.embedded.select import Selector
-from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector, waken_collector
+from dongne.web.api import Api, ApiContext, append_protocol, create_api, quieten_collector, waken_collector
 from dongne.web.api.context import address_of as asked_address_of
 from dongne.web.api.rates import Rates
 from dongne.web.app import create_app
@@ -69,67 +69,103 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class Serving:
+    """Everything that a running city says and hears, over its pages, its interface and beside them."""
+
+    def __init__(
+        self, city: RunningCity, url: str, mqtt_socket: socket.socket | None, scaip_sockets: Sockets | None
+    ) -> None:
+        self.city, self.options, self.url = city, city.options, url
+        limits = city.config.limits
+        self.guard = Guard(self.options, Veil(city.store.graph), limits.write_origins)
+        self.rates = Rates(limits, is_proxied=bool(self.options.public_url))
+        city.audit = self.guard.audit
+        self.selector = Selector(city.store, city.store.history)
+        if city.mqtt is not None:
+            city.mqtt.tell_changes(self.selector.select, f"{url}/v1.1")
+        self.mqtt = None
+        if mqtt_socket is not None:
+            self.mqtt = make_listener(city, mqtt_socket, self.selector, self.guard, url)
+            self.mqtt.wait_s = self.rates.wait_s
+        self.scaip = make_scaip(city, scaip_sockets)
+        owners = TokenOwners(self.guard.book, self.guard.admin, self.guard.is_open)
+        self.webhooks = make_webhooks(city, owners)
+        self.outboxes = start_outboxes(city, self.options.public_url.rstrip("/") or url)
+        self.demonstration = start_demonstration(city, self.outboxes)
+        self.laboratory = Laboratory(city.config, partial(SequenceFile, self.options.folder))
+
+    @property
+    def mqtt_address(self) -> str:
+        """host:port where MQTT clients connect to the city itself; empty where they can't."""
+        return self.mqtt.config.address if self.mqtt else ""
+
+    def make_api(self) -> Api:
+        """The open interface."""
+        city, options, scaip = self.city, self.options, self.scaip
+        return create_api(
+            ApiContext(
+                city.store, city.config, city.intake, self.selector, who_of=self.guard.who_of, audit=self.guard.audit,
+                rates=self.rates, desk=city.desk, version=__version__, webhooks=self.webhooks,
+                public_url=(lambda scope: options.public_url) if options.public_url else asked_address_of,
+                max_body_bytes=int(city.config.limits.body_mib * (1 << 20)),
+                mqtt=partial(mqtt_status, city.mqtt, self.mqtt), mqtt_endpoints=mqtt_endpoints(city.mqtt, self.mqtt),
+                homes=city.homes, outboxes=self.outboxes.status, scaip=scaip.status if scaip else None,
+            )
+        )  # fmt: skip
+
+    def make_pages(self, api: Api) -> WebContext:
+        """What the pages are given."""
+        city, options, outboxes = self.city, self.options, self.outboxes
+        return WebContext(
+            city.store, city.runtime, city.config, outboxes.texts, public_url=options.public_url, speed=options.speed,
+            mqtt=address_of(city.mqtt) or self.mqtt_address, lab=self.laboratory, basemap=city.basemap,
+            sources=tuple(load_sources(city.opened.city_folder).values()), select=self.selector, gate=self.guard,
+            rates=self.rates, webhooks=self.webhooks, status=api.status, roster=city.roster,
+            attachments=AttachmentFolder(options.folder), homes=city.homes.store if city.homes is not None else None,
+            answers=outboxes.answers, care=city.homes, demonstration=self.demonstration, screens=outboxes.screens,
+            link_secret=outboxes.secret,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Gateways and clients are heard beside the pages from here on."""
+        for one in (self.mqtt, self.scaip):
+            if one is not None:
+                one.start()
+
+    def close(self) -> None:
+        """Nothing is said or heard any more."""
+        for sender in (self.demonstration, self.outboxes, self.webhooks, self.mqtt, self.scaip):
+            if sender is not None:
+                sender.close()
+        self.city.audit = unwritten
+        self.guard.close()
+        self.selector.close()
+        self.laboratory.close()
+
+
 def serve(
     city: RunningCity, listener: socket.socket, mqtt_socket: socket.socket | None, ready: Ready,
     scaip_sockets: Sockets | None = None,
 ) -> None:  # fmt: skip
     """Serves pages and API on these sockets until the process is told to stop."""
-    options = city.options
-    url, limits = _url_of(options.host, listener.getsockname()[1]), city.config.limits
-    guard = Guard(options, Veil(city.store.graph), limits.write_origins)
-    rates = Rates(limits, is_proxied=bool(options.public_url))
-    city.audit = guard.audit
-    selector = Selector(city.store, city.store.history)
-    if city.mqtt is not None:
-        city.mqtt.tell_changes(selector.select, f"{url}/v1.1")
-    mqtt = None
-    if mqtt_socket is not None:
-        mqtt = make_listener(city, mqtt_socket, selector, guard, url)
-        mqtt.wait_s = rates.wait_s
-    scaip = make_scaip(city, scaip_sockets)
-    webhooks = make_webhooks(city, TokenOwners(guard.book, guard.admin, guard.is_open))
-    outboxes = start_outboxes(city, options.public_url.rstrip("/") or url)
-    demonstration = start_demonstration(city, outboxes)
-    api = create_api(
-        ApiContext(
-            city.store, city.config, city.intake, selector, who_of=guard.who_of, audit=guard.audit, rates=rates, desk=city.desk,
-            public_url=(lambda scope: options.public_url) if options.public_url else asked_address_of, version=__version__,
-            max_body_bytes=int(limits.body_mib * (1 << 20)), mqtt=partial(mqtt_status, city.mqtt, mqtt),
-            webhooks=webhooks, mqtt_endpoints=mqtt_endpoints(city.mqtt, mqtt),
-            homes=city.homes, outboxes=outboxes.status, scaip=scaip.status if scaip else None,
-        )
-    )  # fmt: skip
-    laboratory = Laboratory(city.config, partial(SequenceFile, options.folder))
-    pages = WebContext(
-        city.store, city.runtime, city.config, outboxes.texts, public_url=options.public_url, speed=options.speed,
-        mqtt=address_of(city.mqtt) or (mqtt.config.address if mqtt else ""), lab=laboratory,
-        basemap=city.basemap, select=selector, gate=guard, rates=rates, webhooks=webhooks, status=api.status,
-        roster=city.roster, attachments=AttachmentFolder(options.folder), homes=city.homes.store if city.homes is not None else None,
-        answers=outboxes.answers, care=city.homes, demonstration=demonstration, screens=outboxes.screens,
-        link_secret=outboxes.secret, sources=tuple(load_sources(city.opened.city_folder).values()),
-    )  # fmt: skip
+    url = _url_of(city.options.host, listener.getsockname()[1])
+    serving = Serving(city, url, mqtt_socket, scaip_sockets)
+    api = serving.make_api()
     config = uvicorn.Config(
-        create_app(pages, api), http=append_protocol(api), log_level="warning", access_log=False, proxy_headers=False,
-        server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=2,
+        create_app(serving.make_pages(api), api), http=append_protocol(api), log_level="warning", access_log=False,
+        proxy_headers=False, server_header=False, date_header=False, lifespan="off", timeout_graceful_shutdown=2,
     )  # fmt: skip
-    mqtt_url = f"mqtt://{mqtt.config.address}" if mqtt else ""
+    mqtt_url = f"mqtt://{serving.mqtt_address}" if serving.mqtt_address else ""
     server = Server(config, partial(city.answers, partial(ready, url, mqtt_url)), api.events.close)
     quieten_collector()
-    write_note(note := options.folder / "server.json", {"url": url, "pid": os.getpid(), "token": guard.token})
-    for one in (mqtt, scaip):
-        if one is not None:
-            one.start()
+    note = city.options.folder / "server.json"
+    write_note(note, {"url": url, "pid": os.getpid(), "token": serving.guard.token})
+    serving.start()
     try:
         server.run(sockets=[listener])
     finally:
-        for sender in (demonstration, outboxes, webhooks, mqtt, scaip):
-            if sender is not None:
-                sender.close()
         note.unlink(missing_ok=True)
-        city.audit = unwritten
-        guard.close()
-        selector.close()
-        laboratory.close()
+        serving.close()
 
 
 def _url_of(host: str, port: int) -> str:
