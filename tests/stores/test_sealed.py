@@ -19,12 +19,14 @@ from tests.stores.homes import START, entities_of, entry, live, observations, se
 from dongne.model.cases import chain_hash
 from dongne.model.entities import EntityChange, Location, Put, Thing, entity_of, put
 from dongne.model.errors import BadSetup, NotFound
+from dongne.model.notices import NoticeEvent, event_of
 from dongne.model.records import Correction, Record, RecordKind, decode_batch
 from dongne.runtime.live import Live
 from dongne.runtime.ports import CaseFilter, Lane, NoticeFilter, StateRow, Transaction
 from dongne.runtime.replay import recorded, replay
 from dongne.stores.embedded import EmbeddedStore
 from dongne.stores.sealed import SealedStore
+from dongne.stores.sealed.recent import Recent
 
 Reopen = Callable[..., SealedStore]
 
@@ -507,3 +509,55 @@ def test_services_go_on_when_one_of_theirs_withdraws_and_a_replay_says_the_same(
         runner = Live(store, services.loaded(), services.ZONE)
         runner.drain()
         assert all(3 not in one.cells for one in runner.engine.runners.values())
+
+
+def test_what_is_read_at_the_end_is_what_the_file_has(reopen: Reopen) -> None:
+    """Followers get the newest records without opening them again; after a start they come from the file."""
+    store = reopen()
+    settle(store, 3)
+    for home in (1, 2, 3):
+        live(store, home)
+    kinds = (RecordKind.NOTICE, RecordKind.CASE)
+    asked: list[dict[str, Any]] = [
+        {"after": 0}, {"after": 4}, {"after": 4, "limit": 3}, {"after": 4, "until": 9}, {"after": 3, "kinds": kinds},
+        {"after": 3, "kinds": kinds, "limit": 2}, {"after": store.head()}, {"after": store.head() - 1},
+    ]  # fmt: skip
+    recent = [store.read(**one) for one in asked]
+    notices = [store.find_notice(f"home_alarm/{home}/Secret{home}/ask") for home in (1, 2, 3)]
+    assert store._truth.recent.read(0, None, 1_000), "they lie in memory"
+    store = reopen()
+    assert store._truth.recent.read(0, None, 1_000) is None
+    assert [store.read(**one) for one in asked] == recent
+    assert [store.find_notice(f"home_alarm/{home}/Secret{home}/ask") for home in (1, 2, 3)] == notices
+    assert all(notices)
+
+
+def test_the_end_in_memory_has_bounds_and_no_gaps() -> None:
+    recent = Recent(most_records=10, most_bytes=1_000)
+    records = [Record(n * 2 + 1, 2, RecordKind.WAKE, n, b"12345") for n in range(30)]
+    for record in records[:25]:
+        recent.put([record])
+    assert recent.read(0, None, 100) is None
+    assert recent.read(records[23].last, None, 100) == [records[24]]
+    assert recent.read(records[24].last, None, 100) is None, "what lies behind it, the file knows"
+    recent.put(records[26:28])  # one was never told of
+    assert recent.read(records[24].last, None, 100) is None
+    assert recent.read(records[25].last, None, 100) == records[26:28]
+    recent.put([Record(records[27].last + 1, 1, RecordKind.WAKE, 1, b"x" * 2_000)])
+    assert recent.read(records[25].last, None, 100) is None
+
+
+def test_a_commit_of_many_steps_of_a_notice_keeps_the_last(reopen: Reopen) -> None:
+    store = reopen()
+    settle(store, 1)
+    first = NoticeEvent(key="a/1/ask", action="requested", name="ask", time=START, thing=1, service="a", to="guardian")
+    submit(store, entry(RecordKind.NOTICE, first))
+    asked = store.find_notice("a/1/ask")
+    assert asked is not None
+    begun = event_of(asked, "attempted", START, attempt=1, channel="sms", recipient="g")
+    taken = event_of(asked, "received", START, attempt=1, channel="sms")
+    submit(store, entry(RecordKind.NOTICE, begun), entry(RecordKind.NOTICE, taken))
+    found = store.find_notice("a/1/ask")
+    assert found is not None and found.state == "received"
+    assert found == store.list_notices(NoticeFilter(thing=1))[0]
+    assert found == reopen().find_notice("a/1/ask")

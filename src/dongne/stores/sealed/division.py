@@ -72,6 +72,8 @@ class Division:
         self.loose: set[int] = set()  # Datastreams of nobody
         self.owners: dict[tuple[EntityType, int], int] = {}
         self.left_out = 0
+        self.cases: dict[str, bytes] = {}  # as JSON, by key
+        self.notices: dict[str, bytes] = {}
 
 
 class Divider:

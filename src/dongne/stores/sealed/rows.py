@@ -88,9 +88,13 @@ class RowSealer:
         if draft.ids:
             self._insert_entities(connection, draft, division)
         if draft.cases:
+            division.cases = {key: _json(case) for key, case in draft.cases.items()}
             many(
                 "insert or replace into cases values (?, ?, ?, ?, ?)",
-                [self._row(Column.CASE, c.id, c.key, c.thing, is_open(c), _json(c)) for c in draft.cases.values()],
+                [
+                    self._row(Column.CASE, c.id, c.key, c.thing, is_open(c), division.cases[c.key])
+                    for c in draft.cases.values()
+                ],
             )
             many("insert into case_events values (?, ?)", [(case, number) for number, case, _, _ in draft.case_events])
         if draft.tasks:
@@ -99,10 +103,14 @@ class RowSealer:
                 [self._row(Column.TASK, t.id, t.key, t.thing, t.is_open, _json(t)) for t in draft.tasks.values()],
             )
         if draft.notices:
+            division.notices = {key: _json(notice) for key, notice in draft.notices.items()}
             many(
                 "insert or replace into notices values (?, ?, ?, ?, ?, ?)",
                 [
-                    (*self._row(Column.NOTICE, n.id, n.key, n.thing, n.is_pending, _json(n)), self.hash_of(n.case))
+                    (
+                        *self._row(Column.NOTICE, n.id, n.key, n.thing, n.is_pending, division.notices[n.key]),
+                        self.hash_of(n.case),
+                    )
                     for n in draft.notices.values()
                 ],
             )

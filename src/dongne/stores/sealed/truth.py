@@ -22,11 +22,13 @@ from dongne.stores.effects import Draft, is_open
 from dongne.stores.sealed import chain
 from dongne.stores.sealed.division import Divider, Division, Taken, void_of
 from dongne.stores.sealed.keys import KeyRing
+from dongne.stores.sealed.recent import Recent
 from dongne.stores.sealed.rows import RowSealer
 from dongne.stores.sealed.sealing import Column, Sealing, place_of
 from dongne.stores.sealed.tables import SCHEMA, SCHEMA_VERSION
 from dongne.stores.truth_file import PRAGMAS, TruthFile
 
+MOST_NOTICES = 10_000  # kept at hand, some 10 MB
 ROW = "number, count, kind, at_us, subject, body"
 _CASE_WORDS = ("kind", "thing", "service", "unit", "assignee", "state")
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -65,6 +67,8 @@ class SealedTruth(TruthFile):
         self.dirty: set[int] = set()  # subjects whose latest values or last record changed since the checkpoint
         self.loose: set[int] = set()  # Datastreams of nobody
         self.taken: list[Taken] = []  # of the last commit, for the latest values
+        self.recent = Recent()
+        self._notices_of: dict[str, bytes] = {}  # the newest, as they lie in their table when they are opened
         self.left_out = 0
         self._divider = Divider(ThingGraph(), self.ring.destroyed, self._find_owner)
 
@@ -112,16 +116,28 @@ class SealedTruth(TruthFile):
         self.loose |= division.loose
         self.taken = division.taken
         self.left_out += division.left_out
+        self.recent.put([written.record for written in draft.written])
+        self._remember_notices(division)
         for case in draft.cases.values():
             if is_open(case):
-                self.open_cases[case.key] = _case.decode(_json(case))  # as it is read after a restart
+                self.open_cases[case.key] = _case.decode(division.cases[case.key])  # as it is read after a restart
             else:
                 self.open_cases.pop(case.key, None)
+
+    def _remember_notices(self, division: Division) -> None:
+        known = self._notices_of
+        for key, plain in division.notices.items():
+            known.pop(key, None)  # so that the newest stands last
+            known[key] = plain
+        if len(known) > MOST_NOTICES:
+            self._notices_of = dict(islice(known.items(), len(known) // 2, None))
 
     # destroying
     def forget(self, subjects: Iterable[int]) -> None:
         """Nothing of these is left in memory."""
         gone = set(subjects)
+        self.recent.forget()
+        self._notices_of = {}
         self.open_cases = {key: case for key, case in self.open_cases.items() if case.thing not in gone}
         self.last_of = {subject: last for subject, last in self.last_of.items() if subject not in gone}
         self.dirty -= gone
@@ -174,6 +190,8 @@ class SealedTruth(TruthFile):
     ) -> list[Record]:
         """Up to `limit` records whose first number is > `after` (and <= `until`), in order; only these kinds, where given.
         In the place of one that can't be read any more stands a WAKE over the same numbers."""
+        if (recent := self.recent.read(after, until, limit, kinds)) is not None:
+            return recent
         last = (1 << 62) if until is None else until
         only = ""
         if kinds is not None:
@@ -318,6 +336,9 @@ class SealedTruth(TruthFile):
 
     def find_notice(self, key: str) -> Notice | None:
         """By lasting identity."""
+        plain = self._notices_of.get(key)
+        if plain is not None:
+            return _notice.decode(plain)
         return next(self._notices("key = ?", self.sealer.hash_of(key)), None)
 
     def _notices(self, where: str, *values: Any) -> Iterator[Notice]:

@@ -31,6 +31,7 @@ def purge_truth(truth: SealedTruth, until: int) -> int:
         with truth.writing() as connection:
             connection.execute("delete from corrections where record <= ?", (until,))
             connection.execute("insert or replace into meta values ('purged', ?)", (until,))
+        truth.recent.forget()
         truth.empty_wal()
     return purged
 
