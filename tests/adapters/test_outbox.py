@@ -1,9 +1,11 @@
 """The outbox on a real store: who is told, by which way, in which order, and what is known of it afterwards."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,12 +25,14 @@ from tests.adapters.outbox_bench import (
     until,
 )
 
+from dongne.adapters.outbox.ledger import Ledger
 from dongne.model.duty import Member
 from dongne.model.errors import RetryLater
-from dongne.model.notices import DEAD, RECEIVED, Notice
+from dongne.model.notices import ATTEMPTED, DEAD, RECEIVED, REQUESTED, Notice, NoticeEvent, event_of
+from dongne.model.records import RecordKind
 from dongne.runtime.channels import Message, Outcome
 from dongne.runtime.delivery import Found, Said, is_reached
-from dongne.runtime.ports import CaseFilter
+from dongne.runtime.ports import CaseFilter, Entry, Lane, Transaction
 from dongne.stores.embedded import EmbeddedStore
 
 
@@ -409,3 +413,56 @@ def test_each_notice_ends_received_or_dead_with_a_case_whatever_the_channels_do(
         assert notice.state == RECEIVED or (notice.state == DEAD and key in cases and notice.to != "119"), notice
         assert notice.unsettled is None
     store.close()
+
+
+def test_119_goes_first_also_where_it_was_asked_for_last(store: EmbeddedStore) -> None:
+    """Of what comes together: its attempt is begun and written down before the others'."""
+    sms, dispatch = Line("sms"), Line("dispatch")
+    began: list[str] = []
+    sms_send, dispatch_send = sms.send, dispatch.send
+
+    async def noted(message: Message, send: Any, name: str) -> Outcome:
+        began.append(name)
+        outcome: Outcome = await send(message)
+        return outcome
+
+    sms.send = lambda message: noted(message, sms_send, "sms")  # type: ignore[method-assign]
+    dispatch.send = lambda message: noted(message, dispatch_send, "119")  # type: ignore[method-assign]
+    sender = outbox(store, sms, dispatch)
+    sender.start()
+    events = [
+        NoticeEvent(
+            key=f"toy/1/help/{n}", action=REQUESTED, name="help", time=now(store), thing=1, service="toy",
+            to="119" if n == 9 else "guardian", urgent=n > 4,
+        )
+        for n in range(10)
+    ]  # fmt: skip
+    entries = [Entry(RecordKind.NOTICE, msgspec.msgpack.encode(event)) for event in events]
+    store.submit(Transaction(entries), Lane.LIFE_SAFETY).result(10)
+    for event in events:
+        notice_when(store, event.key, lambda one: one.state == RECEIVED)
+    sender.close()
+    assert began[0] == "119"
+
+
+def test_what_is_written_together_is_written_by_rank_and_each_notice_in_its_order(store: EmbeddedStore) -> None:
+    async def write() -> list[int]:
+        ledger = Ledger(store)
+        keys = [ask(store, name) for name in "abc"]
+
+        def entry(key: str, n: int) -> Entry:
+            found = store.find_notice(key)
+            assert found is not None
+            event = event_of(found, ATTEMPTED, now(store), attempt=n, channel="sms", recipient="guardian:d")
+            return Entry(RecordKind.NOTICE, msgspec.msgpack.encode(event))
+
+        a, b, c = keys
+        told = ledger.write([entry(a, 1)], 2)  # the store has it before the others are there
+        told += ledger.write([entry(b, 1), entry(b, 2)], 2) + ledger.write([entry(c, 1), entry(c, 2)], 0)
+        assert ledger.unwritten == 5
+        numbers = [await one for one in told]
+        assert ledger.unwritten == 0
+        return numbers
+
+    a1, b1, b2, c1, c2 = asyncio.run(write())
+    assert 0 < a1 < c1 < c2 < b1 < b2

@@ -103,6 +103,8 @@ class Courier:
             return
         if self._rules.is_in_turn(one.notice.to):
             await self._reach_in_turn(one, lines)
+        elif len(lines) == 1:
+            await self._reach(one, *lines[0])
         else:
             came = await asyncio.gather(*(self._reach(one, *line) for line in lines), return_exceptions=True)
             for fault in came:
@@ -190,6 +192,10 @@ class Courier:
     async def _round(self, one: Tracked, line: Line, ways: list[Way]) -> dict[Way, Came]:
         """One after the other, the next when the one before has failed or has no receipt in time; ends with the first receipt, or
         when all have failed."""
+        if len(ways) == 1:
+            if one.notice.to != DISPATCH:
+                await asyncio.sleep(0)  # as a task would: people are tried in their order
+            return {ways[0]: await self._attempt(one, line, ways[0])}
         running: dict[asyncio.Task[Came], Way] = {}
         came: dict[Way, Came] = {}
         for way in ways:
@@ -317,11 +323,15 @@ class Courier:
             return
         one.has_case = True
         event: CaseEvent = undelivered_event(one.notice, self._now(), error)
-        self._ledger.write([Entry(RecordKind.CASE, _encode(event), origin=ORIGIN, cause=one.notice.id)])
+        self._ledger.write(
+            [Entry(RecordKind.CASE, _encode(event), origin=ORIGIN, cause=one.notice.id)], rank_of(one.notice)
+        )
 
     def _write(self, one: Tracked, event: NoticeEvent) -> "asyncio.Future[int]":
         one.take(event)
-        (future,) = self._ledger.write([Entry(RecordKind.NOTICE, _encode(event), origin=ORIGIN, cause=one.notice.id)])
+        (future,) = self._ledger.write(
+            [Entry(RecordKind.NOTICE, _encode(event), origin=ORIGIN, cause=one.notice.id)], rank_of(one.notice)
+        )
 
         def written(done: "asyncio.Future[int]") -> None:
             one.written(event)

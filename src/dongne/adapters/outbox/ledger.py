@@ -1,4 +1,4 @@
-"""What the outbox writes into the store: all records of a moment in one Transaction.
+"""What the outbox writes into the store: all records of a moment in one Transaction, the most pressing first.
 
 A store that can't write now (its disk is full) keeps nobody from being told: what is urgent is sent first and written down
 when it can be. Until then it is known only here; a crash meanwhile lets it be sent again, under the same identifier.
@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from dongne.model.errors import DongneError, RetryLater
 from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
@@ -17,14 +18,22 @@ AGAIN_S = 0.5
 AT_ONCE = 500  # records in one Transaction
 
 
+class Waiting(NamedTuple):
+    """A record to be, and who waits for it. All records about one notice have its rank."""
+
+    entry: Entry
+    future: "asyncio.Future[int]"
+    rank: int
+
+
 class Ledger:
-    """Writes in the order in which it was told; used in one event loop only."""
+    """Writes by rank (0 first), then in the order in which it was told; used in one event loop only."""
 
     def __init__(self, store: Store, again_s: float = AGAIN_S) -> None:
         self._store, self._again_s = store, again_s
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[Entry, asyncio.Future[int]]] = []
-        self._is_writing = False
+        self._waiting: list[Waiting] = []
+        self._writing: list[Waiting] = []  # those that the store has now
         self._at_once = AT_ONCE
         self._later: asyncio.TimerHandle | None = None
         self.is_stuck = False  # the last Transaction could not be written
@@ -34,25 +43,26 @@ class Ledger:
     @property
     def unwritten(self) -> int:
         """How many records wait for the store."""
-        return len(self._waiting)
+        return len(self._writing) + len(self._waiting)
 
-    def write(self, entries: Sequence[Entry]) -> "list[asyncio.Future[int]]":
+    def write(self, entries: Sequence[Entry], rank: int = 0) -> "list[asyncio.Future[int]]":
         """For each the number of its record once it is durable, 0 where it changed nothing. They are written together. The
         futures never fail: what can't be written waits until it can."""
-        told = [(entry, self._loop.create_future()) for entry in entries]
+        told = [Waiting(entry, self._loop.create_future(), rank) for entry in entries]
         self._waiting += told
         self._go_on()
-        return [future for _, future in told]
+        return [one.future for one in told]
 
     def _go_on(self) -> None:
-        if self._is_writing or self._later is not None or not self._waiting:
+        if self._writing or self._later is not None or not self._waiting:
             return
-        self._is_writing = True
-        taken = self._waiting[: self._at_once]
+        self._waiting.sort(key=_rank)
+        taken = self._writing = self._waiting[: self._at_once]
+        del self._waiting[: len(taken)]
         done = self._done(taken)
         try:
             self._store.submit_soon(
-                Transaction([entry for entry, _ in taken]),
+                Transaction([one.entry for one in taken]),
                 lambda outcome: self._call(done, outcome),
                 Lane.LIFE_SAFETY,
             )
@@ -68,27 +78,28 @@ class Ledger:
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(done, outcome)
 
-    def _done(self, taken: "list[tuple[Entry, asyncio.Future[int]]]") -> "Callable[[Receipt | Exception], None]":
+    def _done(self, taken: list[Waiting]) -> "Callable[[Receipt | Exception], None]":
         def done(outcome: Receipt | Exception) -> None:
-            self._is_writing = False
+            self._writing = []
             if not isinstance(outcome, Receipt | RetryLater):
                 if len(taken) > 1:
+                    self._waiting[:0] = taken
                     self._at_once = 1
                     self._go_on()
                     return
                 log.error("a record of the outbox can't be stored, and is left out", exc_info=outcome)
                 outcome = Receipt((0,))
             if isinstance(outcome, Receipt):
-                del self._waiting[: len(taken)]
                 self._at_once = AT_ONCE if len(taken) != 1 or not self._waiting else self._at_once
                 self.is_stuck = False
-                for (_, future), number in zip(taken, outcome.numbers, strict=True):
-                    if not future.done():
-                        future.set_result(number)
+                for one, number in zip(taken, outcome.numbers, strict=True):
+                    if not one.future.done():
+                        one.future.set_result(number)
                 if not self._waiting:
                     self._rested.set()
                 self._go_on()
                 return
+            self._waiting[:0] = taken
             if not self.is_stuck:
                 log.error("what was sent can't be written down now, and is tried again: %s", outcome)
             self.is_stuck = True
@@ -100,8 +111,12 @@ class Ledger:
     async def rest(self, within_s: float) -> bool:
         """Whether everything was written within the time."""
         self._rested.clear()
-        if self._waiting:
+        if self.unwritten:
             with suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
                     await self._rested.wait()
-        return not self._waiting
+        return not self.unwritten
+
+
+def _rank(one: Waiting) -> int:
+    return one.rank

@@ -24,7 +24,7 @@ from dongne.adapters.outbox.tracked import Tracked
 from dongne.model.notices import ANSWERED, RECEIVED, REQUESTED, Notice, NoticeEvent, apply_notice_event
 from dongne.model.records import Record, RecordKind
 from dongne.model.times import from_us
-from dongne.runtime.delivery import ORIGIN
+from dongne.runtime.delivery import ORIGIN, rank_of
 from dongne.runtime.ports import NoticeFilter, Store
 
 log = logging.getLogger(__name__)
@@ -150,25 +150,36 @@ class Outbox:
                 self._loop.call_soon_threadsafe(self._look)
 
     def _look(self) -> None:
+        """All that came, as it is then known; 119 is begun first."""
         self._rung = False
+        new: list[Notice] = []
+        touched: list[tuple[NoticeEvent, int]] = []
         while self._heard and not self._closing:
             record = self._heard.popleft()
             try:
-                self._take(record)
-            except Exception:  # what comes behind it has to be sent all the same
-                log.exception("record %d could not be looked at", record.number)
-                self.counts.faults += 1
+                event = _event.decode(record.body)
+                notice = apply_notice_event(None, event, record.number) if event.action == REQUESTED else None
+            except Exception:
+                self._note_fault(record.number)
+                continue
+            if notice is not None:
+                new.append(notice)
+            elif event.action != REQUESTED:
+                touched.append((event, record.number))
+        for notice in sorted(new, key=rank_of):
+            self._track(notice)
+        for event, number in touched:
+            if event.action == ANSWERED:
+                self.counts.add("answers", event.channel)
+            try:
+                self._reload(event.key)
+            except Exception:
+                self._note_fault(number)
 
-    def _take(self, record: Record) -> None:
-        event = _event.decode(record.body)
-        if event.action == REQUESTED:
-            notice = apply_notice_event(None, event, record.number)
-            if notice is not None and event.key not in self._tracked:
-                self._track(notice)
-            return
-        if event.action == ANSWERED:
-            self.counts.add("answers", event.channel)
-        self._reload(event.key)
+    def _note_fault(self, number: int) -> None:
+        """What comes behind it has to be sent all the same."""
+        log.exception("record %d could not be looked at", number)
+        self.counts.faults += 1
 
     def _reload(self, key: str) -> None:
         one = self._tracked.get(key)
