@@ -1,12 +1,17 @@
 """Homes over HTTP: taken in, heard, checked, and gone when somebody withdraws."""
 
 import json
+import re
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
+import uvicorn
 
 from dongne.compose.homes import HomeSide
 from dongne.compose.opened import RunOptions
@@ -14,7 +19,7 @@ from dongne.model.channels import ChannelsConfig, SmsConfig
 from dongne.model.city import CityConfig
 from dongne.model.who import ANYBODY, ROLES, Who
 from dongne.runtime.registry import load_all
-from dongne.web.api import ApiContext, create_api
+from dongne.web.api import ApiContext, append_protocol, create_api
 from dongne.web.api.http import token_of
 
 CHANNELS = ChannelsConfig(sms=SmsConfig(url="https://sms.example"))
@@ -136,3 +141,72 @@ def test_how_gateways_and_services_of_homes_are_doing_is_said_without_naming_any
     assert (found["gateways"]["messages"], found["gateways"]["repeats"]) == (2, 1)
     assert "dongne_homes_messages_total 2" in metrics and "dongne_homes_services_running 1" in metrics
     assert not any(word in text for word in ("gw-1", HOME["person"]) for text in (status.text, metrics))
+
+
+# --- at a socket, where messages go the short way
+
+
+@pytest.fixture
+def port(homes: HomeSide, make_context: Callable[..., ApiContext]) -> Iterator[int]:
+    api = create_api(make_context(homes=homes, who_of=who_of, max_body_bytes=10_000_000))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(
+            uvicorn.Config(api, http=append_protocol(api), log_level="error", lifespan="off", date_header=False)
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join(10)
+
+
+def test_a_gateway_at_a_socket_hears_what_it_would_hear_the_long_way(
+    ask: Callable[..., Any], homes: HomeSide, port: int
+) -> None:
+    ask("POST", "/api/homes", [HOME])
+    url = f"http://127.0.0.1:{port}/api/homes/messages"
+    button = {"device": "b", "property": "button", "time": SAID["sent"], "value": 1}
+    odd = {"device": "b", "property": "odd", "time": SAID["sent"], "value": 1}
+    with httpx.Client(headers={"authorization": "Bearer device"}) as client:
+        first = client.post(url, json={**SAID, "events": [button, odd]})
+        again = client.post(url, json={**SAID, "events": [button, odd]})
+        long_way = client.post(f"{url}/", json={**SAID, "seq": 2, "events": [button, odd]})
+        assert first.json()["stored"] == 1
+        assert list(first.json()["refused"]) == ["1"]
+        assert again.json()["is_repeat"]
+        assert first.headers["content-type"] == "application/json"
+        assert first.headers["cache-control"] == "no-store"
+        assert first.headers["x-content-type-options"] == "nosniff"
+        assert {k: v for k, v in first.json().items() if k not in ("seq", "time")} == {
+            k: v for k, v in long_way.json().items() if k not in ("seq", "time")
+        }
+        for content, said in (
+            (b"{", "no message of a gateway"), (json.dumps({**SAID, "gateway": "gw-9"}).encode(), "gw-9"),
+            (b" " * 300_000, "longer than"), (iter([b" " * 200_000] * 2), "longer than"),
+        ):  # fmt: skip
+            short = client.post(url, content=content)
+            assert short.status_code >= 400
+            assert said in short.json()["message"]
+        assert client.post(url, content=b"a=b", headers={"content-type": "image/png"}).status_code == 415
+    assert httpx.post(url, json=SAID, headers={"authorization": "Bearer planner"}).status_code == 403
+    desk = homes.gateways
+    assert (desk.messages, desk.stored, desk.repeats) == (3, 2, 1)
+    assert desk.refused["message"] == 1
+    assert desk.refused["bodytoo_large"] == 2
+    assert desk.refused["content_type"] == 1
+
+
+def test_messages_that_come_before_the_last_was_answered_are_answered_in_order(
+    ask: Callable[..., Any], port: int
+) -> None:
+    ask("POST", "/api/homes", [HOME])
+    bodies = [json.dumps({**SAID, "seq": seq}).encode() for seq in range(1, 6)]
+    head = b"POST /api/homes/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer device\r\ncontent-length: %d\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), 10) as line:
+        line.sendall(b"".join(head % len(body) + body for body in bodies))
+        read = b""
+        while read.count(b'"seq":') < len(bodies):
+            part = line.recv(65_536)
+            assert part, read
+            read += part
+    assert [int(found) for found in re.findall(rb'"seq":(\d+)', read)] == [1, 2, 3, 4, 5]

@@ -159,7 +159,7 @@ class Outbox:
             try:
                 event = _event.decode(record.body)
                 notice = apply_notice_event(None, event, record.number) if event.action == REQUESTED else None
-            except Exception:
+            except Exception:  # noqa: BLE001  it is in the log
                 self._note_fault(record.number)
                 continue
             if notice is not None:
@@ -173,7 +173,7 @@ class Outbox:
                 self.counts.add("answers", event.channel)
             try:
                 self._reload(event.key)
-            except Exception:
+            except Exception:  # noqa: BLE001  it is in the log
                 self._note_fault(number)
 
     def _note_fault(self, number: int) -> None:

@@ -65,7 +65,7 @@ class Api:
         self._data = Data(context)
         self._batches = Batches(context, self.changer, self._reads.answer)
         self.events = Events(context)
-        self._homes = HomesApi(context, context.homes) if context.homes else None
+        self.homes = HomesApi(context, context.homes) if context.homes else None
         self._webhooks = WebhookApi(context, context.webhooks) if context.webhooks else None
         self._started_us = context.store.clock.now_us()
         self.description = Description(
@@ -132,8 +132,8 @@ class Api:
             await self._sensorthings(scope, receive, send, path[len(ROOT) :].strip("/"))
         elif self._webhooks is not None and (path == HOOKS or path.startswith(HOOKS + "/")):
             await self._webhooks.answer(scope, receive, send, path.removeprefix(HOOKS))
-        elif self._homes is not None and (path == HOMES or path.startswith(HOMES + "/")):
-            await self._homes.answer(scope, receive, send)
+        elif self.homes is not None and (path == HOMES or path.startswith(HOMES + "/")):
+            await self.homes.answer(scope, receive, send)
         elif method not in READ:
             raise WrongMethod(method, READ)
         elif path.startswith("/api/"):

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
 
 from dongne.model.errors import BadInput, DongneError, NotFound, WrongMethod
-from dongne.model.home import NewHome
+from dongne.model.home import GatewayReply, NewHome
 from dongne.model.who import Right, Who
 from dongne.web.api.context import ApiContext, Homes, Receive, Scope, Send
 from dongne.web.api.http import check_form, read_body, send_bytes
@@ -55,9 +56,25 @@ class HomesApi:
             self._context.rates.check("write", who, scope)
         except DongneError as error:
             raise self._desk.refuse(error) from None
+        return await asyncio.wrap_future(self._hand_over(who, body))
+
+    def take(self, scope: Scope, body: bytes) -> "Future[GatewayReply]":
+        """The reply to a message of a gateway, once it is durable. Raises DongneError, and counts it; so does the future."""
+        try:
+            who = self._context.who_of(scope)
+            self._context.rates.check("write", who, scope)
+        except DongneError as error:
+            raise self.refuse(error) from None
+        return self._hand_over(who, body)
+
+    def refuse(self, error: DongneError) -> DongneError:
+        """Counts a message that is not taken."""
+        return self._desk.refuse(error)
+
+    def _hand_over(self, who: Who, body: bytes) -> "Future[GatewayReply]":
         message = self._desk.decode(body)
         self._desk.check_sender(who, message.gateway)
-        return await asyncio.wrap_future(self._desk.take(message))
+        return self._desk.take(message)
 
     def _staff(self, scope: Scope) -> Who:
         """Who may take homes in and see what is wrong with them. Raises NotKnown or NotAllowed."""

@@ -1,7 +1,8 @@
-"""The quickest way from the socket to the store: single Observations answered by the HTTP protocol itself.
+"""The quickest way from the socket to the store: single Observations, and what gateways of homes say, answered by the HTTP
+protocol itself.
 
 uvicorn makes a scope, a task and a cycle of messages for each request, which costs more than storing the Observation.
-Here a POST of one Observation is recognised when its headers are complete, handed to the store when its body is, and
+Here a POST of one of them is recognised when its headers are complete, handed to the store when its body is, and
 answered after the commit. Everything else goes uvicorn's way; so do requests sent before the last one was answered.
 
     uvicorn.Config(app, http=append_protocol(api))
@@ -10,7 +11,11 @@ answered after the commit. Everything else goes uvicorn's way; so do requests se
 import asyncio
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -19,18 +24,27 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dongne.model.errors import DongneError, NotAllowed, RetryLater
+from dongne.model.home import GatewayReply
 from dongne.model.who import BENCH, Who
 from dongne.standards.sensorthings.observations import ObservationRow
 from dongne.web.api.app import Api
 from dongne.web.api.context import Door
+from dongne.web.api.homes import LONGEST_MESSAGE, MESSAGES
 from dongne.web.api.http import check_form, check_write, too_large
 from dongne.web.api.ingest import NotPlain
 from dongne.web.api.patience import PatientProtocol
+from dongne.web.outside import ALWAYS, HSTS
 
 log = logging.getLogger(__name__)
 _PATH = re.compile(rb"/v1\.1/(?:Observations|Datastreams\((\d{1,9})\)/Observations)")
 _CREATED, _THERE = b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 200 OK\r\n"
 _NO_BODY = b")\r\ncontent-length: 0\r\n"
+_MESSAGES = MESSAGES.encode()
+_FOR_HOMES = b"".join(
+    b"%b: %b\r\n" % header
+    for header in ((b"content-type", b"application/json"), (b"cache-control", b"no-store"), *ALWAYS)
+)
+_FOR_HOMES_TLS = _FOR_HOMES + b"%b: %b\r\n" % HSTS
 _encode = msgspec.json.Encoder().encode
 
 
@@ -83,11 +97,48 @@ class Append:
         self.finish(head.encode(), body)
 
 
+class FromGateway(Append):
+    """A message of a home's gateway."""
+
+    __slots__ = ("scope",)
+
+    def __init__(self, protocol: "AppendProtocol", scope: dict[str, Any], keep_alive: bool) -> None:
+        super().__init__(protocol, None, b"", keep_alive)
+        self.scope = scope
+
+    def arrived(self) -> None:
+        """It is whole: stored, then answered."""
+        api = self.protocol.api
+        assert api.homes is not None
+        try:
+            told = api.homes.take(self.scope, self.body)
+        except Exception as error:  # noqa: BLE001  whatever it is, the gateway hears of it
+            self.fail(error)
+            return
+        told.add_done_callback(partial(self.protocol.replies().put, self))
+
+    def fail(self, error: BaseException) -> None:
+        """What a gateway hears where its message was not taken."""
+        if not isinstance(error, DongneError):
+            log.error("the API failed at a message of a gateway", exc_info=error)
+            error = DongneError("something went wrong here; it is in the log")
+        self.protocol.api.context.requests["other", error.status] += 1
+        self.refuse(error)
+
+    def reply(self, reply: GatewayReply) -> None:
+        """It is durable."""
+        context, body = self.protocol.api.context, _encode(reply)
+        context.requests["homes", 200] += 1
+        always = _FOR_HOMES_TLS if context.public_url(self.scope).startswith("https://") else _FOR_HOMES
+        self.finish(b"%b%bcontent-length: %d\r\n" % (_THERE, always, len(body)), body)
+
+
 class AppendProtocol(PatientProtocol):
     """uvicorn's protocol with the short way; `api` is set by append_protocol."""
 
     api: Api
     _opened: "Gate | None" = None
+    _replies: "Replies | None" = None
     _idle_since_s = 0.0
     _general: "asyncio.Task[None] | None" = None
     _idle_timer: asyncio.TimerHandle | None = None
@@ -133,6 +184,8 @@ class AppendProtocol(PatientProtocol):
 
     def on_headers_complete(self) -> None:
         """Whose request is this?"""
+        if self.url == _MESSAGES and self._begin_message():
+            return
         found = _PATH.fullmatch(self.url) if self.parser.get_method() == b"POST" else None
         if found is None or self.expect_100_continue or self.root_path or self._is_busy():
             self._go_the_long_way()
@@ -147,10 +200,29 @@ class AppendProtocol(PatientProtocol):
         )
         try:
             self.cycle.who = check_write(self.api.context, scope)  # type: ignore[attr-defined]  # it is an Append
-            self._check_length()
+            self._check_length(self.api.context.max_body_bytes)
             check_form(scope)
         except DongneError as error:
             self._refuse_early(error)
+
+    def _begin_message(self) -> bool:
+        """Whether a gateway says something, which is taken here."""
+        if (
+            self.api.homes is None or self.expect_100_continue or self.root_path or self._is_busy()
+            or self.parser.get_method() != b"POST"
+        ):  # fmt: skip
+            return False
+        scope: dict[str, Any] = {
+            "method": "POST", "path": MESSAGES, "headers": self.headers, "scheme": self.scheme, "server": self.server,
+            "client": self.client,
+        }  # fmt: skip
+        self.cycle = FromGateway(self, scope, self.parser.should_keep_alive())  # type: ignore[assignment]  # see Append
+        try:
+            self._check_length(LONGEST_MESSAGE)
+            check_form(scope)
+        except DongneError as error:
+            self._refuse_early(error)
+        return True
 
     def _is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -162,10 +234,9 @@ class AppendProtocol(PatientProtocol):
         self.headers.extend(headers)  # the scope has this list
         super().on_headers_complete()
 
-    def _check_length(self) -> None:
-        limit_bytes = self.api.context.max_body_bytes
+    def _check_length(self, limit_bytes: int) -> None:
         for name, value in self.headers:
-            if name == b"content-length" and len(value) > 6 and value.isdigit() and int(value) > limit_bytes:
+            if name == b"content-length" and len(value) > 5 and value.isdigit() and int(value) > limit_bytes:
                 raise too_large(limit_bytes)
 
     def _refuse_early(self, error: DongneError) -> None:
@@ -173,6 +244,10 @@ class AppendProtocol(PatientProtocol):
         append = self.cycle
         assert isinstance(append, Append)
         append.keep_alive = False
+        if isinstance(append, FromGateway):
+            assert self.api.homes is not None
+            append.fail(self.api.homes.refuse(error))
+            return
         self.api.ingest.count_refused(error)
         append.refuse(error)
 
@@ -184,8 +259,9 @@ class AppendProtocol(PatientProtocol):
             super().on_body(body)
         elif not append.response_complete:
             append.body += body
-            if len(append.body) > self.api.context.max_body_bytes:
-                self._refuse_early(too_large(self.api.context.max_body_bytes))
+            limit_bytes = LONGEST_MESSAGE if isinstance(append, FromGateway) else self.api.context.max_body_bytes
+            if len(append.body) > limit_bytes:
+                self._refuse_early(too_large(limit_bytes))
 
     def on_message_complete(self) -> None:
         """The whole request is here."""
@@ -195,6 +271,9 @@ class AppendProtocol(PatientProtocol):
             super().on_message_complete()
             return
         if append.response_complete:
+            return
+        if isinstance(append, FromGateway):
+            append.arrived()
             return
         ingest = self.api.ingest
         try:
@@ -233,6 +312,13 @@ class AppendProtocol(PatientProtocol):
             gate = type(self)._opened = Gate(self.api, self.loop)
         return gate
 
+    def replies(self) -> "Replies":
+        """Where answers to gateways come back into this loop."""
+        replies = type(self)._replies
+        if replies is None or replies.loop is not self.loop:
+            replies = type(self)._replies = Replies(self.loop)
+        return replies
+
     @property
     def default_head(self) -> bytes:
         """The headers that uvicorn adds to every answer."""
@@ -267,6 +353,33 @@ class Gate:
                 append.refuse(error)
 
 
+class Replies:
+    """What was told to gateways since the loop looked, whichever thread said so: one call into the loop for all of it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._told: deque[tuple[FromGateway, Future[GatewayReply]]] = deque()
+        self._rung = False
+
+    def put(self, message: FromGateway, told: "Future[GatewayReply]") -> None:
+        """In the store's thread."""
+        self._told.append((message, told))
+        if not self._rung:
+            self._rung = True
+            with suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(self._answer)
+
+    def _answer(self) -> None:
+        self._rung = False
+        while self._told:
+            message, told = self._told.popleft()
+            error = told.exception()
+            if error is None:
+                message.reply(told.result())
+            else:
+                message.fail(error)
+
+
 def _answer_in(loop: asyncio.AbstractEventLoop, api: Api) -> Callable[[list[Any], int, Exception | None], None]:
     def on_commit(tokens: list[Any], first: int, error: Exception | None) -> None:
         if not loop.is_closed():
@@ -291,4 +404,4 @@ def _answer(api: Api, tokens: Sequence[Append], first: int, error: Exception | N
 
 def append_protocol(api: Api) -> type[HttpToolsProtocol]:
     """The protocol class for `uvicorn.Config(http=...)` which takes single Observations for this API."""
-    return type("AppendProtocolOfCity", (AppendProtocol,), {"api": api, "_opened": None})
+    return type("AppendProtocolOfCity", (AppendProtocol,), {"api": api, "_opened": None, "_replies": None})
