@@ -2,7 +2,6 @@
 text of the standard demands beyond them (section 3.2). What is written is also a document that `decode` reads as the same.
 """
 
-from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -129,27 +128,40 @@ ALERT = Composite(
 def encode(alert: cap.Alert) -> bytes:
     """The message as an XML document. Raises BadInput with value, place and remedy."""
     check(alert)
-    body = "".join(_write(ALERT, alert, "alert", 1))
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<alert xmlns="{NAMESPACE}">\n{body}</alert>\n'
-    return text.encode()
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<alert xmlns="{NAMESPACE}">']
+    _write(lines, ALERT, alert, ("alert",), "  ")
+    return ("\n".join(lines) + "\n</alert>\n").encode()
 
 
-def _write(composite: Composite, made: Any, place: str, depth: int) -> Iterator[str]:
-    indent = "  " * depth
+def _write(lines: list[str], composite: Composite, made: Any, place: tuple[Any, ...], indent: str) -> None:
+    """`place` is put into words only where something is wrong: most messages are right, and somebody waits for them."""
     for part in composite.parts:
         found = getattr(made, part.field)
-        is_there = bool(found.strip()) if isinstance(found, str) else found is not None and found != ()
-        values = found if part.many else (found,) if is_there else ()
-        if part.required and not values:
-            raise BadInput(f"{place} has no {part.tag}; it needs one", reason="cap")
-        for number, value in enumerate(values, 1):
-            at = f"{place}/{part.tag}[{number}]" if part.many else f"{place}/{part.tag}"
-            if isinstance(part.kind, Composite):
-                inner = "".join(_write(part.kind, value, at, depth + 1))
-                yield f"{indent}<{part.tag}>\n{inner}{indent}</{part.tag}>\n"
-            else:
-                text = escaped(_made(part.kind.write, value, at))
-                yield f"{indent}<{part.tag}>{text}</{part.tag}>\n"
+        is_there = found.strip() if isinstance(found, str) else found is not None and found != ()
+        if not is_there:
+            if part.required:
+                raise BadInput(f"{_shown(place)} has no {part.tag}; it needs one", reason="cap")
+            continue
+        tag, kind = part.tag, part.kind
+        for number, value in enumerate(found, 1) if part.many else ((0, found),):
+            at = (place, tag, number)
+            if isinstance(kind, Composite):
+                lines.append(f"{indent}<{tag}>")
+                _write(lines, kind, value, at, indent + "  ")
+                lines.append(f"{indent}</{tag}>")
+                continue
+            try:
+                text = kind.write(value)
+            except ValueError:
+                text = _made(kind.write, value, _shown(at))
+            lines.append(f"{indent}<{tag}>{escaped(text)}</{tag}>")
+
+
+def _shown(place: tuple[Any, ...]) -> str:
+    if len(place) == 1:
+        return str(place[0])
+    outer, tag, number = place
+    return f"{_shown(outer)}/{tag}[{number}]" if number else f"{_shown(outer)}/{tag}"
 
 
 def _made(make: Any, value: Any, place: str) -> Any:

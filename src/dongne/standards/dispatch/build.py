@@ -147,7 +147,7 @@ def civic_of(properties: Mapping[str, Any]) -> Civic | None:
     parts = {
         name: " ".join(writable(str(given[name])).split())
         for name in CIVIC_NAMES
-        if writable(str(given.get(name) or "")).strip()
+        if (said := given.get(name)) and writable(str(said)).strip()
     }
     country = parts.get("country", "").upper()
     parts.pop("country", None)
