@@ -11,126 +11,29 @@ answered after the commit. Everything else goes uvicorn's way; so do requests se
 import asyncio
 import logging
 import re
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
-from functools import partial
-from http import HTTPStatus
-from math import ceil
 from typing import Any
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from dongne.model.errors import DongneError, NotAllowed, RetryLater
-from dongne.model.home import GatewayReply
-from dongne.model.who import BENCH, Who
+from dongne.model.errors import DongneError, RetryLater
 from dongne.standards.sensorthings.observations import ObservationRow
 from dongne.web.api.app import Api
+from dongne.web.api.append import Append
 from dongne.web.api.context import Door
+from dongne.web.api.from_gateways import FromGateway, Replies
 from dongne.web.api.homes import LONGEST_MESSAGE, MESSAGES
 from dongne.web.api.http import check_form, check_write, too_large
 from dongne.web.api.ingest import NotPlain
 from dongne.web.api.patience import PatientProtocol
-from dongne.web.outside import ALWAYS, HSTS
 
 log = logging.getLogger(__name__)
 _PATH = re.compile(rb"/v1\.1/(?:Observations|Datastreams\((\d{1,9})\)/Observations)")
 _CREATED, _THERE = b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 200 OK\r\n"
 _NO_BODY = b")\r\ncontent-length: 0\r\n"
 _MESSAGES = MESSAGES.encode()
-_FOR_HOMES = b"".join(
-    b"%b: %b\r\n" % header
-    for header in ((b"content-type", b"application/json"), (b"cache-control", b"no-store"), *ALWAYS)
-)
-_FOR_HOMES_TLS = _FOR_HOMES + b"%b: %b\r\n" % HSTS
 _encode = msgspec.json.Encoder().encode
-
-
-class _Nothing:
-    """Stands where uvicorn's cycle has an event nobody waits for."""
-
-    def set(self) -> None:
-        """Nothing."""
-
-
-class Append:
-    """One request of this kind, in the place of uvicorn's cycle."""
-
-    __slots__ = ("body", "datastream", "disconnected", "keep_alive", "protocol", "response_complete", "root", "who")
-    message_event = _Nothing()
-
-    def __init__(self, protocol: "AppendProtocol", datastream: int | None, root: bytes, keep_alive: bool) -> None:
-        self.protocol, self.datastream, self.root, self.keep_alive = protocol, datastream, root, keep_alive
-        self.body = b""
-        self.who: Who = BENCH
-        self.response_complete = self.disconnected = False
-
-    def finish(self, head: bytes, body: bytes = b"") -> None:
-        """Send the answer; `head` ends behind its last header."""
-        if self.response_complete or self.disconnected:
-            return
-        self.response_complete = True
-        protocol = self.protocol
-        if protocol.server_state.default_headers:
-            head += protocol.default_head
-        if self.keep_alive:
-            protocol.transport.write(b"%b\r\n%b" % (head, body))
-        else:
-            protocol.transport.write(b"%bconnection: close\r\n\r\n%b" % (head, body))
-            protocol.transport.close()
-        protocol.answered()
-
-    def refuse(self, error: DongneError) -> None:
-        """Send an error as the rest of the API does."""
-        document = {"code": error.status, "type": "error", "message": error.message}
-        body = _encode(document)
-        head = (
-            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
-            f"access-control-allow-origin: *\r\ncontent-length: {len(body)}\r\n"
-        )
-        if isinstance(error, RetryLater):
-            head += f"retry-after: {max(1, ceil(error.after_s))}\r\n"
-        if isinstance(error, NotAllowed):
-            head += "www-authenticate: Bearer\r\n"
-        self.finish(head.encode(), body)
-
-
-class FromGateway(Append):
-    """A message of a home's gateway."""
-
-    __slots__ = ("scope",)
-
-    def __init__(self, protocol: "AppendProtocol", scope: dict[str, Any], keep_alive: bool) -> None:
-        super().__init__(protocol, None, b"", keep_alive)
-        self.scope = scope
-
-    def arrived(self) -> None:
-        """It is whole: stored, then answered."""
-        api = self.protocol.api
-        assert api.homes is not None
-        try:
-            told = api.homes.take(self.scope, self.body)
-        except Exception as error:  # noqa: BLE001  whatever it is, the gateway hears of it
-            self.fail(error)
-            return
-        told.add_done_callback(partial(self.protocol.replies().put, self))
-
-    def fail(self, error: BaseException) -> None:
-        """What a gateway hears where its message was not taken."""
-        if not isinstance(error, DongneError):
-            log.error("the API failed at a message of a gateway", exc_info=error)
-            error = DongneError("something went wrong here; it is in the log")
-        self.protocol.api.context.requests["other", error.status] += 1
-        self.refuse(error)
-
-    def reply(self, reply: GatewayReply) -> None:
-        """It is durable."""
-        context, body = self.protocol.api.context, _encode(reply)
-        context.requests["homes", 200] += 1
-        always = _FOR_HOMES_TLS if context.public_url(self.scope).startswith("https://") else _FOR_HOMES
-        self.finish(b"%b%bcontent-length: %d\r\n" % (_THERE, always, len(body)), body)
 
 
 class AppendProtocol(PatientProtocol):
@@ -351,33 +254,6 @@ class Gate:
             except DongneError as error:
                 self._api.ingest.count_refused(error, received=False)
                 append.refuse(error)
-
-
-class Replies:
-    """What was told to gateways since the loop looked, whichever thread said so: one call into the loop for all of it."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self._told: deque[tuple[FromGateway, Future[GatewayReply]]] = deque()
-        self._rung = False
-
-    def put(self, message: FromGateway, told: "Future[GatewayReply]") -> None:
-        """In the store's thread."""
-        self._told.append((message, told))
-        if not self._rung:
-            self._rung = True
-            with suppress(RuntimeError):  # the loop is closed
-                self.loop.call_soon_threadsafe(self._answer)
-
-    def _answer(self) -> None:
-        self._rung = False
-        while self._told:
-            message, told = self._told.popleft()
-            error = told.exception()
-            if error is None:
-                message.reply(told.result())
-            else:
-                message.fail(error)
 
 
 def _answer_in(loop: asyncio.AbstractEventLoop, api: Api) -> Callable[[list[Any], int, Exception | None], None]:
