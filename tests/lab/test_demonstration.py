@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from dongne.compose.demonstration import load_demonstration_homes
+from dongne.adapters.series.nist_fire import find_fire_words
+from dongne.compose.demonstration import load_demonstration_homes, with_fire
 from dongne.lab.simulators.demonstration import Demonstration
 from dongne.lab.simulators.home_life import live, load_life, play_events
 from dongne.model.errors import BadInput, BadSetup
@@ -123,3 +124,19 @@ def test_a_real_home_in_the_file_of_a_demonstration_is_refused(tmp_path: Path) -
     with pytest.raises(BadSetup, match="gw-1 is not simulated"):
         load_demonstration_homes(tmp_path)
     assert load_demonstration_homes(tmp_path / "nowhere") == []
+
+
+def test_a_measured_fire_is_played_as_its_detectors_sounded(data_folder: Path) -> None:
+    """NIST's test SDC02, by hand from its file: smoke at 58 s and 84 s, heat at 114 s."""
+    words = find_fire_words(data_folder)
+    assert [(word.after_s, word.property, word.which) for word in words] == [
+        (0.0, "smoke", 1), (26.0, "smoke", 2), (56.0, "heat", 1),
+    ]  # fmt: skip
+    life = with_fire(load_life(), words)
+    assert [cue.after_s for cue in life.plays["fire"]] == [0.0, 26.0, 56.0]
+    assert life.plays["fall"] == load_life().plays["fall"]
+
+
+def test_without_the_data_the_fire_is_the_simulated_one(tmp_path: Path) -> None:
+    assert find_fire_words(tmp_path) == find_fire_words(None) == []
+    assert with_fire(load_life(), []) == load_life()

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from dongne.adapters.series.nist_fire import Word, find_fire_words
 from dongne.compose.homes import HomeSide
 from dongne.compose.outboxes import CityOutboxes
 from dongne.compose.running import RunningCity
 from dongne.lab.simulators.demonstration import Demonstration
-from dongne.lab.simulators.home_life import load_life
+from dongne.lab.simulators.home_life import Cue, Life, load_life
 from dongne.model.errors import BadSetup, DongneError
 from dongne.model.home import NewHome
 from dongne.model.notices import REQUESTED, NoticeEvent
@@ -33,14 +34,24 @@ def start_demonstration(city: RunningCity, outboxes: CityOutboxes) -> Demonstrat
     there = take_in(city.homes, homes)
     if not there:
         return None
+    words = find_fire_words(city.options.data)
     made = Demonstration(
-        there, load_life(), city.config.zone_info, city.homes.store.clock.now_us, city.homes.gateways.take,
+        there, with_fire(load_life(), words), city.config.zone_info, city.homes.store.clock.now_us, city.homes.gateways.take,
         lambda key, answer: _answer(outboxes, key, answer),
     )  # fmt: skip
     made.pages = outboxes.simulators
+    made.fire_is_measured = bool(words)
     _let_be_asked(city.homes.store, made)
     made.start()
     return made
+
+
+def with_fire(life: Life, words: Sequence[Word]) -> Life:
+    """The same life, in which the fire that is played is one that was measured; as it was where there is none."""
+    if not words:
+        return life
+    fire = tuple(Cue(word.after_s, word.property, which=word.which) for word in words)
+    return msgspec.structs.replace(life, plays={**life.plays, "fire": fire})
 
 
 def load_demonstration_homes(folder: Path) -> list[NewHome]:

@@ -71,6 +71,7 @@ class Demonstration:
         self._life, self._now_us, self._tell, self._answer = life, now_us, tell, answer
         self.home = next(iter(homes))
         self.pages: dict[str, str] = {}  # of simulators beside it: what they got
+        self.fire_is_measured = False  # elsewhere, and replayed here
         now = self._now()
         self._rooms = {home_id: Room(home_id, home, life, zone, now) for home_id, home in homes.items()}
         self._first_fire = now + timedelta(seconds=life.first_fire_s)
