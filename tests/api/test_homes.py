@@ -1,5 +1,6 @@
 """Homes over HTTP: taken in, heard, checked, and gone when somebody withdraws."""
 
+import gc
 import json
 import re
 import socket
@@ -19,7 +20,7 @@ from dongne.model.channels import ChannelsConfig, SmsConfig
 from dongne.model.city import CityConfig
 from dongne.model.who import ANYBODY, ROLES, Who
 from dongne.runtime.registry import load_all
-from dongne.web.api import ApiContext, append_protocol, create_api
+from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector, waken_collector
 from dongne.web.api.http import token_of
 
 CHANNELS = ChannelsConfig(sms=SmsConfig(url="https://sms.example"))
@@ -141,6 +142,26 @@ def test_how_gateways_and_services_of_homes_are_doing_is_said_without_naming_any
     assert (found["gateways"]["messages"], found["gateways"]["repeats"]) == (2, 1)
     assert "dongne_homes_messages_total 2" in metrics and "dongne_homes_services_running 1" in metrics
     assert not any(word in text for word in ("gw-1", HOME["person"]) for text in (status.text, metrics))
+
+
+def test_many_homes_are_not_looked_at_by_the_collector_of_a_process_that_serves(ask: Callable[..., Any]) -> None:
+    def add(first: int) -> int:
+        before = gc.get_freeze_count()
+        ask(
+            "POST",
+            "/api/homes",
+            [{**HOME, "gateway": f"gw-{n}", "person": f"p-{n}"} for n in range(first, first + 100)],
+        )
+        return gc.get_freeze_count() - before
+
+    thresholds = gc.get_threshold()
+    assert add(1_000) == 0
+    quieten_collector()
+    try:
+        assert add(2_000) > 100
+    finally:
+        waken_collector()
+        gc.set_threshold(*thresholds)
 
 
 # --- at a socket, where messages go the short way

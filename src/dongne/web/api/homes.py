@@ -10,6 +10,7 @@ import msgspec
 from dongne.model.errors import BadInput, DongneError, NotFound, WrongMethod
 from dongne.model.home import GatewayReply, NewHome
 from dongne.model.who import Right, Who
+from dongne.web.api.collector import settle_collector
 from dongne.web.api.context import ApiContext, Homes, Receive, Scope, Send
 from dongne.web.api.http import check_form, read_body, send_bytes
 
@@ -17,6 +18,7 @@ ROOT = "/api/homes"
 MESSAGES = f"{ROOT}/messages"
 LONGEST_MESSAGE = 256 << 10
 LONGEST_BODY = 64 << 20
+MANY = 100  # homes at once
 _PRIVATE = [(b"cache-control", b"no-store")]
 _encode = msgspec.json.Encoder().encode
 _homes = msgspec.json.Decoder(list[NewHome])
@@ -90,6 +92,8 @@ class HomesApi:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"the body is no list of homes: {error}", reason="json") from None
         ids = await asyncio.to_thread(self._homes.add, homes, who.name)
+        if len(ids) >= MANY:
+            settle_collector()
         self._context.audit(who, [("put", "Home", number) for number in ids])
         return {"homes": ids}
 
