@@ -22,6 +22,8 @@ PAGES = {
     "things",
     "map",
     "answers",
+    "replies",
+    "homes",
     "data",
     "cases",
     "services",
