@@ -4,9 +4,16 @@ stands still, none closes without a cause, no exercise reaches 119."""
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from dongne.model.cases import Case
 from dongne.model.entities import Datastream, Entity, Location, Property, Sensor, Thing, Unit
@@ -242,7 +249,11 @@ class HomeAlarmMachine(RuleBasedStateMachine):
             check()
 
 
-HomeAlarmMachine.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-)
+SOME = settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+HomeAlarmMachine.TestCase.settings = SOME
 TestAnyOrderOfWhatHappens = HomeAlarmMachine.TestCase
+
+
+@pytest.mark.full
+def test_every_alarm_ends_in_many_more_orders_of_what_happens() -> None:
+    run_state_machine_as_test(HomeAlarmMachine, settings=settings(SOME, max_examples=300, stateful_step_count=50))

@@ -184,7 +184,7 @@ strange_alarms = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None, phases=[Phase.reuse, Phase.generate])  # shrinking takes minutes
+@settings(max_examples=25, deadline=None, phases=[Phase.reuse, Phase.generate])  # shrinking takes minutes
 @given(
     strange_alarms,
     strange_homes,

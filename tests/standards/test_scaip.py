@@ -301,7 +301,7 @@ def test_what_stands_behind_the_body_in_a_datagram_is_left_out() -> None:
     assert request.body == BUTTON
 
 
-@settings(max_examples=300)
+@settings(max_examples=80)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_message_or_a_refusal(data: bytes) -> None:
     for head in (b"", packet(BUTTON)[:200], b"MESSAGE sip:a SIP/2.0\r\n"):
@@ -317,7 +317,7 @@ def test_any_bytes_are_a_message_or_a_refusal(data: bytes) -> None:
         assert error.answer().snu in codes.STATUS_NUMBERS
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_spoilt_request_is_a_message_or_a_refusal(data: st.DataObject) -> None:
     whole = bytearray(packet(BUTTON))
@@ -340,7 +340,7 @@ def test_a_spoilt_request_is_a_message_or_a_refusal(data: st.DataObject) -> None
 # --- over TCP
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 2_000), max_size=12))
 def test_messages_are_cut_out_of_a_stream_wherever_its_segments_end(cuts: list[int]) -> None:
     one, two = packet(BUTTON, via="TCP"), packet(HEARTBEAT, via="TCP", branch="z9hG4bKb")
