@@ -25,7 +25,7 @@ kill = importlib.util.module_from_spec(_spec)
 sys.modules["kill"] = kill
 _spec.loader.exec_module(kill)
 
-LEAVERS = 1_000  # homes from this number on withdraw, one in each round
+LEAVERS = 50_000  # homes from this number on withdraw, one in each round; none of those above
 
 
 def homes() -> list[Any]:

@@ -15,6 +15,7 @@ from dongne.services.home_alarm.home import (
     DISPATCHED,
     HELD,
     MOST_LINES,
+    MOST_PRACTISED,
     OPERATOR,
     PLAN,
     RECHECK,
@@ -55,6 +56,8 @@ class Escalation(Saying):
             home.alarms, trigger.sort, trigger.sort, trigger.policy, trigger.reason, self.now, trigger.line.time,
             trigger.is_exercise, lines=[trigger.line],
         )  # fmt: skip
+        if trigger.is_exercise:
+            home.practised = [*home.practised, home.alarms][-MOST_PRACTISED:]
         yield Open(
             KIND, trigger.sort, str(home.alarms), self.values(), severity="extreme", priority=0, unit="care_desk",
             access="personal",

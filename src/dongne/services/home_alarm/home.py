@@ -10,6 +10,7 @@ PLAN, HELD, RECHECK = "plan", "held", "recheck"
 NEW, VERIFYING, RESPONDING = "new", "verifying", "responding"
 DISPATCHED, ACKNOWLEDGED, OPERATOR = "dispatched", "acknowledged", "operator"
 MOST_LINES = 12
+MOST_PRACTISED = 100
 PRACTICE = "x"  # marks what belongs to an exercise
 
 
@@ -112,4 +113,7 @@ class Home:
     quality_at: datetime | None = None
     pulse_at: datetime | None = None
     vitals: dict[str, Vital] = field(default_factory=dict)
+    practised: list[int] = field(
+        default_factory=list
+    )  # alarms that were exercises: they stay so when they are opened again
     faults: dict[str, str] = field(default_factory=dict)  # sort and Datastream -> `once` of the open alert

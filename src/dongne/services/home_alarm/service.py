@@ -295,9 +295,10 @@ class HomeAlarm(Service[Settings, Home]):
         """An operator put it into the queue, or opened it again: it is watched as before."""
         if state.alarm is None:
             number = int(event.key.rpartition("/")[2])
+            is_exercise = bool(event.values.get("exercise")) or number in state.practised
             state.alarm = Alarm(
                 number, event.name, event.name, policy.LATE, "reopened", event.time, event.time,
-                exercise=bool(event.values.get("exercise")), reopened=int(event.time.timestamp()), state=event.state,
+                exercise=is_exercise, reopened=int(event.time.timestamp()), state=event.state,
             )  # fmt: skip
         if _is_of(event, state.alarm):
             yield from self._escalation(state, city).reopened(event.state)

@@ -315,6 +315,12 @@ def test_a_real_alarm_ends_an_exercise(tmp_path: Path) -> None:
     assert cause(found) == ["exercise"] and to_119(found) == [("dispatch_button/2", 15.0, False)]
 
 
+def test_an_exercise_that_is_opened_again_stays_one_also_when_exercises_are_over(tmp_path: Path) -> None:
+    practice = [setting(-1, exercise=True), says(0, "smoke"), says(5, "heat"), tick(120), setting(130, exercise=False)]
+    again = [step(140, "fire", "reopen", came_from="closed"), step(150, "fire", "dispatch"), tick(200)]
+    assert to_119(facts([*practice, *again], tmp_path)) == []
+
+
 # --- quiet ------------------------------------------------------------------------------------------------------------
 
 
