@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from dongne.model.errors import NotFound
+from dongne.stores.synced import sync_path
 
 FOLDER = "attachments"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -33,7 +34,7 @@ class AttachmentFolder:
                 os.fsync(opened.fileno())
             Path(aside).rename(file)
             for folder in (file.parent, self._folder):
-                _sync(folder)
+                sync_path(folder)
         except BaseException:
             Path(aside).unlink(missing_ok=True)
             raise
@@ -51,11 +52,3 @@ class AttachmentFolder:
 
     def _file(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

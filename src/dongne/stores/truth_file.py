@@ -9,8 +9,23 @@ from typing import Any
 from uuid import uuid4
 
 from dongne.model.errors import BadSetup
+from dongne.model.records import RecordKind
 
 PRAGMAS = ("journal_mode=wal", "synchronous=full", "journal_size_limit=67108864", "cache_size=-65536")
+
+
+def select_records(
+    columns: str, after: int, until: int | None, limit: int, kinds: Sequence[RecordKind] | None
+) -> tuple[str, tuple[int, int, int]]:
+    """The statement which reads these columns of records (see runtime.ports.Store.read), and its values."""
+    last = (1 << 62) if until is None else until
+    only = ""
+    if kinds is not None:
+        only = f"and kind in ({', '.join(str(int(kind)) for kind in kinds)})"
+        if RecordKind.OBSERVATIONS not in kinds:
+            only += f" and kind <> {int(RecordKind.OBSERVATIONS)}"  # word for word what the partial index says
+    sql = f"select {columns} from sequence where number > ? and number <= ? {only} order by number limit ?"
+    return sql, (after, last, limit)
 
 
 class TruthFile:

@@ -5,7 +5,6 @@ what the manifest does not name does not count and is overwritten.
 """
 
 import hashlib
-import os
 import threading
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
@@ -16,6 +15,7 @@ import msgspec
 
 from dongne.model.times import to_us
 from dongne.stores.embedded.history import History
+from dongne.stores.synced import sync_path
 
 FORMAT = 1
 _CONTENT = (
@@ -105,7 +105,7 @@ class Archive:
         if expected != found:
             raise OSError(f"{aside} holds {found}, not {expected}; the day {day} stays unsealed")
         digest = _sha256(aside)
-        _sync(aside)
+        sync_path(aside)
         aside.replace(self.folder / name)
         rows, _, first, last = expected
         return SealedFile(name, day, rows, first or 0, last or 0, until, digest)
@@ -115,10 +115,10 @@ class Archive:
         manifest = Manifest(FORMAT, tuple(sorted([*kept, *new], key=lambda f: (f.day, f.file))))
         aside = self.folder / "manifest.json.part"
         aside.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        _sync(aside)
-        _sync(self.folder)
+        sync_path(aside)
+        sync_path(self.folder)
         aside.replace(self.folder / "manifest.json")
-        _sync(self.folder)
+        sync_path(self.folder)
         for file in drop:
             (self.folder / file.file).unlink(missing_ok=True)
 
@@ -170,11 +170,3 @@ def _quoted(path: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,8 @@ from typing import Any
 
 from dongne.model.errors import BadInput
 from dongne.model.records import Record, RecordKind
-from dongne.stores.embedded.truth import record_of, select_records
+from dongne.stores.embedded.truth import RECORD_COLUMNS, record_of
+from dongne.stores.truth_file import select_records
 
 
 class SequenceFile:
@@ -29,7 +30,7 @@ class SequenceFile:
         self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
     ) -> list[Record]:
         """See runtime.ports.Store.read."""
-        return [record_of(row) for row in self._rows(*select_records(after, until, limit, kinds))]
+        return [record_of(row) for row in self._rows(*select_records(RECORD_COLUMNS, after, until, limit, kinds))]
 
     def last_at_us(self) -> int:
         """When its last record arrived, on the city's clock; 0 where it is empty."""

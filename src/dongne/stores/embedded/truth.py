@@ -15,7 +15,7 @@ from dongne.model.tasks import OLD_STATES, Task
 from dongne.runtime.ports import CaseFilter, NoticeFilter, StateRow
 from dongne.stores.effects import Draft, is_open
 from dongne.stores.embedded.truth_tables import LATER, SCHEMA, SCHEMA_VERSION
-from dongne.stores.truth_file import TruthFile
+from dongne.stores.truth_file import TruthFile, select_records
 
 RECORD_COLUMNS = "number, count, kind, at_us, origin, cause, body"
 
@@ -42,20 +42,6 @@ _removal = msgspec.json.Decoder(Removal)
 _msgpack = msgspec.msgpack.encode  # NaN is none of JSON's numbers
 _correction = msgspec.msgpack.Decoder(Correction)
 _job_result = msgspec.msgpack.Decoder(JobResult)
-
-
-def select_records(
-    after: int, until: int | None, limit: int, kinds: Sequence[RecordKind] | None
-) -> tuple[str, tuple[int, int, int]]:
-    """The statement which reads records (see runtime.ports.Store.read), and its values."""
-    last = (1 << 62) if until is None else until
-    only = ""
-    if kinds is not None:
-        only = f"and kind in ({', '.join(str(int(kind)) for kind in kinds)})"
-        if RecordKind.OBSERVATIONS not in kinds:
-            only += f" and kind <> {int(RecordKind.OBSERVATIONS)}"  # word for word what the partial index says
-    sql = f"select {RECORD_COLUMNS} from sequence where number > ? and number <= ? {only} order by number limit ?"
-    return sql, (after, last, limit)
 
 
 class Truth(TruthFile):
@@ -177,7 +163,7 @@ class Truth(TruthFile):
         self, after: int, until: int | None = None, limit: int = 1000, kinds: Sequence[RecordKind] | None = None
     ) -> list[Record]:
         """Up to `limit` records whose first number is > `after` (and <= `until`), in order; only these kinds, where given."""
-        sql, values = select_records(after, until, limit, kinds)
+        sql, values = select_records(RECORD_COLUMNS, after, until, limit, kinds)
         return [record_of(row) for row in self.rows(sql, *values)]
 
     def find_record(self, number: int) -> Record | None:

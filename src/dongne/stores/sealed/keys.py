@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dongne.model.errors import BadSetup
+from dongne.stores.synced import sync_path
 
 SLOT_BYTES = 128
 MAGIC = b"dongne keys 1\0\0\0"
@@ -81,7 +82,7 @@ class KeyRing:
         if not content:
             os.pwrite(self._file, head, 0)
             os.fsync(self._file)
-            _sync_folder(file.parent)
+            sync_path(file.parent)
             return 1
         if content[:SLOT_BYTES] != head:
             raise BadSetup(f"{file} holds the keys of another store; put back the one that lay beside this truth.db")
@@ -210,13 +211,5 @@ def _make_master(file: Path) -> bytes:
         os.fsync(opened)
     finally:
         os.close(opened)
-    _sync_folder(file.parent)
+    sync_path(file.parent)
     return key
-
-
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -26,7 +26,7 @@ from dongne.stores.sealed.recent import Recent
 from dongne.stores.sealed.rows import RowSealer
 from dongne.stores.sealed.sealing import Column, Sealing, place_of
 from dongne.stores.sealed.tables import SCHEMA, SCHEMA_VERSION
-from dongne.stores.truth_file import PRAGMAS, TruthFile
+from dongne.stores.truth_file import PRAGMAS, TruthFile, select_records
 
 MOST_NOTICES = 10_000  # kept at hand, some 10 MB
 ROW = "number, count, kind, at_us, subject, body"
@@ -192,18 +192,12 @@ class SealedTruth(TruthFile):
         In the place of one that can't be read any more stands a WAKE over the same numbers."""
         if (recent := self.recent.read(after, until, limit, kinds)) is not None:
             return recent
-        last = (1 << 62) if until is None else until
-        only = ""
-        if kinds is not None:
-            only = f"and kind in ({', '.join(str(int(kind)) for kind in kinds)})"
-            if RecordKind.OBSERVATIONS not in kinds:
-                only += f" and kind <> {int(RecordKind.OBSERVATIONS)}"  # word for word what the partial index says
-        sql = f"select {ROW} from sequence where number > ? and number <= ? {only} order by number limit ?"
         with_voids = kinds is None or RecordKind.WAKE in kinds
         out: list[Record] = []
         while len(out) < limit:
             wanted = limit - len(out)
-            rows = self.rows(sql, after, last, wanted)
+            sql, values = select_records(ROW, after, until, wanted, kinds)
+            rows = self.rows(sql, *values)
             for row in rows:
                 record = self._opened(row)
                 if with_voids or int(record.kind) == row[2]:
