@@ -58,15 +58,6 @@ class Chain:
     begun: datetime
     moments: list[Moment]
 
-    @property
-    def sent_to(self) -> dict[str, str]:
-        """By "to" of its notices, how far the last of each has come: answered, received, requested, dead, withdrawn."""
-        found: dict[str, str] = {}
-        for moment in self.moments:
-            if moment.notice is not None:
-                found[moment.notice.to] = moment.notice.state
-        return found
-
 
 def list_alarms(store: Store, home: int) -> list[Case]:
     """The alarms of a home, the newest first."""
