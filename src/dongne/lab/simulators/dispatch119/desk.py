@@ -95,6 +95,7 @@ class Desk119:
         self.messages: dict[str, Message] = {}  # by identifier
         self.events: list[DispatchEvent] = []
         self._changed = asyncio.Event()
+        self._is_closing = False
         self._let_go = asyncio.Event()
 
     def behave(self, behaviour: Behaviour) -> None:
@@ -164,9 +165,14 @@ class Desk119:
         self._changed = asyncio.Event()
         return event
 
+    def close(self) -> None:
+        """Nobody waits for events any more."""
+        self._is_closing = True
+        self._changed.set()
+
     async def list_events(self, after: int, wait_s: float) -> DispatchEvents:
         """Those behind `after`; waits up to `wait_s` for the first."""
-        if after >= len(self.events):
+        if after >= len(self.events) and not self._is_closing:
             changed = self._changed
             try:
                 async with asyncio.timeout(min(wait_s, LONGEST_WAIT_S)):

@@ -45,6 +45,7 @@ class Dispatch119:
     async def stop(self) -> None:
         """Lets go of whoever waits, and listens no more."""
         self.desk.behave(Behaviour())
+        self.desk.close()
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await self._task
