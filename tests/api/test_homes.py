@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import uvicorn
 
+from dongne.compose.home_retention import Retention
 from dongne.compose.homes import HomeSide
 from dongne.compose.opened import RunOptions
 from dongne.model.channels import ChannelsConfig, SmsConfig
@@ -231,3 +232,25 @@ def test_messages_that_come_before_the_last_was_answered_are_answered_in_order(
             assert part, read
             read += part
     assert [int(found) for found in re.findall(rb'"seq":(\d+)', read)] == [1, 2, 3, 4, 5]
+
+
+def test_what_homes_observed_is_taken_out_after_the_days_the_city_keeps_it(
+    ask: Callable[..., Any], homes: HomeSide
+) -> None:
+    ask("POST", "/api/homes", [HOME])
+    ask(
+        "POST",
+        "/api/homes/messages",
+        {**SAID, "events": [{"device": "motion-1", "property": "motion", "time": SAID["sent"], "value": 1}]},
+        "device",
+    )
+    home, days = homes.get_home("gw-1"), homes.config.homes.keep_days
+    streams = [stream.id for stream in homes.store.graph.list_datastreams(home)]
+    assert any(homes.store.latest(stream) for stream in streams)
+    Retention(homes).step()
+    assert any(homes.store.latest(stream) for stream in streams), "it is kept as long"
+    homes.clock.hold(homes.clock.now_us() + int((days + 1) * 86_400e6))
+    Retention(homes).step()
+    assert not any(homes.store.latest(stream) for stream in streams)
+    assert ask("GET", "/api/homes/verify").json()["wrong"] == []
+    assert home in homes.store.graph.things

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from dongne.commands.homes import running_server
-from dongne.commands.places import add_city
+from dongne.commands.places import add_city, data_folder
+from dongne.commands.server import get_server
 
 WORDS = {
     "no_gateway": "has no gateway",
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Checks; 1 where it finds something."""
-    found = msgspec.json.decode(running_server(arguments).get("/api/homes/check"))
+    found = msgspec.json.decode(get_server(data_folder(arguments)).get("/api/homes/check"))
     for gap in found["gaps"]:
         print(_line(gap))
     print(f"{found['homes']} homes, {len(found['gaps'])} gaps")

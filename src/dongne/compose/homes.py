@@ -19,6 +19,7 @@ from dongne.runtime.consents import Consents
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.registry import LoadedService
 from dongne.stores.sealed import SealedStore
+from dongne.stores.sealed.chain import ChainReport
 
 FOLDER = "homes"  # in the city's data folder
 PERSONAL = "personal"  # the privacy of services that run here
@@ -80,6 +81,10 @@ class HomeSide:
         silent_s = 2 * self.gateways.heartbeat_s + 10.0
         check = CareCheck(self.store.graph, engine.acts, parked, self.ways_of, latest, self.clock.now_us(), silent_s)
         return check.list_gaps()
+
+    def verify(self) -> ChainReport:
+        """Whether the homes' records are as they were written, also where keys are destroyed and bodies taken out."""
+        return self.store.verify_chain()
 
     def status(self) -> dict[str, Any]:
         """How it is doing, for /status and /metrics: counts that name nobody."""

@@ -19,6 +19,7 @@ from dongne.adapters.replayer import Replayer
 from dongne.adapters.streaming import build_feeds
 from dongne.compose.folder import forget
 from dongne.compose.following import start_following
+from dongne.compose.home_retention import Retention
 from dongne.compose.home_watch import HomeWatch
 from dongne.compose.homes import HomeSide, part
 from dongne.compose.opened import OpenCity, Report, RunOptions, take_file_settings
@@ -119,6 +120,7 @@ class RunningCity:
             side, homes = self.homes, self.homes.store
             self._followers.append(follow("deadlines of homes", lambda: Deadlines(homes, self.roster.next_unit), homes))
             self._followers.append(follow("watch of homes", lambda: HomeWatch(side), homes))
+            self._followers.append(follow("retention of homes", lambda: Retention(side), homes))
             if self.mqtt is not None:
                 self.mqtt.hear_homes(self.homes.gateways)
         if self.mqtt is not None:

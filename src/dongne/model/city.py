@@ -13,6 +13,12 @@ from dongne.model.limits import Limits
 from dongne.model.outbox import Rules
 
 
+class HomesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What homes observed is taken out after `keep_days`."""
+
+    keep_days: Annotated[float, msgspec.Meta(gt=0, le=36_500)] = 90.0
+
+
 class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One city: names by language, bounds (west, south, east, north) in degrees, zone, services switched on, settings.
 
@@ -20,7 +26,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     SensorThings service lists the sets of Part 2. `publisher` answers for the data (its English name where empty), at
     `contact` (an address, or mailto:); `licence` (SPDX) holds for what the city itself measures, simulates and derives.
     `limits`: how much one client may ask. `ahead_h`: how far ahead of the clock the phenomenonTime of an Observation may
-    be; 0 is no bound. `channels`: how messages reach people, `outbox`: how persistently. `units`: who Cases go to, and when somebody is there.
+    be; 0 is no bound. `channels`: how messages reach people, `outbox`: how persistently. `units`: who Cases go to, and when somebody is there. `homes`: how long what they observed is kept.
     """
 
     id: str
@@ -40,6 +46,7 @@ class CityConfig(msgspec.Struct, frozen=True, kw_only=True):
     channels: ChannelsConfig = ChannelsConfig()
     outbox: Rules = Rules()
     units: dict[str, Unit] = {}
+    homes: HomesConfig = HomesConfig()
 
     @property
     def publisher_name(self) -> str:

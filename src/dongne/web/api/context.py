@@ -76,6 +76,9 @@ class Homes(Protocol):
     def list_gaps(self) -> list[Gap]:
         """What keeps a sensor that life may depend on from reaching a human."""
 
+    def verify(self) -> Any:
+        """Whether what is kept is as it was written: records, the hash of the last, and what is wrong."""
+
     def status(self) -> dict[str, Any]:
         """How it is doing; counts that name nobody."""
 

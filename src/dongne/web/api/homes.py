@@ -37,6 +37,7 @@ class HomesApi:
             (MESSAGES, "POST"): self._message,
             (ROOT, "POST"): self._add,
             (f"{ROOT}/check", "GET"): self._check,
+            (f"{ROOT}/verify", "GET"): self._verify,
         }
         if method == "DELETE" and path.startswith(f"{ROOT}/"):
             document = await self._withdraw(scope, path.removeprefix(f"{ROOT}/"))
@@ -102,6 +103,10 @@ class HomesApi:
         gaps = await asyncio.to_thread(self._homes.list_gaps)
         self._context.audit(who, [("check", "Home", 0)])
         return {"homes": len(self._desk.book), "gaps": gaps}
+
+    async def _verify(self, scope: Scope, receive: Receive) -> Any:
+        self._staff(scope)
+        return await asyncio.to_thread(self._homes.verify)
 
     async def _withdraw(self, scope: Scope, gateway: str) -> Any:
         who = self._staff(scope)
