@@ -11,6 +11,17 @@ ILLUMINANCE = ObservedProperty("illuminance", "lx", 0.0, 200_000.0)
 PRECIPITATION = ObservedProperty("precipitation", "mm/h", 0.0, 500.0)
 PARKING_OCCUPANCY = ObservedProperty("parking_occupancy", "%", 0.0, 100.0)
 TEMPERATURE = ObservedProperty("temperature", "Cel", -90.0, 60.0)
+CAR_MASS = ObservedProperty("car_mass", "kg", -50_000.0, 500_000.0)  # what a faulty scale says is heard as well
+IN_SERVICE = ObservedProperty("in_service", "1", 0.0, 1.0)
+PEOPLE_ABOARD = ObservedProperty("people_aboard", "{person}", 0.0, 1_000.0)
+
+# GTFS Realtime 2.0, message VehiclePosition, and TripDescriptor for the direction
+_GTFS_REALTIME = "https://gtfs.org/documentation/realtime/reference/"
+CURRENT_STOP_SEQUENCE = ObservedProperty(
+    "current_stop_sequence", "1", 0.0, 10_000.0, f"{_GTFS_REALTIME}#message-vehicleposition"
+)
+CURRENT_STATUS = ObservedProperty("current_status", "1", 0.0, 2.0, f"{_GTFS_REALTIME}#enum-vehiclestopstatus")
+DIRECTION_ID = ObservedProperty("direction_id", "1", 0.0, 1.0, f"{_GTFS_REALTIME}#message-tripdescriptor")
 
 SHARED = {
     p.key: p
@@ -23,6 +34,12 @@ SHARED = {
         PRECIPITATION,
         PARKING_OCCUPANCY,
         TEMPERATURE,
+        CAR_MASS,
+        CURRENT_STOP_SEQUENCE,
+        CURRENT_STATUS,
+        DIRECTION_ID,
+        IN_SERVICE,
+        PEOPLE_ABOARD,
         HOME_SILENT,
         LINK_OUTAGE,
     )
