@@ -57,7 +57,7 @@ def make_feeds() -> list[Feed]:
     return [
         RecordedFeed("a", 1, loop, HOUR_US),
         RecordedFeed("b", 2, loop, HOUR_US + 7 * MINUTE_US),
-        SimulatedFeed("beat", Beat, {(7, "presence"): 3}),
+        SimulatedFeed("beat", Beat, {(7, "presence", ""): 3}),
     ]
 
 
@@ -186,7 +186,7 @@ def test_a_feed_that_comes_later_brings_its_past_late(open_store: OpenStore) -> 
 def test_a_feed_with_a_short_past_brings_only_that(open_store: OpenStore) -> None:
     clock = held_clock(NOW - WEEK_US)
     store = open_store(clock)
-    beat = SimulatedFeed("beat", Beat, {(7, "presence"): 3}, history_us=2 * HOUR_US)
+    beat = SimulatedFeed("beat", Beat, {(7, "presence", ""): 3}, history_us=2 * HOUR_US)
     Replayer(store, [*make_feeds()[:2], beat], weeks=1).backfill(NOW, clock)
     times = [time_us for stream, time_us, _ in rows_of(store) if stream == 3]
     assert len(times) in (7, 8)  # two hours of every 17 minutes

@@ -66,7 +66,7 @@ class RecordedFeed:
 
 
 class SimulatedFeed:
-    """A simulator's rows; those whose (thing, property) is not in `streams` are left out. They arrive when they are
+    """A simulator's rows; those whose (thing, property, part) is not in `streams` are left out. They arrive when they are
     measured. `make` gives a new simulator: one is needed to go back in time after rows could not be stored.
     `list_tasks` gives the open Tasks for its devices."""
 
@@ -74,7 +74,7 @@ class SimulatedFeed:
         self,
         feed_id: str,
         make: Callable[[], Simulator],
-        streams: Mapping[tuple[int, str], int],
+        streams: Mapping[tuple[int, str, str], int],
         list_tasks: Callable[[], Sequence[Task]] = tuple,
         history_us: int | None = None,
     ) -> None:
@@ -92,7 +92,7 @@ class SimulatedFeed:
         self._stand_at(after_us)
         step = self._simulator.step(until_us, self.list_tasks())
         self._mark_us, self._next_us = until_us, step.next_us
-        rows = [(row, self.streams.get((row.thing, row.property))) for row in step.rows]
+        rows = [(row, self.streams.get((row.thing, row.property, row.part))) for row in step.rows]
         kept = [(row.time_us, stream, row.value) for row, stream in rows if stream is not None]
         time_us = np.array([time for time, _, _ in kept], np.int64)
         arrival_us = np.minimum(np.maximum.accumulate(time_us), until_us) if len(time_us) else time_us

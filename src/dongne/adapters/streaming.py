@@ -171,13 +171,13 @@ def _build_simulated(
 ) -> SimulatedFeed:
     graph = store.graph
     ids = {
-        (one.thing, one.property.key): streams.simulated(
-            service, graph.get_thing(one.thing), one.property, one.name, {"seed": seed, **one.parameters}
+        (one.thing, one.property.key, one.part): streams.simulated(
+            service, graph.get_thing(one.thing), one.property, one.name, {"seed": seed, **one.parameters}, one.part
         )
         for one in make(graph, parameters, seed).datastreams()
         if (one.thing, one.property.key) not in recorded
     }
-    things = {thing for thing, _ in ids}
+    things = {thing for thing, _, _ in ids}
 
     def list_tasks() -> Sequence[Task]:
         return [task for task in store.list_tasks(is_open=True, limit=10_000) if task.thing in things]
@@ -216,14 +216,17 @@ class Streams:
         return self.find(thing, SHARED[one.property], one.name, sensor, properties)
 
     def simulated(
-        self, service: str, thing: Thing, observed: ObservedProperty, name: str, parameters: Mapping[str, Any]
-    ) -> int:
+        self, service: str, thing: Thing, observed: ObservedProperty, name: str, parameters: Mapping[str, Any],
+        part: str = "",
+    ) -> int:  # fmt: skip
         """The Datastream of a simulated sensor."""
+        source_id = f"simulated/{service}/{thing.properties.get('source_id', thing.id)}/{observed.key}"
         properties = {
-            "source_id": f"simulated/{service}/{thing.properties.get('source_id', thing.id)}/{observed.key}",
+            "source_id": f"{source_id}/{part}" if part else source_id,
             "simulated": True,
             "simulator": service,
             "parameters": dict(parameters),
+            **({"part": part} if part else {}),
         }
         sensor = self.sensor(f"simulated/{service}", f"Simulated sensor of {service}", "")
         return self.find(thing, observed, name, sensor, properties)

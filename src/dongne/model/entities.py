@@ -102,7 +102,8 @@ class Datastream(msgspec.Struct, frozen=True, kw_only=True):
     """Observations of one property at one Thing by one Sensor.
 
     `properties` may say `origin` (what was really measured and where, for re-homed data), `simulated`, `attribution`,
-    `licence`, `service` (the service which derives it).
+    `licence`, `service` (the service which derives it), `part` (which part of the Thing it observes, where the Thing has several:
+    the cars of a train).
     """
 
     id: int
@@ -114,6 +115,11 @@ class Datastream(msgspec.Struct, frozen=True, kw_only=True):
     sensor_id: int
     observed_property_id: int
     properties: dict[str, Any] = {}
+
+    @property
+    def part(self) -> str:
+        """Which part of the Thing it observes; empty where it is the whole."""
+        return str(self.properties.get("part", ""))
 
 
 class MultiDatastream(msgspec.Struct, frozen=True, kw_only=True):

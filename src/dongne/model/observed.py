@@ -35,7 +35,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     """One value of an observed property at a Thing, as a service gets it.
 
     `result` is in the unit of `property`. `time` is the phenomenonTime (the start, where it is an interval),
-    `arrived` when the city got it. `thing` is the id of the Thing observed.
+    `arrived` when the city got it. `thing` is the id of the Thing observed, `part` which of its parts (a car of a train), empty
+    where it is the whole: what `properties.part` of the Datastream says.
     """
 
     number: int
@@ -46,3 +47,4 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     result: float
     arrived: datetime
     parameters: Mapping[str, Any] | None = None
+    part: str = ""

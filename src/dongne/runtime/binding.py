@@ -27,12 +27,13 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stream(msgspec.Struct, frozen=True, gc=False):
-    """A Datastream that somebody reads or needs; `key` is its property's."""
+    """A Datastream that somebody reads or needs; `key` is its property's, `part` which part of the Thing it observes."""
 
     thing: int
     key: str
     routes: tuple[Route, ...]
     needed: bool
+    part: str = ""
 
 
 class _HasId(msgspec.Struct):
@@ -253,7 +254,7 @@ class Binding:
         except BadInput as error:
             self.problems[stream.id] = error.message
             return
-        self.streams[stream.id] = Stream(stream.thing_id, observed.key, routes, needed)
+        self.streams[stream.id] = Stream(stream.thing_id, observed.key, routes, needed, stream.part)
         self.is_bound[stream.id] = True
         self.factor[stream.id], self.offset[stream.id] = conversion.factor, conversion.offset
         self.low[stream.id], self.high[stream.id] = max(observed.low, -MAX), min(observed.high, MAX)

@@ -208,9 +208,10 @@ class Engine:
                 result,
                 arrived,
                 extra.parameters if extra else None,
+                stream.part,
             )
             if stream.needed:
-                self.around.observe(stream.key, stream.thing, time_us, result)
+                self.around.observe(stream.key, stream.thing, stream.part, time_us, result)
             for route in stream.routes:
                 emissions = route.runner.handle(route.key, route.handler, obs, first, time, arrived)
                 for emitted in emissions:
@@ -229,8 +230,8 @@ class Engine:
             return
         time = result.time or emitted.time
         if needed:
-            self.around.observe(key, emitted.thing, to_us(time), result.value)
-        obs = Observation(0, emitted.thing, 0, key, time, result.value, record.at, result.parameters)
+            self.around.observe(key, emitted.thing, result.part, to_us(time), result.value)
+        obs = Observation(0, emitted.thing, 0, key, time, result.value, record.at, result.parameters, result.part)
         for route in routes:
             for further in route.runner.handle(route.key, route.handler, obs, record.number, time, record.at):
                 self._follow(further, record, out)

@@ -9,8 +9,8 @@
 {"at": "...", "job": {"thing": 1, "job": "fit", "outcome": {}}}
 {"at": "...", "wake": true}
 
-`observe` rows are [thing, property key, value, phenomenonTime, device]; the time is `at` where it is left out; each `device` has a
-Datastream of its own. Units are those of
+`observe` rows are [thing, property key, value, phenomenonTime, device, part]; the time is `at` where it is left out or null; each
+`device` and each `part` has a Datastream of its own. Units are those of
 the properties. Things and relations come first.
 """
 
@@ -79,7 +79,7 @@ class _Builder:
         self.service = service
         self.known = {**SHARED, **HOME_PROPERTIES, **{p.key: p for p in properties}}
         self.entities: list[Entity] = []
-        self.streams: dict[tuple[int, str, str], int] = {}
+        self.streams: dict[tuple[int, str, str, str], int] = {}
         self.property_ids: dict[str, int] = {}
         self.states: dict[str, str] = {}
         self.records: list[Record] = []
@@ -103,28 +103,28 @@ class _Builder:
             Relation(id=number, kind=given["kind"], from_id=given["from"], to_id=given["to"], distance_m=given.get("distance_m"))
         )  # fmt: skip
 
-    def stream(self, thing: int, key: str, device: str = "") -> int:
-        if (thing, key, device) not in self.streams:
+    def stream(self, thing: int, key: str, device: str = "", part: str = "") -> int:
+        if (thing, key, device, part) not in self.streams:
             if key not in self.known:
                 raise BadInput(f"there is no property {key!r}; properties: {', '.join(sorted(self.known))}")
             if key not in self.property_ids:
                 self.property_ids[key] = len(self.property_ids) + 1
                 self.entities.append(Property(id=self.property_ids[key], name=key))
-            number = self.streams[thing, key, device] = len(self.streams) + 1
+            number = self.streams[thing, key, device, part] = len(self.streams) + 1
             self.entities.append(Sensor(id=number, name=f"example {key}"))
             self.entities.append(
                 Datastream(
                     id=number, name=f"{key} of {thing}", unit_of_measurement=Unit(symbol=self.known[key].unit),
                     thing_id=thing, sensor_id=number, observed_property_id=self.property_ids[key],
-                    properties={"device": device} if device else {},
+                    properties={name: said for name, said in (("device", device), ("part", part)) if said},
                 )
             )  # fmt: skip
-        return self.streams[thing, key, device]
+        return self.streams[thing, key, device, part]
 
     def observe(self, at_us: int, rows: list[list[Any]]) -> None:
         extras = {i: ObservationExtra(result=r[2]) for i, r in enumerate(rows) if not isinstance(r[2], int | float)}
         batch = ObservationBatch(
-            np.array([self.stream(r[0], r[1], r[4] if len(r) > 4 else "") for r in rows], np.int32),
+            np.array([self.stream(r[0], r[1], *r[4:6]) for r in rows], np.int32),
             np.array([to_us(parse_instant(r[3])) if len(r) > 3 and r[3] else at_us for r in rows], np.int64),
             np.array([r[2] if isinstance(r[2], int | float) else np.nan for r in rows], np.float64),
             extras,

@@ -150,8 +150,9 @@ def notice_event(emitted: Emitted) -> NoticeEvent | None:
             return None
 
 
-def _result_fact(service: str, thing: int, key: str, time: datetime, value: float, parameters: Any) -> Fact:
-    return Fact(service, thing, "result", key, time, value, more=_canonical({"parameters": dict(parameters or {})}))
+def _result_fact(service: str, thing: int, key: str, time: datetime, value: float, parameters: Any, part: str) -> Fact:
+    more = _canonical({"parameters": dict(parameters or {}), "part": part})
+    return Fact(service, thing, "result", key, time, value, more=more)
 
 
 def _case_fact(event: CaseEvent) -> Fact:
@@ -221,7 +222,9 @@ class Telling:
             said = emitted.emission
             if isinstance(said, Result):
                 time = said.time or emitted.time
-                yield _result_fact(emitted.service, emitted.thing, said.property.key, time, said.value, said.parameters)
+                yield _result_fact(
+                    emitted.service, emitted.thing, said.property.key, time, said.value, said.parameters, said.part
+                )
             elif isinstance(said, Start):
                 yield Fact(emitted.service, emitted.thing, "start", said.job, emitted.time)
             elif (event := case_event(emitted)) is not None:
@@ -255,7 +258,7 @@ class Telling:
                     time, value = from_us(int(batch.time_us[row])), float(batch.result[row])
                     parameters = extra.parameters if extra else None
                     key = graph.property_key(stream)
-                    yield _result_fact(record.origin, stream.thing_id, key, time, value, parameters)
+                    yield _result_fact(record.origin, stream.thing_id, key, time, value, parameters, stream.part)
             case RecordKind.CASE:
                 yield _case_fact(msgspec.msgpack.decode(record.body, type=CaseEvent))
             case RecordKind.TASK:

@@ -50,7 +50,7 @@ class Outlet:
         }
         self._properties = {p.name: p.id for p in graph.properties.values()}
         self._streams = {
-            (str(d.properties["service"]), d.thing_id, graph.property_key(d)): d.id
+            (str(d.properties["service"]), d.thing_id, graph.property_key(d), d.part): d.id
             for d in graph.datastreams.values()
             if "service" in d.properties
         }
@@ -104,7 +104,7 @@ class Outlet:
         for row, emitted in enumerate(said):
             result = emitted.emission
             assert isinstance(result, Result)
-            streams.append(self._stream(service, emitted.thing, result.property, made))
+            streams.append(self._stream(service, emitted.thing, result.property, result.part, made))
             times.append(to_us(result.time or emitted.time))
             values.append(result.value)
             if result.time is not None or result.parameters:
@@ -115,20 +115,20 @@ class Outlet:
         )
         return Entry(RecordKind.OBSERVATIONS, encode_batch(batch), len(said), service, record.number, record.at_us)
 
-    def _stream(self, service: str, thing: int, observed: ObservedProperty, made: list[Entity]) -> int:
-        key = (service, thing, observed.key)
+    def _stream(self, service: str, thing: int, observed: ObservedProperty, part: str, made: list[Entity]) -> int:
+        key = (service, thing, observed.key, part)
         known = self._streams.get(key)
         if known is not None:
             return known
         name = found.name if (found := self._graph.things.get(thing)) else f"Thing {thing}"
         stream = Datastream(
             id=self._new_id(EntityType.DATASTREAM),
-            name=f"{observed.key}, {name}",
+            name=f"{observed.key} {part}, {name}" if part else f"{observed.key}, {name}",
             unit_of_measurement=Unit(symbol=observed.unit, definition=f"ucum:{observed.unit}"),
             thing_id=thing,
             sensor_id=self._sensor(service, made),
             observed_property_id=self._property(observed, made),
-            properties={"service": service},
+            properties={"service": service, "part": part} if part else {"service": service},
         )
         made.append(stream)
         self._streams[key] = stream.id

@@ -206,7 +206,7 @@ class Runner:
             for emission in emissions:
                 if type(emission) is Result:
                     declared = self._results.get(emission.property.key)
-                    is_plain = emission.time is None and not emission.parameters
+                    is_plain = emission.time is None and not emission.parameters and not emission.part
                     if not is_plain or declared is None or not declared.low <= emission.value <= declared.high:
                         self._check(emission)
                 elif type(emission) is Wake:
@@ -235,6 +235,8 @@ class Runner:
                     f"{self.id} emits {emission.property.key} = {emission.value!r} {declared.unit}, "
                     f"out of {declared.low:g}..{declared.high:g}"
                 )
+            if not isinstance(emission.part, str):
+                raise BadSetup(f"{self.id} emits {emission.property.key} with part {emission.part!r}; a part is a text")
         _check_storable(emission)
 
     def resume(self, resume: Resume) -> None:

@@ -30,13 +30,15 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     """A value of a derived property at the key: becomes an Observation of a Datastream of this service.
 
     `value` is in the property's unit and must lie in its range. `time` is the phenomenonTime, the record's where it
-    is None; a second Result of the same property and time is a revision of the first.
+    is None. `part` says which part of the key it is about, as a car of a train: each has a Datastream of its own. A second
+    Result of the same property, part and time is a revision of the first.
     """
 
     property: ObservedProperty
     value: float
     time: datetime | None = None
     parameters: Mapping[str, Any] | None = None
+    part: str = ""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -192,12 +194,13 @@ class Neighbour(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """The latest value of a property at a Thing, in the property's unit."""
+    """The latest value of a property at a Thing, or at a part of it, in the property's unit."""
 
     thing: int
     distance_m: float
     time: datetime
     value: float
+    part: str = ""
 
 
 class City(Protocol):
@@ -223,7 +226,7 @@ class City(Protocol):
         """Nearest first by hops, then by distance."""
 
     def readings(self, need: Latest) -> Sequence[Reading]:
-        """Nearest first; only Datastreams which have a value."""
+        """Nearest first, the parts of a Thing in the order of their first value; only those which have one."""
 
     def find_asset(self, need: Asset) -> Any | None:
         """The newest outcome, of the job's outcome class."""

@@ -17,12 +17,14 @@ from dongne.model.tasks import Task
 
 
 class SimulatedStream(msgspec.Struct, frozen=True):
-    """A Datastream that a simulator feeds; `parameters` are shown beside it, with the seed."""
+    """A Datastream that a simulator feeds; `parameters` are shown beside it, with the seed. `part` is which part of the Thing
+    it observes, where there are several."""
 
     thing: int
     property: ObservedProperty
     name: str
     parameters: dict[str, Any] = {}
+    part: str = ""
 
 
 class SimulatedRow(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +34,7 @@ class SimulatedRow(msgspec.Struct, frozen=True, gc=False):
     property: str
     time_us: int
     value: float
+    part: str = ""
 
 
 class Step(msgspec.Struct, frozen=True):

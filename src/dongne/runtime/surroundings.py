@@ -1,7 +1,7 @@
 """What services may know of the city: the `city` of a handler, kept from the same records the handlers get."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,9 @@ from dongne.model.graph import ThingGraph
 from dongne.model.times import from_us
 from dongne.runtime.service import Asset, Latest, Neighbour, Neighbours, Reading
 
+Known = tuple[int, float]
+"""Microseconds and value."""
+
 
 class Surroundings:
     """The graph, the latest values of properties that any service needs, and assets; one for an engine."""
@@ -24,32 +27,32 @@ class Surroundings:
         self.zone = zone
         self.at_us = 0  # the city's clock, by the record being handled
         self.needed = needed
-        self._latest: dict[str, dict[int, tuple[int, float]]] = {key: {} for key in needed}
+        self._latest: dict[str, dict[int, dict[str, Known]]] = {key: {} for key in needed}
         self._assets: dict[tuple[str, str, int], Any] = {}
         self._reach: dict[tuple[int, Neighbours], tuple[Neighbour, ...]] = {}
         self._near: dict[tuple[int, Latest], tuple[tuple[int, int], list[tuple[int, float]]]] = {}
         self._revision = graph.shape_revision
         self._changed: dict[int, None] = {}
 
-    def observe(self, key: str, thing: int, time_us: int, value: float) -> None:
-        """A value in its property's unit; the newest phenomenonTime stays."""
-        values = self._latest[key]
-        known = values.get(thing)
+    def observe(self, key: str, thing: int, part: str, time_us: int, value: float) -> None:
+        """A value in its property's unit at a part of a Thing ("" is the whole); the newest phenomenonTime stays."""
+        parts = self._latest[key].setdefault(thing, {})
+        known = parts.get(part)
         if known is None or time_us >= known[0]:
-            values[thing] = (time_us, value)
+            parts[part] = (time_us, value)
             self._changed[thing] = None
 
     def take_changed(self) -> Iterator[tuple[int, bytes]]:
-        """What is known of Things since the last call, as JSON: property key -> [microseconds, value]."""
+        """What is known of Things since the last call, as JSON: property key -> part -> [microseconds, value]."""
         changed, self._changed = self._changed, {}
         for thing in changed:
             yield thing, msgspec.json.encode({k: v[thing] for k, v in self._latest.items() if thing in v})
 
     def load(self, thing: int, body: bytes) -> None:
-        """What was known of a Thing."""
-        for key, known in msgspec.json.decode(body, type=dict[str, tuple[int, float]]).items():
+        """What was known of a Thing; a row that was stored before Things had parts has the pair alone."""
+        for key, known in msgspec.json.decode(body, type=dict[str, dict[str, Known] | Known]).items():
             if key in self.needed:
-                self._latest[key][thing] = known
+                self._latest[key][thing] = known if isinstance(known, dict) else {"": known}
 
     def forget(self, thing: int) -> None:
         """Nothing is known of this Thing any more."""
@@ -109,18 +112,17 @@ class Surroundings:
             return []
         if need.of is not None:
             return [
-                Reading(there.thing, there.distance_m, from_us(values[there.thing][0]), values[there.thing][1])
+                reading
                 for there in self.reach(thing, need.of)
-                if there.thing in values
+                for reading in _readings_at(there.thing, there.distance_m, values)
             ]
         if need.within_m == 0:
-            known = values.get(thing)
-            return [] if known is None else [Reading(thing, 0.0, from_us(known[0]), known[1])]
+            return list(_readings_at(thing, 0.0, values))
         near = self._near.get((thing, need))
         if near is None or near[0] != (self.graph.shape_revision, len(values)):
             near = (self.graph.shape_revision, len(values)), self._find_near(thing, need, values)
             self._near[thing, need] = near
-        return [Reading(other, metres, from_us(values[other][0]), values[other][1]) for other, metres in near[1]]
+        return [reading for other, metres in near[1] for reading in _readings_at(other, metres, values)]
 
     def _find_near(self, thing: int, need: Latest, others: Iterable[int]) -> list[tuple[int, float]]:
         """(Thing, metres) of those within the distance, nearest first."""
@@ -133,6 +135,12 @@ class Surroundings:
             if there is not None and (metres := distance_m(here, there)) <= need.within_m:
                 found.append((other, metres))
         return sorted(found, key=lambda pair: (pair[1], pair[0]))
+
+
+def _readings_at(thing: int, distance_m: float, values: Mapping[int, Mapping[str, Known]]) -> Iterator[Reading]:
+    """One for each part of the Thing that has a value."""
+    for part, (time_us, value) in values.get(thing, {}).items():
+        yield Reading(thing, distance_m, from_us(time_us), value, part)
 
 
 class KeyCity:
@@ -173,7 +181,7 @@ class KeyCity:
         return self._around.reach(self._thing, need)
 
     def readings(self, need: Latest) -> Sequence[Reading]:
-        """Nearest first; only Things which have a value."""
+        """Nearest first, the parts of a Thing in the order of their first value; only those which have one."""
         self._declared(need)
         return self._around.readings(self._thing, need)
 

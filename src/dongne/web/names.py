@@ -40,6 +40,10 @@ class Names:
         """An observed property by its key."""
         return self._words.find([f"property.{key}", f"{_DEFINING.get(key)}.property.{key}"]) or plain(key)
 
+    def observed(self, stream: Datastream) -> str:
+        """What a Datastream observes: its property, and which part of the Thing where it has several."""
+        return f"{self.property(self._graph.property_key(stream))} {stream.part}".rstrip()
+
     def service(self, service_id: str) -> str:
         """A service."""
         return self._words.find([f"{service_id}.title"]) or plain(service_id)

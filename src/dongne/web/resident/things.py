@@ -187,7 +187,9 @@ def show_thing(request: Request) -> Response:
     span = request.query_params.get("span", "24h")
     span = span if span in SPANS else "24h"
     line = get_line(seen, chosen.stream, page.now_us, SPANS[span]) if chosen else None
-    label = page.words.say("thing.chart", property=page.names.property(chosen.key), hours=SPANS[span]) if chosen else ""
+    label = (
+        page.words.say("thing.chart", property=page.names.observed(chosen.stream), hours=SPANS[span]) if chosen else ""
+    )
     services = page.context.runtime.services_of(thing.id)
     point = seen.graph.find_point(thing.id)
     return render(
