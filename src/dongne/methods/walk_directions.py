@@ -1,0 +1,170 @@
+"""A walk told turn by turn: the stretches of a route become the few steps that a person would say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+SHORT_M = 15.0  # an ordinary stretch without a name that is shorter is a corner, not a way
+BEND_DEG = 50.0  # a street may bend by so much and is still followed
+TURNS_DEG = ((25.0, "straight"), (60.0, "slight"), (125.0, ""), (165.0, "sharp"))
+
+
+class Way(StrEnum):
+    """What one walks on."""
+
+    STREET = "street"
+    CROSSING = "crossing"
+    STEPS = "steps"
+    SQUARE = "square"
+    TUNNEL = "tunnel"
+    LIFT = "lift"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A piece of a route between two junctions. Headings are degrees clockwise from north, where it begins and where it ends;
+    `stairs` how many, 0 where nobody counted; `rises` +1 up, -1 down, 0 unknown or level."""
+
+    length_m: float
+    duration_s: float
+    enters_deg: float
+    leaves_deg: float
+    way: Way = Way.STREET
+    name: str = ""
+    stairs: int = 0
+    rises: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do next: turn, then follow this way for so long. `turn` is "depart" (first of all), "straight", "left", "right",
+    the last two also after "slight_" or "sharp_", or "back"; `first` is the number of its first stretch, `crossings` how many
+    streets are crossed straight ahead on the way."""
+
+    turn: str
+    way: Way
+    name: str
+    length_m: float
+    duration_s: float
+    enters_deg: float
+    leaves_deg: float
+    first: int
+    stairs: int = 0
+    rises: int = 0
+    crossings: int = 0
+
+
+def list_steps(route: Sequence[Stretch]) -> list[Step]:
+    """The steps of a route, in order; their lengths and times add up to those of the stretches."""
+    steps: list[Step] = []
+    for step in _without_corners([_alone(number, stretch) for number, stretch in enumerate(route)]):
+        if not steps:
+            steps.append(step)
+        elif _goes_on(steps[-1], step):
+            steps[-1] = _joined(steps[-1], step)
+        else:
+            steps.append(step)
+    steps = _across(steps)
+    return [
+        replace(step, turn=turn_of(turned_deg(steps[number - 1].leaves_deg, step.enters_deg)) if number else "depart")
+        for number, step in enumerate(steps)
+    ]
+
+
+def turned_deg(leaves_deg: float, enters_deg: float) -> float:
+    """By how much one turns from one heading to another: -180 to 180, to the right above 0."""
+    return (enters_deg - leaves_deg + 180.0) % 360.0 - 180.0
+
+
+def turn_of(turned: float) -> str:
+    """The word for a turn by so many degrees, to the right above 0."""
+    size = abs(turned)
+    for limit, word in TURNS_DEG:
+        if size < limit:
+            side = "right" if turned > 0 else "left"
+            return word if word == "straight" else f"{word}_{side}" if word else side
+    return "back"
+
+
+def spoken_m(length_m: float) -> float:
+    """A distance as people say it: to 10 m below 100 m, to 50 m below 500 m, to 100 m below a kilometre, then to 0.1 km."""
+    step = 10.0 if length_m < 95 else 50.0 if length_m < 475 else 100.0
+    return max(10.0, round(length_m / step) * step)
+
+
+def _alone(number: int, stretch: Stretch) -> Step:
+    return Step(
+        "", stretch.way, stretch.name, stretch.length_m, stretch.duration_s, stretch.enters_deg, stretch.leaves_deg, number,
+        stretch.stairs, stretch.rises,
+    )  # fmt: skip
+
+
+def _without_corners(steps: list[Step]) -> list[Step]:
+    """Runs of short stretches without a name go to the way after them, or to the one before where none follows."""
+    kept: list[Step] = []
+    held: list[Step] = []  # a run that may be a corner
+
+    def is_corner(step: Step) -> bool:
+        return step.way is Way.STREET and not step.name and sum(s.length_m for s in (*held, step)) < SHORT_M
+
+    for step in steps:
+        if is_corner(step):
+            held.append(step)
+            continue
+        kept.append(_with_corner(held, step))
+        held = []
+    if held and kept:
+        for step in held:
+            kept[-1] = replace(_longer(kept[-1], step), leaves_deg=kept[-1].leaves_deg)
+        held = []
+    return kept + held
+
+
+def _with_corner(held: Sequence[Step], step: Step) -> Step:
+    """The step with what leads to it; its heading stays its own, so that two half turns are said as one."""
+    for corner in held:
+        step = _longer(step, corner)
+    return replace(step, first=held[0].first) if held else step
+
+
+def _longer(step: Step, more: Step) -> Step:
+    return replace(step, length_m=step.length_m + more.length_m, duration_s=step.duration_s + more.duration_s)
+
+
+def _joined(step: Step, after: Step) -> Step:
+    return replace(
+        _longer(step, after),
+        leaves_deg=after.leaves_deg,
+        stairs=step.stairs + after.stairs if step.stairs and after.stairs else 0,  # a part uncounted: unknown in all
+        rises=step.rises if step.rises == after.rises else 0,
+        crossings=step.crossings + after.crossings,
+    )
+
+
+def _goes_on(step: Step, after: Step) -> bool:
+    same = step.way is after.way and step.name == after.name
+    if step.way is Way.CROSSING or step.way is Way.SQUARE:
+        return same
+    return same and abs(turned_deg(step.leaves_deg, after.enters_deg)) < BEND_DEG
+
+
+def _across(steps: list[Step]) -> list[Step]:
+    """Where one goes straight across a street and on along the same way, the crossing is counted and not told."""
+    told: list[Step] = []
+    for number, step in enumerate(steps):
+        before = told[-1] if told else None
+        after = steps[number + 1] if number + 1 < len(steps) else None
+        if before is not None and after is not None and _is_same_way(before, step, after):
+            told[-1] = replace(_longer(before, step), leaves_deg=step.leaves_deg, crossings=before.crossings + 1)
+        elif before is not None and before.crossings and _goes_on(before, step):
+            told[-1] = _joined(before, step)
+        else:
+            told.append(step)
+    return told
+
+
+def _is_same_way(before: Step, crossing: Step, after: Step) -> bool:
+    if crossing.way is not Way.CROSSING or not (before.way is after.way is Way.STREET) or before.name != after.name:
+        return False
+    bends = (before.leaves_deg, crossing.enters_deg), (crossing.leaves_deg, after.enters_deg)
+    return all(abs(turned_deg(*bend)) < BEND_DEG for bend in bends)
