@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from dongne.adapters.cityfile import plan_city
 from dongne.adapters.clock import CityClock
+from dongne.adapters.lines import plan_lines
 from dongne.adapters.places import get_city_folder
 from dongne.adapters.sources import load_city
 from dongne.model.city import CityConfig
@@ -55,7 +57,7 @@ class OpenCity:
         self.store = EmbeddedStore.open(folder, self.clock)
 
     def import_things(self, report: Report) -> None:
-        """Brings the Things to what the city's map says; nothing where this folder's files were taken in before."""
+        """Brings the Things to what the city's map and lines say; nothing where this folder's files were taken in before."""
         digest = sha256(b"".join(f.read_bytes() for f in sorted(self.city_folder.glob("*.toml")))).hexdigest()[:16]
         done_before = f"import:{self.config.id}:{digest}:{self.data or ''}"
         if self.store.position(done_before):
@@ -65,7 +67,7 @@ class OpenCity:
             report("things", done, total)
 
         plan = plan_city(self.config, self.city_folder, self.data, self.store.new_id, self.store.graph, progress)
-        for changes in plan:
+        for changes in chain(plan, plan_lines(self.city_folder, self.data, self.store.new_id, self.store.graph)):
             entry = Entry(RecordKind.ENTITIES, msgspec.msgpack.encode(changes))
             self.store.submit(Transaction([entry]), Lane.BULK).result()
         self.store.submit(Transaction(position=(done_before, 1))).result()
