@@ -11,7 +11,7 @@ from dongne.model.city import CityConfig
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.times import to_us
-from dongne.runtime.answer import Answer, Change
+from dongne.runtime.answer import Answer, Change, Layers
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.manifest import Manifest
 from dongne.runtime.ports import Entry, Transaction
@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 class Squeamish(Answer[list[float], None, float]):
     """The sum of all values; it can't bear 13."""
 
-    def start(self, graph: ThingGraph) -> list[float]:
+    def start(self, graph: ThingGraph, layers: Layers) -> list[float]:
         return []
 
     def update(self, view: list[float], change: Change) -> None:

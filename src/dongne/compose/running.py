@@ -17,6 +17,7 @@ from dongne.adapters.mqtt import MqttAdapter, MqttConfig, parse_address
 from dongne.adapters.people import load_people
 from dongne.adapters.replayer import Replayer
 from dongne.adapters.streaming import build_feeds
+from dongne.compose.city_layers import load_layers
 from dongne.compose.folder import forget
 from dongne.compose.following import start_following
 from dongne.compose.home_retention import Retention
@@ -25,6 +26,7 @@ from dongne.compose.homes import HomeSide, part
 from dongne.compose.opened import OpenCity, Report, RunOptions, take_file_settings
 from dongne.model.errors import DongneError
 from dongne.model.who import Audit, Who, unwritten
+from dongne.runtime.answer import Layers
 from dongne.runtime.confirming import Confirmer
 from dongne.runtime.deadlines import Deadlines
 from dongne.runtime.desk import TaskDesk
@@ -32,7 +34,7 @@ from dongne.runtime.features import FeatureMaker
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
 from dongne.runtime.ledger import STREAMS
-from dongne.runtime.registry import find_simulator, load_all
+from dongne.runtime.registry import LoadedAnswer, find_simulator, load_all
 from dongne.runtime.roster import Roster
 
 log = logging.getLogger("dongne")
@@ -82,7 +84,7 @@ class RunningCity:
             log.info("left out: %s (its data are not here; --data FOLDER brings them)", name)
         self.missing = built.missing
         take_file_settings(self.store, self.config, {service.id for service in personal})
-        self.runtime = RuntimeHost(self.store, self.config, services, answers)
+        self.runtime = RuntimeHost(self.store, self.config, services, answers, self._layers(answers))
         self.runtime.live.holds_wakes = True
         self.runtime.start()
         FeatureMaker(self.store).see_to_all()
@@ -93,6 +95,10 @@ class RunningCity:
         self.runtime.open()
         broker = find_broker(self.options, self.config.id)
         self.mqtt = MqttAdapter(self.store, self.intake, broker, self.desk, self.write_down) if broker else None
+
+    def _layers(self, answers: list[LoadedAnswer]) -> Layers:
+        """What the answers need of the city beside its Things."""
+        return load_layers(answers, self.opened.city_folder, self.options.data, self.options.folder / "layers")
 
     def _let_services_catch_up(self, report: Report) -> None:
         total = self.runtime.live.lag

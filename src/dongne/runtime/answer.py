@@ -1,6 +1,7 @@
 """An answer: a question over live state. A view rebuilt from records, and a pure function of it and the question."""
 
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
 
 from dongne.model.cases import CaseEvent
 from dongne.model.graph import ThingGraph
@@ -12,23 +13,32 @@ Q = TypeVar("Q")  # the question: a frozen dataclass; its fields are the URL, th
 A = TypeVar("A")  # the answer: a frozen dataclass
 
 Change = ObservationBatch | ThingGraph | CaseEvent
+Layers = Mapping[str, Any]  # what a city has beside its Things, by the names an answer `needs`: "walk_network"
 
 
 class Answer(Generic[V, Q, A]):
     """Base of an answer. Names its classes: `class WhatsNear(Answer[View, Question, Near])`.
 
-    `reads` limits the Observations that reach `update`; empty means all.
+    `reads` limits the Observations that reach `update`; empty means all. `needs` names the layers of the city that `start` gets.
     """
 
     reads: ClassVar[tuple[ObservedProperty, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
 
-    def start(self, graph: ThingGraph) -> V:
+    def start(self, graph: ThingGraph, layers: Layers) -> V:
         """The view of a city without Observations."""
         raise NotImplementedError
 
     def update(self, view: V, change: Change) -> None:
         """Take in Observations (a batch of columns), the Thing graph after a change, or a case event."""
         raise NotImplementedError
+
+    def refresh(self, view: V, now_us: int) -> Callable[[], None] | None:
+        """What the view wants worked out beside the questions, asked for every second at most and after what came in; None for nothing.
+
+        The work is done while questions are answered: it may look only at what it was made with, and hand over its outcome to the view by a single assignment.
+        """
+        return None
 
     def answer(self, question: Q, view: V, now_us: int) -> A:
         """The answer at the city's clock `now_us`. Raises BadInput or NotFound with what to ask instead."""

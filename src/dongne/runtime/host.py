@@ -14,6 +14,7 @@ from dongne.model.city import CityConfig
 from dongne.model.entities import EntityType
 from dongne.model.errors import NotFound
 from dongne.model.records import ObservationBatch, Record, RecordKind, decode_batch
+from dongne.runtime.answer import Layers
 from dongne.runtime.live import Live
 from dongne.runtime.pool import JobPool
 from dongne.runtime.ports import CaseFilter, ServiceStatus, SettingInForce, Store
@@ -22,6 +23,7 @@ from dongne.runtime.settings import SettingsBook
 from dongne.runtime.wanted import seen_event
 
 log = logging.getLogger("dongne.answers")
+NO_LAYERS: Layers = {}
 OPEN_CASES = 100_000  # that an answer takes in at the start
 MOST_VIEWS = 4  # of an answer, for as many sights: each is kept up with the sequence
 
@@ -30,7 +32,15 @@ class AnswerHost:
     """One answer with its view of what a sight reaches, kept up with the sequence. What is hidden never gets into the view;
     where more or less is hidden than before, the view begins anew. Questions are answered one at a time."""
 
-    def __init__(self, store: Store, loaded: LoadedAnswer, veil: Veil | None = None, sight: Sight = EVERYTHING) -> None:
+    def __init__(
+        self,
+        store: Store,
+        loaded: LoadedAnswer,
+        veil: Veil | None = None,
+        sight: Sight = EVERYTHING,
+        layers: Layers = NO_LAYERS,
+    ) -> None:
+        self._layers = {name: layers[name] for name in loaded.cls.needs}
         self._store, self._veil, self._sight = store, veil or Veil(store.graph), sight
         self.loaded = loaded
         self._answer = loaded.cls()
@@ -43,7 +53,7 @@ class AnswerHost:
         self._read = self._store.head()
         self._hidden = self._veil.hidden(self._sight)
         self._graph = self._veil.graph(self._sight)
-        self._view: Any = self._answer.start(self._graph)
+        self._view: Any = self._answer.start(self._graph, self._layers)
         self._answer.update(self._view, self._latest())
         for case in reversed(self._store.list_cases(CaseFilter(is_open=True, limit=OPEN_CASES))):
             if self._veil.sees_case_of(self._sight, case.thing, case.access):
@@ -112,6 +122,13 @@ class AnswerHost:
             case _:
                 pass
 
+    def refresh(self) -> None:
+        """Works out what the view wants, while questions are answered."""
+        with self._lock:
+            work = self._answer.refresh(self._view, self._store.clock.now_us())
+        if work is not None:
+            work()
+
     def ask(self, question: Any) -> Any:
         """The answer, over everything that was committed before the question."""
         with self._lock:
@@ -132,7 +149,12 @@ class RuntimeHost:
     """Services, answers and jobs of one running city."""
 
     def __init__(
-        self, store: Store, config: CityConfig, services: list[LoadedService], answers: list[LoadedAnswer]
+        self,
+        store: Store,
+        config: CityConfig,
+        services: list[LoadedService],
+        answers: list[LoadedAnswer],
+        layers: Layers = NO_LAYERS,
     ) -> None:
         self.store = store
         self.config = config
@@ -140,6 +162,7 @@ class RuntimeHost:
         self.pool = JobPool(store, services, config.zone, self._settings_of)
         self.live = Live(store, services, config.zone_info, self.pool.request)
         self._answers = {a.id: a for a in answers}
+        self._layers = layers
         self._veil = Veil(store.graph)
         self._hosts: dict[tuple[str, Sight], AnswerHost] = {}
         self._making = threading.Lock()
@@ -185,8 +208,9 @@ class RuntimeHost:
             for host in list(self._hosts.values()):
                 try:
                     host.catch_up()
-                except Exception:  # the store's; it is asked again
-                    log.exception("answer %s could not read on", host.loaded.id)
+                    host.refresh()
+                except Exception:  # the store's, or the view's; it is tried again
+                    log.exception("answer %s could not be kept up", host.loaded.id)
             self.store.wait_beyond(before, 0.5)
 
     def _host(self, answer: str, sight: Sight) -> AnswerHost:
@@ -197,7 +221,9 @@ class RuntimeHost:
             if found is None:
                 if len(self._hosts) >= MOST_VIEWS * len(self._answers):
                     self._hosts = {}
-                found = self._hosts[key] = AnswerHost(self.store, self._answers[answer], self._veil, key[1])
+                found = self._hosts[key] = AnswerHost(
+                    self.store, self._answers[answer], self._veil, key[1], self._layers
+                )
             return found
 
     # --- runtime.ports.Runtime -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from dongne.model.geometry import Point
 from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch
 from dongne.model.times import to_us
-from dongne.runtime.answer import Answer, Change
+from dongne.runtime.answer import Answer, Change, Layers
 from dongne.services.whats_near.near import Item, LiveValue, Near, OpenCase, Place
 from dongne.services.whats_near.places import Bounds, direction, is_inside
 from dongne.services.whats_near.view import View
@@ -23,7 +23,7 @@ FARTHEST_M = 50_000.0  # where the search for the nearest ends
 class WhatsNear(Answer[View, Place, Near]):
     """What is live around a place: nearest first, by kind, with the age of every value and the open Cases."""
 
-    def start(self, graph: ThingGraph) -> View:
+    def start(self, graph: ThingGraph, layers: Layers) -> View:
         """The view of a city without Observations."""
         return View(graph)
 

@@ -42,7 +42,7 @@ KIND_WORDS = {"kind.street_lamp": "Lamp", "property.light_level": "light", "unit
 def view() -> View:
     """The example's city, taken in as a running city does."""
     graph = ThingGraph()
-    view = ANSWER.start(graph)
+    view = ANSWER.start(graph, {})
     for record in read_example(FOLDER / "example/records.jsonl", "whats_near", ()):
         if record.kind is RecordKind.ENTITIES:
             graph.apply(decode_changes(record.body))
@@ -253,7 +253,7 @@ def _one_basket(properties: dict[str, Any]) -> tuple[ThingGraph, View]:
             _stream(properties),
         ]
     )
-    return graph, ANSWER.start(graph)
+    return graph, ANSWER.start(graph, {})
 
 
 def _batch(streams: list[int], ages_s: list[int], results: list[float]) -> ObservationBatch:
