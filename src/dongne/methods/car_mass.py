@@ -1,0 +1,125 @@
+"""From the mass of a car to the people in it: the tare and its drift, the mass of a person, and how sure the number is.
+
+The technique is that of Nielsen et al., "Estimating passenger numbers in trains using existing weighing capabilities", Transportmetrica A
+10 (2014) 502: people = (mass - tare) / mean mass of a person.
+
+**Zero.** What an empty car's scales say (its tare and the drift of the scales) is a random walk, seen through a scalar Kalman filter. Its
+observations are weighings while the train is known to be empty; a weighing that is too far off counts only as much as one at
+HUBER standard deviations (Huber's weight on the innovation), and three in a row that are far off by themselves mean that the zero has moved.
+Between them it is bounded: no car carries less than nobody, so the zero lies below what was weighed, within the noise. That is a
+soft inequality constraint; the density is cut off and its first two moments are kept (Simon, IET Control Theory Appl. 4 (2010) 1303, section 2.4,
+with the step of the constraint replaced by a normal distribution function). The gain of the scales is taken as nominal.
+
+**Mass of a person.** BODY_KG is the mean of adults examined in Korea in 2018: 72.7 kg for men, 57.8 for women (National Health Insurance Service,
+77 % of all who were invited). Seoul Metro divides by 65 kg. What people wear and carry comes on top, and changes with the season: see
+WORN_KG and CARRIED_KG, which are our assumptions; EN 15663 takes 70 kg a passenger with hand luggage for commuter trains. A city with
+figures of its own sets them. PERSON_SD_KG is how persons differ from each other, MEAN_SD_KG how unsure the mean is: the first averages out
+over the people of a car, the second does not.
+"""
+
+from dataclasses import dataclass
+from math import erf, exp, pi, sqrt
+
+HUBER = 2.5
+FAR_OFF = 6.0  # standard deviations of an innovation
+MOVED_AFTER = 3
+MOVED_SD_KG = 1_000.0
+LEAST_SD_KG = 5.0  # errors of weighings at one place hang together: a zero never gets surer than this
+
+BODY_KG = {"adults": (72.7 + 57.8) / 2, "men": 72.7, "women": 57.8}
+WORN_KG = {"winter": 4.0, "between": 2.5, "summer": 1.2}
+CARRIED_KG = {"commuters": 2.5, "students": 4.0, "travellers": 12.0}
+PERSON_SD_KG = 13.0
+MEAN_SD_KG = 1.5
+
+
+@dataclass(slots=True)
+class Zero:
+    """What the empty car weighs by its own scales, and the variance of that; `far` counts weighings in a row that were far off."""
+
+    kg: float
+    variance_kg2: float
+    far: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The mass of a person with what they wear and carry: the mean, how unsure it is, and how persons differ."""
+
+    mean_kg: float
+    mean_sd_kg: float = MEAN_SD_KG
+    sd_kg: float = PERSON_SD_KG
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """How many people, and the standard deviation of that."""
+
+    count: float
+    sd: float
+
+
+def season_of(month: int, is_southern: bool = False) -> str:
+    """ "winter", "between" or "summer", for a month of 1 to 12 of the meteorologists' seasons."""
+    month = (month + 5) % 12 + 1 if is_southern else month
+    if month in (12, 1, 2):
+        return "winter"
+    return "summer" if month in (6, 7, 8) else "between"
+
+
+def person_mass(body_kg: float, carried: str, season: str) -> Person:
+    """The mean mass of a person who carries what these do ("commuters", "students", "travellers") in this season."""
+    return Person(body_kg + WORN_KG[season] + CARRIED_KG[carried])
+
+
+def let_drift(zero: Zero, hours: float, drift_kg_per_day: float) -> None:
+    """Time has passed since the zero was looked at: a random walk that moves by so many kg (1 sd) in a day."""
+    zero.variance_kg2 += max(hours, 0.0) / 24.0 * drift_kg_per_day**2
+
+
+def weigh_empty(zero: Zero, kg: float, noise_kg: float) -> None:
+    """A weighing of the car while it is known to be empty."""
+    spread2 = zero.variance_kg2 + noise_kg**2
+    off = (kg - zero.kg) / sqrt(spread2)
+    zero.far = zero.far + 1 if abs(off) > FAR_OFF else 0
+    if zero.far >= MOVED_AFTER:
+        zero.variance_kg2, zero.far = MOVED_SD_KG**2, 0
+        spread2 = zero.variance_kg2 + noise_kg**2
+        off = 0.0  # taken as it is
+        zero.kg += zero.variance_kg2 / spread2 * (kg - zero.kg)
+    else:
+        gain = zero.variance_kg2 / spread2
+        zero.kg += gain * min(max(off, -HUBER), HUBER) * sqrt(spread2)
+    if abs(off) <= HUBER:
+        zero.variance_kg2 = max(zero.variance_kg2 * (1.0 - zero.variance_kg2 / spread2), LEAST_SD_KG**2)
+
+
+def bound_by(zero: Zero, kg: float, noise_kg: float) -> None:
+    """The car weighed this with whoever was in it: the empty car does not weigh more."""
+    spread = sqrt(zero.variance_kg2 + noise_kg**2)
+    room = (kg - zero.kg) / spread
+    if room > 4.0:
+        return  # nothing learned
+    room = max(room, -5.0)  # a reading that can't be: it moves the zero no further
+    rate = _hazard(room)
+    zero.kg -= zero.variance_kg2 / spread * rate
+    zero.variance_kg2 = max(
+        zero.variance_kg2 * (1.0 - zero.variance_kg2 / spread**2 * rate * (rate + room)), LEAST_SD_KG**2
+    )
+
+
+def _hazard(x: float) -> float:
+    """Density over distribution function of the standard normal distribution."""
+    return exp(-x * x / 2.0) / sqrt(2.0 * pi) / (0.5 * (1.0 + erf(x / sqrt(2.0))))
+
+
+def count_people(kg: float, variance_kg2: float, zero: Zero, person: Person) -> People:
+    """The people in a car that weighs `kg` (with this variance of the weighing), not fewer than none.
+
+    Of the mass between car and zero, each person accounts for their own: with n people its variance is n sd^2, and the mean itself is
+    unsure by n mean_sd.
+    """
+    n = (kg - zero.kg) / person.mean_kg
+    crowd = max(n, 0.0)
+    variance = variance_kg2 + zero.variance_kg2 + crowd * person.sd_kg**2 + (crowd * person.mean_sd_kg) ** 2
+    return People(crowd, sqrt(variance) / person.mean_kg)

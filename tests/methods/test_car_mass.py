@@ -1,0 +1,87 @@
+"""From the mass of a car to the people in it, against integrals and random draws."""
+
+import numpy as np
+import pytest
+
+from dongne.methods.car_mass import (
+    BODY_KG,
+    Person,
+    Zero,
+    bound_by,
+    count_people,
+    let_drift,
+    person_mass,
+    season_of,
+    weigh_empty,
+)
+
+
+def test_empty_weighings_are_the_mean_of_them_where_nothing_drifts() -> None:
+    zero = Zero(33_000.0, 300.0**2)
+    weighings = np.random.default_rng(3).normal(33_150.0, 100.0, 40)
+    for kg in weighings:
+        weigh_empty(zero, kg, 100.0)
+    precision = 1 / 300.0**2 + 40 / 100.0**2  # conjugate normal, all at once
+    assert zero.kg == pytest.approx((33_000.0 / 300.0**2 + weighings.sum() / 100.0**2) / precision, rel=1e-3)
+    assert zero.variance_kg2 == pytest.approx(1 / precision, rel=0.1)
+
+
+def test_one_wild_weighing_moves_the_zero_little_and_three_in_a_row_move_it() -> None:
+    zero = Zero(33_000.0, 50.0**2)
+    weigh_empty(zero, 36_000.0, 100.0)
+    assert zero.kg < 33_100.0
+    for _ in range(8):
+        weigh_empty(zero, 36_000.0, 100.0)
+    assert zero.kg == pytest.approx(36_000.0, abs=60.0)
+
+
+def test_a_zero_gets_less_sure_as_time_passes() -> None:
+    zero = Zero(33_000.0, 10.0**2)
+    let_drift(zero, 48.0, 60.0)
+    assert zero.variance_kg2 == pytest.approx(10.0**2 + 2 * 60.0**2)
+
+
+@pytest.mark.parametrize(("kg", "noise_kg"), [(32_900.0, 80.0), (33_000.0, 200.0), (33_300.0, 60.0), (32_500.0, 150.0)])
+def test_nobody_weighs_less_than_nothing(kg: float, noise_kg: float) -> None:
+    """Against the integral of prior times the probability that the weighing is above the zero."""
+    zero = Zero(33_000.0, 200.0**2)
+    bound_by(zero, kg, noise_kg)
+    grid = np.linspace(31_500.0, 34_500.0, 30_001)
+    noise = np.linspace(-6, 6, 2_001)
+    cumulative = np.cumsum(np.exp(-(noise**2) / 2))
+    above = np.interp((kg - grid) / noise_kg, noise, cumulative / cumulative[-1])
+    density = np.exp(-(((grid - 33_000.0) / 200.0) ** 2) / 2) * above
+    density /= density.sum()
+    mean = float(density @ grid)
+    assert zero.kg == pytest.approx(mean, abs=1.0)
+    assert zero.variance_kg2 == pytest.approx(float(density @ (grid - mean) ** 2), rel=0.01)
+
+
+def test_a_full_car_says_nothing_of_its_zero() -> None:
+    zero = Zero(33_000.0, 200.0**2)
+    bound_by(zero, 45_000.0, 100.0)
+    assert (zero.kg, zero.variance_kg2) == (33_000.0, 200.0**2)
+
+
+def test_the_uncertainty_of_the_people_is_that_of_random_crowds() -> None:
+    random, person, zero = np.random.default_rng(5), Person(68.0, 1.5, 13.0), Zero(33_000.0, 60.0**2)
+    n, draws = 150, 20_000
+    means = random.normal(68.0, 1.5, draws)
+    masses = means * n + random.normal(0, 13.0 * np.sqrt(n), draws) + random.normal(33_000.0, 60.0, draws)
+    weighed = masses + random.normal(0, 80.0, draws)
+    counted = [count_people(kg, 80.0**2, zero, person) for kg in weighed]
+    errors = np.array([one.count for one in counted]) - n
+    assert abs(errors.mean()) < 0.1
+    assert np.mean([one.sd for one in counted]) == pytest.approx(errors.std(), rel=0.02)
+
+
+def test_there_are_never_fewer_than_none() -> None:
+    assert count_people(32_000.0, 80.0**2, Zero(33_000.0, 100.0**2), Person(68.0)).count == 0.0
+
+
+def test_winter_weighs_more_than_summer_and_the_south_is_turned_round() -> None:
+    body = BODY_KG["adults"]
+    winter, summer = (person_mass(body, "commuters", season).mean_kg for season in ("winter", "summer"))
+    assert body < summer < winter < body + 10.0
+    assert [season_of(month) for month in (1, 4, 7, 10, 12)] == ["winter", "between", "summer", "between", "winter"]
+    assert season_of(7, is_southern=True) == "winter"
