@@ -1,0 +1,155 @@
+"""Scales under a car that can't be believed: dead, stuck, jumped, implausible or too noisy, found at the stops of a train.
+
+Each car is judged at each stop beside the others of its train, since whatever changes a train's load changes all of them:
+
+| fault | sign, at one stop | believed after |
+|---|---|---|
+| dead | others were heard four times or more, this car never | 2 stops |
+| stuck | four weighings or more that are all the same, while others move | 2 stops |
+| implausible | half of the weighings outside what a car can weigh | 2 stops |
+| noisy | over three stops the noise (second differences, `dwell_load.noise_of`) is NOISY times the median of the others | 2 stops |
+| jumped | the load is JUMP_SD standard deviations from what the others and the car's learned share of the train say, to the same side | 2 stops |
+
+The passenger balance: the people in a car against (share of this car / shares of the others) * (people in the others). The shares of a
+stop are learned as a running mean; how far a car usually is from them is learned as well, with outliers cut off, so that a car which is always
+odd is not a faulty one. A fault is over when CLEAN_STOPS stops in a row show no sign of any.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite, sqrt
+from statistics import median
+
+DEAD, STUCK, IMPLAUSIBLE, NOISY, JUMPED = "dead", "stuck", "implausible", "noisy", "jumped"
+FAULTS = (DEAD, STUCK, IMPLAUSIBLE, NOISY, JUMPED)
+
+HEARD_AT_LEAST = 4
+SIGNS_TO_BELIEVE = 2
+CLEAN_STOPS = 3
+NOISY_FACTOR = 3.5
+NOISE_WINDOW = 3
+JUMP_SD = 4.5
+CLEAR_SD = 3.0
+SHARE_WEIGHT = 1.0 / 12.0
+SPREAD_WEIGHT = 1.0 / 30.0
+SPREAD_AT_FIRST = 0.35  # of the people expected
+LEAST_SPREAD = 0.08
+FEW_PEOPLE = 6.0  # by so many a car may always differ
+WHOLE = 10_000
+
+
+@dataclass(slots=True)
+class Scales:
+    """What is remembered of one car's scales. `fault` is "" while they are believed; `signs` counts stops in a row with the sign
+    `sign`, `clean` those without any while at fault; `noise_ratios` relative to the others, at the last stops; `spread` is how far the car usually is from what the others say,
+    as a share; `side` the side of the last deviation."""
+
+    fault: str = ""
+    sign: str = ""
+    signs: int = 0
+    clean: int = 0
+    side: int = 0
+    spread: float = SPREAD_AT_FIRST
+    noise_ratios: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What one car's scales said at a stop: how many weighings, how many outside what a car can weigh, their range and noise (None: too few to
+    say), and the people they make (NaN: none) with the standard deviation of that."""
+
+    heard: int
+    outside: int
+    range_kg: float
+    noise_kg: float | None
+    people: float
+    people_sd: float
+
+
+def expect(people: Sequence[float], shares: Sequence[float], believed: Sequence[bool], car: int) -> float | None:
+    """The people of a car by those of the other believed cars and the shares of all of them; None where no other is believed."""
+    others = [i for i, is_believed in enumerate(believed) if is_believed and i != car and isfinite(people[i])]
+    weight = sum(shares[i] for i in others)
+    if weight <= 0.0:
+        return None
+    return shares[car] / weight * sum(people[i] for i in others)
+
+
+def learn_shares(known: Sequence[int], people: Sequence[float], believed: Sequence[bool], stops: int) -> list[int]:
+    """The shares of the cars of a train in ten-thousandths, with this stop's; of a car that is not believed the known one stays.
+
+    `stops` is how many were learned from: the first weigh more, so that a new stop is soon known.
+    """
+    count = len(people)
+    if len(known) != count:
+        known, stops = [WHOLE // count] * count, 0
+    judged = [i for i in range(count) if believed[i] and isfinite(people[i])]
+    total, weight = sum(people[i] for i in judged), max(SHARE_WEIGHT, 1.0 / (stops + 2.0))
+    room = sum(known[i] for i in judged)
+    shares = list(known)
+    if total < FEW_PEOPLE * len(judged) or not judged:
+        return shares
+    for i in judged:
+        shares[i] = max(round(known[i] + weight * (people[i] / total * room - known[i])), 1)
+    return shares
+
+
+def deviation(scales: Scales, people: float, people_sd: float, expected: float) -> float:
+    """How far the people of a car are from those expected, in standard deviations."""
+    return (people - expected) / sqrt((scales.spread * expected) ** 2 + FEW_PEOPLE**2 + people_sd**2)
+
+
+def look_for_fault(scales: Scales, stop: Stop, others: Sequence[Stop], expected: float | None) -> str:
+    """Judges one car at one stop and changes `scales`; the fault it has now, "" for none."""
+    off = (
+        0.0
+        if expected is None or not isfinite(stop.people)
+        else deviation(scales, stop.people, stop.people_sd, expected)
+    )
+    sign, side = _sign(scales, stop, others, off), (off > 0) - (off < 0)
+    if sign == JUMPED and scales.sign == JUMPED and side != scales.side:
+        scales.signs = 0
+    scales.signs = scales.signs + 1 if sign and sign == scales.sign else int(bool(sign))
+    scales.sign, scales.side = sign, side
+    if sign and scales.signs >= SIGNS_TO_BELIEVE:
+        scales.fault, scales.clean = scales.fault or sign, 0
+    elif sign or abs(off) > CLEAR_SD:
+        scales.clean = 0
+    elif scales.fault and stop.heard >= HEARD_AT_LEAST:
+        scales.clean += 1
+        if scales.clean >= CLEAN_STOPS:
+            scales.fault, scales.clean = "", 0
+    if not scales.fault and not sign and expected is not None and isfinite(stop.people):
+        _learn_spread(scales, stop, expected)
+    return scales.fault
+
+
+def _sign(scales: Scales, stop: Stop, others: Sequence[Stop], off: float) -> str:
+    heard = [other for other in others if other.heard]
+    if not stop.heard:
+        return DEAD if heard and median(other.heard for other in heard) >= HEARD_AT_LEAST else ""
+    if 2 * stop.outside >= stop.heard:
+        return IMPLAUSIBLE
+    moving = median(other.range_kg for other in heard) if heard else 0.0
+    if stop.heard >= HEARD_AT_LEAST and stop.range_kg == 0.0 and moving > 0.0:
+        return STUCK
+    if _is_noisy(scales, stop, heard):
+        return NOISY
+    return JUMPED if abs(off) > JUMP_SD else ""
+
+
+def _is_noisy(scales: Scales, stop: Stop, others: Sequence[Stop]) -> bool:
+    usual = [other.noise_kg for other in others if other.noise_kg is not None]
+    if stop.noise_kg is None or not usual:
+        return False
+    scales.noise_ratios = [*scales.noise_ratios[1 - NOISE_WINDOW :], round(stop.noise_kg / max(median(usual), 1.0), 2)]
+    return sqrt(sum(ratio**2 for ratio in scales.noise_ratios) / len(scales.noise_ratios)) > NOISY_FACTOR
+
+
+def _learn_spread(scales: Scales, stop: Stop, expected: float) -> None:
+    known = FEW_PEOPLE**2 + stop.people_sd**2
+    size = max(expected, FEW_PEOPLE) ** 2
+    seen = max((stop.people - expected) ** 2 - known, 0.0) / size
+    seen = min(seen, 9.0 * scales.spread**2)  # an outlier widens it a little
+    spread2 = scales.spread**2 + SPREAD_WEIGHT * (seen - scales.spread**2)
+    scales.spread = round(max(sqrt(spread2), LEAST_SPREAD), 4)
