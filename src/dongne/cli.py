@@ -13,6 +13,7 @@ from dongne.model.errors import DongneError
 COMMANDS = {  # name: module in commands/, summary
     "run": ("run", "a city, live"),
     "city": ("city", "the cities there are, and their Things taken in"),
+    "gtfs": ("gtfs", "a timetable looked at: each fault of a feed, and what to do about it"),
     "import": ("take_in", "your own CSV or JSON lines become Observations"),
     "services": ("services", "the services, what feeds what, and how they are doing"),
     "check": ("check", "the checks that every service must pass"),
