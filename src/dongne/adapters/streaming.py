@@ -12,6 +12,7 @@ import msgspec
 from dongne.adapters.feeds import Feed, RecordedFeed, SimulatedFeed
 from dongne.adapters.series.edinburgh import read_collections
 from dongne.adapters.series.recording import DAY_US, Loop, Recording, choose_loop, naive_us
+from dongne.adapters.series.seoul_crowding import read_gates, read_loads
 from dongne.adapters.sources import Source, convert, find_file, load_sources, read_table
 from dongne.model.city import CityConfig
 from dongne.model.entities import (
@@ -33,6 +34,9 @@ from dongne.model.records import RecordKind
 from dongne.model.tasks import Task
 from dongne.runtime.ports import Entry, Lane, Store, Transaction
 from dongne.runtime.simulate import Simulator
+
+READERS: dict[str, Callable[[Path], Any]] = {"collections": read_collections, "loads": read_loads, "gates": read_gates}
+"""How what a simulator's parameter of this name is read from the file of the source it names."""
 
 NewId = Callable[[EntityType], int]
 MakeSimulator = Callable[[ThingGraph, Mapping[str, Any], int], Simulator]
@@ -150,13 +154,14 @@ def _build_recorded(
 def _parameters(
     table: Mapping[str, Any], sources: Mapping[str, Source], config: CityConfig, data: Path | None
 ) -> dict[str, Any]:
-    """The table of a simulator, with the city's zone, and the collections of a bin data set where it is here."""
+    """The table of a simulator, with the city's zone, and what a data set that it names holds, where it is here."""
     parameters = {**table, "zone": config.zone}
-    if named := parameters.pop("collections", ""):
+    for what, read in READERS.items():
+        named = parameters.pop(what, "")
         path = find_file(sources[named], data) if named in sources else None
         if path is not None:
-            parameters["collections"] = read_collections(path)
-            parameters["collections_origin"] = sources[named].attribution
+            parameters[what] = read(path)
+            parameters[f"{what}_origin"] = sources[named].attribution
     return parameters
 
 

@@ -1,0 +1,1 @@
+"""How full the next train will be at each door, when it has let people off."""
