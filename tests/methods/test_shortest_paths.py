@@ -1,5 +1,6 @@
 """Two engines, and scipy's Dijkstra beside them: one cost."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,12 @@ def test_costs_that_are_none_are_refused(kind: type[Engine]) -> None:
     for wrong in ([1, 1], [-1], [BARRED + 1]):
         with pytest.raises(ValueError, match="whole numbers from 0"):
             engine.customise(np.array(wrong))
+
+
+def test_an_engine_answers_in_whatever_thread_asks() -> None:
+    """Questions come by the threads of a pool; the kit ties a query to the one that made it."""
+    engine = Hierarchy(Graph(np.array([0]), np.array([1]), np.array([[0.0, 0.0], [1.0, 0.0]])))
+    engine.customise(np.array([7]))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(engine.route, [(0, 0)], [(1, 0)]).result() == Found(7, 0, [0])
+    assert engine.route([(0, 0)], [(1, 0)]) == Found(7, 0, [0])

@@ -179,22 +179,20 @@ class Hierarchy:
         self._take(_checked(costs, len(self._graph.tail)).tolist())
 
     def _take(self, costs: list[int]) -> None:
-        metric = self._kit.CCHMetric(self._cch, costs)
-        self._now: tuple[Any, Any, list[int]] = metric, self._kit.CCHQuery(metric), costs
+        self._now: tuple[Any, list[int]] = self._kit.CCHMetric(self._cch, costs), costs
 
     def update(self, arcs: Ints, costs: Ints) -> None:
         """Takes other costs for some arcs. Not while a question is asked: see `twin`."""
-        metric, known = self._now[0], self._now[2]
+        metric, known = self._now
         changes = dict(zip(arcs.tolist(), costs.tolist(), strict=True))
         for arc, cost in changes.items():
             known[arc] = cost
-        self._now = metric, None, known  # the kit changes no metric while a query hangs on it
         self._kit.CCHMetricPartialUpdater(self._cch).apply(metric, changes)
-        self._now = metric, self._kit.CCHQuery(metric), known
 
     def route(self, sources: Sequence[End], targets: Sequence[End]) -> Found | None:
         """The cheapest path from one of the sources to one of the targets; None where there is none."""
-        found: Any = self._now[1].run_multi(list(sources), list(targets))
+        query = self._kit.CCHQuery(self._now[0])  # of this thread alone: the kit lets no other one touch it
+        found: Any = query.run_multi(list(sources), list(targets))
         cost = found.distance
         if cost is None or cost >= BARRED:
             return None
@@ -202,7 +200,7 @@ class Hierarchy:
 
     def reach(self, sources: Sequence[End], limit: int) -> dict[int, int]:
         """The cost of each node that costs at most `limit`."""
-        return self._near.reach(self._now[2], sources, limit)
+        return self._near.reach(self._now[1], sources, limit)
 
     def twin(self) -> "Hierarchy":
         """Another engine on the same graph, with costs of its own."""
