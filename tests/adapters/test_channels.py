@@ -11,6 +11,7 @@ import stat
 import sys
 import wave
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
@@ -194,6 +195,25 @@ class Kept:
         return "250 OK"
 
 
+@contextmanager
+def mail_server(kept: Kept, **options: Any) -> Iterator[Controller]:
+    """aiosmtpd with this handler. It stops when the connections have ended, each whole: it would drop them half closed."""
+    server = Controller(kept, port=free_port(), ready_timeout=60, **{"hostname": "127.0.0.1", **options})
+    server.start()
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(end_of_others(), server.loop).result(60)
+        server.stop()
+
+
+async def end_of_others() -> None:
+    """Returns when nothing else runs in this loop."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+    await asyncio.sleep(0)
+
+
 def certificate(folder: Path) -> tuple[Path, Path]:
     """For localhost, signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -213,15 +233,11 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 def test_a_mail_is_read_back_as_it_was_meant(simulators: Simulators) -> None:
     kept = Kept()
-    server = Controller(kept, hostname="127.0.0.1", port=free_port())
-    server.start()
-    try:
+    with mail_server(kept) as server:
         config = ChannelsConfig(
             mail=MailConfig(host="127.0.0.1", port=server.port, sender="동네 <dongne@example.org>", tls="none")
         )
         first, _ = send_all(config, "mail", [message("daughter@example.org")] * 2)
-    finally:
-        server.stop()
     assert first == Outcome(ok=True, receipt="2.0.0 Ok: queued as 4F2A")
     mail, repeat = (message_from_bytes(raw, policy=policy.default) for raw in kept.mails)
     assert mail["Subject"] == "화재 경보: 김영희 님"
@@ -250,17 +266,8 @@ def test_a_mail_goes_by_starttls_to_who_proves_itself_with_a_password(password: 
     def check(server: Any, session: Any, envelope: Any, mechanism: str, data: LoginPassword) -> AuthResult:
         return AuthResult(success=data == LoginPassword(b"dongne", b"right"), handled=False)
 
-    server = Controller(
-        kept,
-        hostname="localhost",
-        port=free_port(),
-        tls_context=context,
-        require_starttls=True,
-        authenticator=check,
-        auth_required=True,
-    )
-    server.start()
-    try:
+    rules = {"tls_context": context, "require_starttls": True, "authenticator": check, "auth_required": True}
+    with mail_server(kept, hostname="localhost", **rules) as server:
         mail = MailConfig(
             host="localhost", port=server.port, sender="dongne@example.org", user="dongne", password_env="P",
             ca_file=str(cert),
@@ -272,8 +279,6 @@ def test_a_mail_goes_by_starttls_to_who_proves_itself_with_a_password(password: 
             message("d@example.org"),
             {"P": "right"},
         )
-    finally:
-        server.stop()
     assert outcome.ok is (password == "right")
     assert len(kept.mails) == outcome.ok
     assert outcome.ok or ("535" in outcome.error and "wrong" not in outcome.error)
@@ -282,15 +287,11 @@ def test_a_mail_goes_by_starttls_to_who_proves_itself_with_a_password(password: 
 
 
 def test_a_mailbox_that_is_not_there_is_final_and_a_full_one_is_not() -> None:
-    server = Controller(Kept(), hostname="127.0.0.1", port=free_port())
-    server.start()
-    try:
+    with mail_server(Kept()) as server:
         config = ChannelsConfig(
             mail=MailConfig(host="127.0.0.1", port=server.port, sender="dongne@example.org", tls="none")
         )
         unknown, full = send_all(config, "mail", [message("unknown@example.org"), message("full@example.org")])
-    finally:
-        server.stop()
     assert (unknown.ok, unknown.is_final, unknown.error[:9]) == (False, True, "550 5.1.1")
     assert "unknown@" not in unknown.error
     assert (full.ok, full.is_final) == (False, False)

@@ -115,6 +115,16 @@ class Simulators:
         await serving
         mails.close()
         await people.close()
+        await _let_go()
+
+
+async def _let_go() -> None:
+    """Ends what is still at work for somebody connected, so that no connection outlives the loop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0)  # what was closed goes with the next turn of the loop
 
 
 def _environment() -> dict[str, str]:
