@@ -18,10 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 60.0
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    log = tmp_path / "log"
-    command = [sys.executable, "-m", "dongne", "run", "--city", "empty", "--folder", str(tmp_path / "data")]
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where it is; nothing is in it when the first test comes."""
+    folder = tmp_path_factory.mktemp("empty")
+    log = folder / "log"
+    command = [sys.executable, "-m", "dongne", "run", "--city", "empty", "--folder", str(folder / "data")]
     with log.open("w") as out:
         process = subprocess.Popen([*command, "--port", "0", "--mqtt", "off"], stdout=out, stderr=out, cwd=ROOT)
     until = time.monotonic() + WAIT_S

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,14 @@ def list_files() -> list[Path]:
     return sorted(file for file in SOURCE.rglob("*.py") if not file.name.startswith("test_"))
 
 
+@cache
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def list_functions(file: Path) -> Iterator[tuple[str, int]]:
     """Each function's name and its lines without the docstring."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parse(file)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         first = node.body[0]
@@ -56,7 +62,7 @@ def test_no_module_is_a_drawer_for_anything() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [str(f.relative_to(ROOT)) for f in list_files() if not ast.get_docstring(ast.parse(f.read_text("utf-8")))]
+    silent = [str(f.relative_to(ROOT)) for f in list_files() if not ast.get_docstring(parse(f))]
     assert silent == []
 
 

@@ -37,9 +37,13 @@ class OsmKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def matches(self, tags: Mapping[str, str], is_node: bool = False) -> bool:
         """Whether the tags have all this kind asks for; some kinds (buildings) are never single nodes."""
-        return (self.nodes or not is_node) and all(
-            tags.get(key) == value if value != "*" else key in tags for key, value in self.match.items()
-        )
+        if is_node and not self.nodes:
+            return False
+        for key, value in self.match.items():  # asked of everything in a file, so without a generator
+            found = tags.get(key)
+            if found is None or value not in (found, "*"):
+                return False
+        return True
 
 
 class Feature(msgspec.Struct, frozen=True):

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dongne.adapters.webhooks import Rules, Webhooks
-from dongne.compose.running import RunningCity
 from dongne.model.errors import NotAllowed
 from dongne.model.who import BENCH, Who
 from dongne.stores.access import AccessBook
 from dongne.stores.webhooks import WebhookFile
+
+if TYPE_CHECKING:
+    from dongne.compose.running import RunningCity
 
 FOLDER, OPEN, TOKEN = "folder", "open", "token:"
 
@@ -40,7 +43,7 @@ class TokenOwners:
         return self._book.find_who_of(int(owner.removeprefix(TOKEN)), time.time_ns() // 1_000)
 
 
-def make_webhooks(city: RunningCity, owners: TokenOwners) -> Webhooks | None:
+def make_webhooks(city: "RunningCity", owners: TokenOwners) -> Webhooks | None:
     """The webhooks of this folder, sending from here on; None where they are off."""
     options = city.options
     if options.webhooks == "off":

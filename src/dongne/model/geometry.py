@@ -83,9 +83,10 @@ class PointIndex:
     def within(self, centre: Point, radius_m: float) -> list[tuple[int, float]]:
         """(id, distance in m) of all within the radius, nearest first; ties by id."""
         x, y = self._cell(centre)
-        high = int(radius_m / M_PER_DEGREE / self._step) + 2
+        reach = radius_m / M_PER_DEGREE  # degrees of latitude
+        high = int(reach / self._step) + 1
         polewards = min(abs(centre[1]) + (high + 1) * self._step, 89.9)  # there a metre is most degrees of longitude
-        wide = int(radius_m / M_PER_DEGREE / self._step / cos(radians(polewards))) + 2
+        wide = int(reach / self._step / cos(radians(polewards))) + 1
         if (2 * high + 1) * (2 * wide + 1) > len(self._cells):
             candidates: Iterable[int] = self._points
         else:
@@ -95,5 +96,7 @@ class PointIndex:
                 for j in range(y - high, y + high + 1)
                 for key in self._cells.get((i, j), ())
             )
-        found = [(key, distance_m(centre, self._points[key])) for key in candidates]
+        south, north = centre[1] - reach, centre[1] + reach
+        near = ((key, self._points[key]) for key in candidates)
+        found = [(key, distance_m(centre, point)) for key, point in near if south <= point[1] <= north]
         return sorted(((k, d) for k, d in found if d <= radius_m), key=lambda pair: (pair[1], pair[0]))
