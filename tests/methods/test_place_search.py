@@ -57,6 +57,19 @@ def test_of_equal_names_the_nearest_comes_first() -> None:
     assert SEARCH.find("cafe ekberg", near=west)[0].metres == pytest.approx(16, abs=2)
 
 
+@pytest.mark.parametrize("text", ["cafe ekberg", "ekberg", "Asemanaukio 2", "asem", "nowhere"])
+@pytest.mark.parametrize("near", [None, (24.951, 60.1702), (24.937, 60.1652)])
+def test_the_best_is_the_first_of_all_that_fit(text: str, near: tuple[float, float] | None) -> None:
+    found = SEARCH.find(text, near)
+    assert SEARCH.find_best(text, near) == (found[0].place if found else None)
+
+
+def test_what_has_no_name_is_not_found_by_its_address() -> None:
+    bench = Place("", 24.94, 60.17, "bench", {}, "Bulevardi 9")
+    search = PlaceSearch([bench])
+    assert search.places == (bench,) and search.find("bulevardi 9") == [] and search.suggest("bulevardi 9") == []
+
+
 def test_the_better_fit_comes_before_the_nearer_place() -> None:
     far, near = Place("Kirkko", 25.0, 60.2), Place("Kirkkokatu", 24.0, 60.0)
     assert PlaceSearch([near, far]).find("kirkko", near=(24.0, 60.0))[0].place is far

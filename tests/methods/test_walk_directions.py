@@ -28,7 +28,7 @@ def test_a_turn_into_another_street_is_a_step() -> None:
         along(100, NORTH, "A"),
         along(50, EAST, "B"),
         along(60, NORTH, "C"),
-        along(10, NORTH + 30, "D"),
+        along(20, NORTH + 30, "D"),
         along(30, 40, "E"),
     )
     assert [turn for turn, *_ in told(*route)] == ["depart", "right", "left", "slight_right", "straight"]
@@ -43,6 +43,15 @@ def test_two_half_turns_over_a_short_stretch_are_one_turn() -> None:
         ("depart", "A", 80),
         ("right", "B", 88),
     ]
+
+
+def test_a_jog_over_a_side_street_leaves_one_on_the_same_street() -> None:
+    assert told(along(80, NORTH, "A"), along(4, EAST, "B"), along(80, NORTH, "A")) == [("depart", "A", 164)]
+
+
+def test_a_street_of_short_stretches_is_no_corner() -> None:
+    route = along(80, NORTH, "A"), *(along(9, EAST, "B") for _ in range(3)), along(80, NORTH, "C")
+    assert told(*route) == [("depart", "A", 80), ("right", "B", 27), ("left", "C", 80)]
 
 
 def test_a_corner_at_the_end_belongs_to_the_last_way() -> None:

@@ -1,10 +1,10 @@
 """A walk told turn by turn: the stretches of a route become the few steps that a person would say."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
-SHORT_M = 15.0  # an ordinary stretch without a name that is shorter is a corner, not a way
+SHORT_M = 15.0  # an ordinary way that is shorter is a corner, or a jog
 BEND_DEG = 50.0  # a street may bend by so much and is still followed
 TURNS_DEG = ((25.0, "straight"), (60.0, "slight"), (125.0, ""), (165.0, "sharp"))
 
@@ -20,8 +20,7 @@ class Way(StrEnum):
     LIFT = "lift"
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A piece of a route between two junctions. Headings are degrees clockwise from north, where it begins and where it ends;
     `stairs` how many, 0 where nobody counted; `rises` +1 up, -1 down, 0 unknown or level."""
 
@@ -35,8 +34,7 @@ class Stretch:
     rises: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What to do next: turn, then follow this way for so long. `turn` is "depart" (first of all), "straight", "left", "right",
     the last two also after "slight_" or "sharp_", or "back"; `first` is the number of its first stretch, `crossings` how many
     streets are crossed straight ahead on the way."""
@@ -56,17 +54,10 @@ class Step:
 
 def list_steps(route: Sequence[Stretch]) -> list[Step]:
     """The steps of a route, in order; their lengths and times add up to those of the stretches."""
-    steps: list[Step] = []
-    for step in _without_corners([_alone(number, stretch) for number, stretch in enumerate(route)]):
-        if not steps:
-            steps.append(step)
-        elif _goes_on(steps[-1], step):
-            steps[-1] = _joined(steps[-1], step)
-        else:
-            steps.append(step)
-    steps = _across(steps)
+    steps = _in_one([_alone(number, stretch) for number, stretch in enumerate(route)])
+    steps = _across(_in_one(_without_corners(steps)))
     return [
-        replace(step, turn=turn_of(turned_deg(steps[number - 1].leaves_deg, step.enters_deg)) if number else "depart")
+        step._replace(turn=turn_of(turned_deg(steps[number - 1].leaves_deg, step.enters_deg)) if number else "depart")
         for number, step in enumerate(steps)
     ]
 
@@ -99,41 +90,47 @@ def _alone(number: int, stretch: Stretch) -> Step:
     )  # fmt: skip
 
 
+def _in_one(steps: Iterable[Step]) -> list[Step]:
+    """What goes on along the same way is one step."""
+    found: list[Step] = []
+    for step in steps:
+        if found and _goes_on(found[-1], step):
+            found[-1] = _joined(found[-1], step)
+        else:
+            found.append(step)
+    return found
+
+
 def _without_corners(steps: list[Step]) -> list[Step]:
-    """Runs of short stretches without a name go to the way after them, or to the one before where none follows."""
+    """Runs of short ways go to the way after them, or to the one before where none follows."""
     kept: list[Step] = []
     held: list[Step] = []  # a run that may be a corner
-
-    def is_corner(step: Step) -> bool:
-        return step.way is Way.STREET and not step.name and sum(s.length_m for s in (*held, step)) < SHORT_M
-
     for step in steps:
-        if is_corner(step):
+        if step.way is Way.STREET and sum(s.length_m for s in (*held, step)) < SHORT_M:
             held.append(step)
-            continue
-        kept.append(_with_corner(held, step))
-        held = []
-    if held and kept:
-        for step in held:
-            kept[-1] = replace(_longer(kept[-1], step), leaves_deg=kept[-1].leaves_deg)
-        held = []
-    return kept + held
+        else:
+            kept.append(_with_corner(held, step))
+            held = []
+    if not kept:
+        return held
+    for step in held:
+        kept[-1] = _longer(kept[-1], step)
+    return kept
 
 
 def _with_corner(held: Sequence[Step], step: Step) -> Step:
     """The step with what leads to it; its heading stays its own, so that two half turns are said as one."""
     for corner in held:
         step = _longer(step, corner)
-    return replace(step, first=held[0].first) if held else step
+    return step._replace(first=held[0].first) if held else step
 
 
 def _longer(step: Step, more: Step) -> Step:
-    return replace(step, length_m=step.length_m + more.length_m, duration_s=step.duration_s + more.duration_s)
+    return step._replace(length_m=step.length_m + more.length_m, duration_s=step.duration_s + more.duration_s)
 
 
 def _joined(step: Step, after: Step) -> Step:
-    return replace(
-        _longer(step, after),
+    return _longer(step, after)._replace(
         leaves_deg=after.leaves_deg,
         stairs=step.stairs + after.stairs if step.stairs and after.stairs else 0,  # a part uncounted: unknown in all
         rises=step.rises if step.rises == after.rises else 0,
@@ -155,7 +152,7 @@ def _across(steps: list[Step]) -> list[Step]:
         before = told[-1] if told else None
         after = steps[number + 1] if number + 1 < len(steps) else None
         if before is not None and after is not None and _is_same_way(before, step, after):
-            told[-1] = replace(_longer(before, step), leaves_deg=step.leaves_deg, crossings=before.crossings + 1)
+            told[-1] = _longer(before, step)._replace(leaves_deg=step.leaves_deg, crossings=before.crossings + 1)
         elif before is not None and before.crossings and _goes_on(before, step):
             told[-1] = _joined(before, step)
         else:
