@@ -3,17 +3,24 @@
 The kind of a place is the value of its main tag ("cafe", "station", "square"); streets are "street", addresses "address".
 """
 
+import logging
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import osmium
 
+from dongne.adapters.cityfile import MAP
 from dongne.adapters.osm import polygon_of, position_of
-from dongne.methods.place_search import Place, fold
+from dongne.adapters.sources import get_file, load_sources
+from dongne.methods.place_search import Place, PlaceSearch, fold
 from dongne.model.errors import BadSetup
 from dongne.model.geometry import Point, PointIndex, distance_m, find_centre
 
+log = logging.getLogger(__name__)
+VERSION = 1  # of what is read out of a file; a cache of another is made anew
 # tags that say what a place is, the telling ones first
 KEYS = (
     "amenity", "shop", "tourism", "leisure", "place", "railway", "public_transport", "historic", "healthcare", "office", "craft",
@@ -46,6 +53,26 @@ def read_places(path: Path) -> list[Place]:
     except RuntimeError as error:
         raise BadSetup(f"{path}: not read as an OpenStreetMap file: {error}") from error
     return reading.places()
+
+
+def load_places(folder: Path, data: Path | None, cache: Path) -> PlaceSearch:
+    """The places of a city's map to search, read once for each file and kept in `cache`. Raises BadSetup where the city has no map."""
+    source = load_sources(folder).get(MAP)
+    if source is None:
+        raise BadSetup(f"{folder / 'sources.toml'}: there is no source {MAP!r}; places are read from it")
+    path = get_file(source, data)
+    kept = cache / f"places-{sha256(path.read_bytes()).hexdigest()[:16]}-{VERSION}.msgpack"
+    if kept.exists():
+        try:
+            return PlaceSearch(msgspec.msgpack.decode(kept.read_bytes(), type=list[Place]))
+        except msgspec.MsgspecError:
+            log.warning("%s is not read; it is made anew", kept)
+    places = read_places(path)
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = kept.with_suffix(".part")
+    unfinished.write_bytes(msgspec.msgpack.encode(places))
+    unfinished.replace(kept)
+    return PlaceSearch(places)
 
 
 class _Reading:

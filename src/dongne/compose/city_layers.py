@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from dongne.adapters.osm_places import load_places
 from dongne.adapters.osm_walking import load_walk_network
 from dongne.model.errors import BadSetup
 from dongne.runtime.answer import Layers
@@ -12,6 +13,7 @@ from dongne.runtime.registry import LoadedAnswer
 LAYERS: dict[
     str, Callable[[Path, Path | None, Path], Any]
 ] = {  # of a city's folder, its data, and where to keep what was made
+    "places": load_places,
     "walk_network": load_walk_network,
 }
 

@@ -107,17 +107,19 @@ def tokens_of(text: str) -> list[str]:
 
 
 class PlaceSearch:
-    """An index over places; what stands first in it wins where two are equally good."""
+    """An index over places; what stands first in it wins where two are equally good. Those without a name are in `places` only."""
 
     def __init__(self, places: Iterable[Place]) -> None:
         self.places: Sequence[Place] = tuple(places)
         self._names: list[list[str]] = []  # of each place: its folded names, words joined by a space
         self._holders: dict[str, set[int]] = {}  # word -> places
+        self._called: dict[str, list[int]] = {}  # whole name -> places
         trigrams: dict[str, set[int]] = {}
         for number, place in enumerate(self.places):
             names = [" ".join(tokens_of(name)) for name in _names_of(place)]
             self._names.append(names)
             for name in names:
+                self._called.setdefault(name, []).append(number)
                 for word in name.split():
                     self._holders.setdefault(word, set()).add(number)
                 for trigram in _trigrams(name):
@@ -134,6 +136,13 @@ class PlaceSearch:
         found = [self._judge(number, words, near) for number in there]
         order = sorted(zip(found, there, strict=True), key=lambda one: (one[0].fit, one[0].metres, one[1]))
         return [one for one, _ in order[:limit]]
+
+    def find_best(self, text: str, near: Point | None = None) -> Place | None:
+        """The first of what `find` gives."""
+        called = self._called.get(" ".join(tokens_of(text)))
+        if called:
+            return self.places[min(called, key=lambda number: (_metres(near, self.places[number]), number))]
+        return next((one.place for one in self.find(text, near, 1)), None)
 
     def suggest(self, text: str, near: Point | None = None, limit: int = 5) -> list[Place]:
         """Places with a name like what was typed, where nothing has all of it: the likest first, then the nearest."""
@@ -163,6 +172,8 @@ class PlaceSearch:
 
 def _names_of(place: Place) -> list[str]:
     """All it may be called, each also together with its address."""
+    if not place.name:
+        return []
     names = list(dict.fromkeys([place.name, *place.names.values()]))
     return [*names, *(f"{name} {place.address}" for name in names if place.address)]
 
