@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from bench._care_shares import Case, Shares, say_shares, shares_of
+from bench._care_shares import Case, Shares, say_shares, separate, shares_of
 from numpy.typing import NDArray
 
 from dongne.methods.ecg_rhythm import (
@@ -187,6 +187,7 @@ def show_windows(judged: list[tuple[Window, Judgement]]) -> Shares:
     say_shares("VF or VT called, against all the rest", cases({Rhythm.VF, Rhythm.VT}, IS_VF | {"VT"}, lambda _: True))
     say_shares("VT against the rest but VF/VFL", cases({Rhythm.VT}, {"VT"}, lambda t: t not in IS_VF))
     say_shares("ASYS against all the rest", cases({Rhythm.ASYSTOLE}, {"ASYS"}, lambda _: True))
+    show_separation(judged)
     wrong = Counter(w.truth for w, j in judged if j.rhythm is Rhythm.VF and w.truth not in IS_VF)
     every = Counter(w.truth for w, _ in judged)
     print("    called VF wrongly: " + ", ".join(f"{t} {n} of {every[t]}" for t, n in wrong.most_common()))
@@ -196,6 +197,21 @@ def show_windows(judged: list[tuple[Window, Judgement]]) -> Shares:
         by_record.append(f"{name} {s.sensitivity:.2f}/{s.specificity:.2f}")
     print("    by record, Se/Sp without VT: " + ", ".join(by_record))
     return shares
+
+
+def show_separation(judged: list[tuple[Window, Judgement]]) -> None:
+    """What any bound of the probability of VF/VFL could reach, and which record's VT is called VF: where the limit lies."""
+    for title, among in (
+        ("the rest but VT", lambda t: t != "VT"),
+        ("all the rest, VT too", lambda _: True),
+        ("VT alone", lambda t: t in IS_VF | {"VT"}),
+    ):
+        mine = [(j.vf, w.truth in IS_VF) for w, j in judged if among(w.truth)]
+        area, both, bound = separate(*zip(*mine, strict=True))
+        print(f"    VF/VFL against {title}: area under the curve {area:.3f}; Se and Sp both {both:.3f} at best, from {bound:.2f}")
+    called = [(w.record, j.rhythm is Rhythm.VF) for w, j in judged if w.truth == "VT"]
+    every, wrong = Counter(name for name, _ in called), Counter(name for name, is_vf in called if is_vf)
+    print("    VT called VF, by record: " + ", ".join(f"{name} {wrong[name]} of {n}" for name, n in every.items()))
 
 
 def show_quality(judged: list[tuple[Window, Judgement]]) -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from dongne.methods.proportions import Interval, by_cluster, wilson
 
 
@@ -45,6 +48,26 @@ def shares_of(cases: Iterable[Case], seed: int = 1) -> Shares:
         wilson(sum(quiet), sum(false)),
         (sum(quiet), sum(false)),
     )
+
+
+class Separation(NamedTuple):
+    """How well scores part true from false whatever the bound: area under the curve (of a true and a false one the true
+    one scores higher, ties count half), and the share that sensitivity and specificity both reach at the best bound."""
+
+    area: float
+    both: float
+    bound: float
+
+
+def separate(scores: ArrayLike, is_true: ArrayLike) -> Separation:
+    """The separation of scores (n,); a case is raised from the bound on. Needs a true and a false one."""
+    values, true = np.asarray(scores, np.float64), np.asarray(is_true, np.bool_)
+    high, low = np.sort(values[true]), np.sort(values[~true])
+    below, upto = np.searchsorted(low, high, "left"), np.searchsorted(low, high, "right")
+    found = 1 - np.arange(len(high)) / len(high)  # a tie's first place counts, and there it is greatest
+    both = np.minimum(found, below / len(low))
+    best = int(both.argmax())
+    return Separation(float((below + upto).mean() / 2 / len(low)), float(both[best]), float(high[best]))
 
 
 def say_shares(title: str, cases: Iterable[Case]) -> Shares:

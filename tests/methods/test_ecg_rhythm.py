@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench._care_ecg import IS_VF, list_quiet, read_windows
-from bench._care_shares import Case, shares_of
+from bench._care_shares import Case, separate, shares_of
 
 from dongne.methods.ecg_rhythm import (
     Judgement,
@@ -158,6 +158,15 @@ def test_false_alarms_and_quiet_records_raise_nothing(data_folder: Path) -> None
         ("a103l", "V"),
     ]
     assert [episodes for _, _, _, episodes in found] == [[], [], [], []]
+
+
+def test_a_separation_is_what_counting_pairs_and_bounds_gives() -> None:
+    """By hand: true 3, 5, 5, 8, false 1, 2, 5, 6. Of 16 pairs 10 are in order and 2 tie: 11/16. From 5 on: 3 of 4 found, 2 of 4
+    left alone; from 3 on all found, 2 of 4 left alone; from 8 on 1 and 4 of 4."""
+    found = separate([3, 1, 5, 5, 2, 8, 5, 6], [True, False, True, True, False, True, False, False])
+    assert found.area == 11 / 16
+    assert (found.both, found.bound) == (0.5, 3.0)
+    assert separate([1, 2, 2, 3], [False, False, True, True]) == (0.875, 0.5, 2.0)
 
 
 def test_two_records_of_vfdb_are_judged_as_annotated(data_folder: Path) -> None:
