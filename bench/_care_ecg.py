@@ -208,7 +208,9 @@ def show_separation(judged: list[tuple[Window, Judgement]]) -> None:
     ):
         mine = [(j.vf, w.truth in IS_VF) for w, j in judged if among(w.truth)]
         area, both, bound = separate(*zip(*mine, strict=True))
-        print(f"    VF/VFL against {title}: area under the curve {area:.3f}; Se and Sp both {both:.3f} at best, from {bound:.2f}")
+        print(
+            f"    VF/VFL against {title}: area under the curve {area:.3f}; Se and Sp both {both:.3f} at best, from {bound:.2f}"
+        )
     called = [(w.record, j.rhythm is Rhythm.VF) for w, j in judged if w.truth == "VT"]
     every, wrong = Counter(name for name, _ in called), Counter(name for name, is_vf in called if is_vf)
     print("    VT called VF, by record: " + ", ".join(f"{name} {wrong[name]} of {n}" for name, n in every.items()))

@@ -4,7 +4,7 @@ and how good is the signal.
 Measures of the shape of a window go into two small logistic models (`ecg_rhythm_model.py` has their numbers and how they
 were made). The measures are known ones: threshold crossing sample count (Arafat, Chowdhury and Hasan, Signal Image Video
 Process. 5, 2011), leakage of the VF filter (Kuo and Dillon, Computers in Cardiology 1978), phase space (Amann, Tratnig and
-Unterkofler, IEEE Trans. Biomed. Eng. 54, 2007), spectral moments (Barro and others, J. Biomed. Eng. 11, 1989), kurtosis
+Unterkofler, IEEE Trans. Biomed. Eng. 54, 2007), the spectrum's centre, entropy and share of quick parts,
 and slopes. None depends on the gain, so that any device will do; asystole alone needs millivolts.
 
 A window is `WINDOW_S` long; nothing is kept from one to the next. An episode is what holds for `EPISODE_S`.
@@ -28,7 +28,7 @@ STEP_S = 1.0
 EPISODE_S = 10.0
 LEAST_QUALITY = 0.5
 ASYSTOLE_MV = 0.1  # from peak to peak: less is no beat
-VF_FROM = 0.45  # probability
+VF_FROM = 0.5  # probability
 VT_FROM = 0.8
 VT_PER_MIN = 120.0
 MOST_MISSING = 0.1  # of a window
