@@ -18,6 +18,7 @@ import numpy as np
 from dongne.methods.walk_network import Floats, Ints
 
 BARRED = 2**31 - 1  # the cost of an arc nobody may take; the dearest path must cost less
+FEW = 0.01  # the share of arcs up to which changing a metric is quicker than making it (`dongne bench walk`)
 End = tuple[int, int]  # a node, and what it costs to get there (or on from there)
 
 
@@ -38,10 +39,11 @@ class Graph(NamedTuple):
 
 
 class Engine(Protocol):
-    """Cheapest paths at the costs last given. Costs are whole numbers from 0 to BARRED, one for each arc."""
+    """Cheapest paths at the costs last given; before that all is barred. Costs are whole numbers from 0 to BARRED, one for each arc. One thread at a
+    time: who would go on asking while costs change has a `twin` customised, and asks that from then on."""
 
     def customise(self, costs: Ints) -> None:
-        """Takes these costs in place of those before. Until it returns, `route` answers by those before."""
+        """Takes these costs in place of those before."""
 
     def update(self, arcs: Ints, costs: Ints) -> None:
         """Takes other costs for some arcs."""
@@ -71,7 +73,7 @@ class _Neighbours:
         pairs = list(zip(arcs, heads, strict=True))
         self.out = [pairs[a:b] for a, b in pairwise(starts)]
 
-    def reach(self, costs: list[int], sources: Sequence[End], limit: int) -> dict[int, int]:
+    def reach(self, costs: Sequence[int] | Ints, sources: Sequence[End], limit: int) -> dict[int, int]:
         """Dijkstra's search, up to a cost."""
         done: dict[int, int] = {}
         heap = sorted((cost, node) for node, cost in sources if cost <= limit)
@@ -81,7 +83,7 @@ class _Neighbours:
                 continue
             done[node] = cost
             for arc, head in self.out[node]:
-                if head not in done and (further := cost + costs[arc]) <= limit and costs[arc] < BARRED:
+                if head not in done and (further := cost + int(costs[arc])) <= limit < BARRED:
                     heappush(heap, (further, head))
         return done
 
@@ -163,35 +165,42 @@ class Star:
 
 
 class Hierarchy:
-    """Routingkit's hierarchy. The order of contraction knows no costs: it is made once for a graph."""
+    """Routingkit's hierarchy. The order of contraction knows no costs: it is made once for a graph. Where few costs differ from those of before, only
+    what hangs on them is worked out anew."""
 
     def __init__(self, graph: Graph, order: Sequence[int] | None = None) -> None:
         import routingkit_cch as kit  # noqa: PLC0415  where it is missing there is Star
 
-        tail, head = graph.tail.tolist(), graph.head.tolist()
         self._graph, self._kit = graph, kit
-        self._cch = kit.CCH(list(order or contraction_order(graph)), tail, head, False)
+        self._cch = kit.CCH(list(order or contraction_order(graph)), graph.tail.tolist(), graph.head.tolist(), False)
         self._near = _Neighbours(graph)
-        self._take([BARRED] * len(tail))
+        self._costs: Ints | None = None
+        self._metric: Any = None
 
     def customise(self, costs: Ints) -> None:
-        """Takes these costs in place of those before. Until it returns, `route` answers by those before."""
-        self._take(_checked(costs, len(self._graph.tail)).tolist())
-
-    def _take(self, costs: list[int]) -> None:
-        self._now: tuple[Any, list[int]] = self._kit.CCHMetric(self._cch, costs), costs
+        """Takes these costs in place of those before."""
+        costs = _checked(costs, len(self._graph.tail))
+        if self._costs is not None:
+            changed = np.flatnonzero(costs != self._costs)
+            if len(changed) <= len(costs) * FEW:
+                self.update(changed, costs[changed])
+                return
+        self._costs = costs.copy()
+        self._metric = self._kit.CCHMetric(self._cch, costs.tolist())
 
     def update(self, arcs: Ints, costs: Ints) -> None:
-        """Takes other costs for some arcs. Not while a question is asked: see `twin`."""
-        metric, known = self._now
+        """Takes other costs for some arcs, once there were costs for all."""
+        if self._costs is None or not len(arcs):
+            return
+        self._costs[arcs] = costs
         changes = dict(zip(arcs.tolist(), costs.tolist(), strict=True))
-        for arc, cost in changes.items():
-            known[arc] = cost
-        self._kit.CCHMetricPartialUpdater(self._cch).apply(metric, changes)
+        self._kit.CCHMetricPartialUpdater(self._cch).apply(self._metric, changes)
 
     def route(self, sources: Sequence[End], targets: Sequence[End]) -> Found | None:
         """The cheapest path from one of the sources to one of the targets; None where there is none."""
-        query = self._kit.CCHQuery(self._now[0])  # of this thread alone: the kit lets no other one touch it
+        if self._metric is None:
+            return None
+        query = self._kit.CCHQuery(self._metric)  # of this thread alone: the kit lets no other one touch it
         found: Any = query.run_multi(list(sources), list(targets))
         cost = found.distance
         if cost is None or cost >= BARRED:
@@ -200,12 +209,13 @@ class Hierarchy:
 
     def reach(self, sources: Sequence[End], limit: int) -> dict[int, int]:
         """The cost of each node that costs at most `limit`."""
-        return self._near.reach(self._now[1], sources, limit)
+        costs = self._costs if self._costs is not None else np.full(len(self._graph.tail), BARRED)
+        return self._near.reach(costs, sources, limit)
 
     def twin(self) -> "Hierarchy":
         """Another engine on the same graph, with costs of its own."""
         other = copy(self)
-        other._take([BARRED] * len(self._graph.tail))
+        other._costs = other._metric = None
         return other
 
 

@@ -44,10 +44,12 @@ CROSSING_S = {
     "marked": 2.0,
     "signals": 20.0,
 }  # mean wait; at signals that of a 90 s cycle with a third green
-BARRIER_S = {"none": 0.0, "narrow": 1.0, "gate": 4.0, "step": 6.0}
+BARRIER_S = {"none": 0.0, "narrow": 1.0, "gate": 4.0, "step": 6.0, "elevator": ELEVATOR_S}
 UNSAID_CROSSING_S = (0.0, 0.0, 1.0, 4.0, 8.0, 12.0)  # by ROADS, where a way on foot meets a road and nothing is said
 ROUGHNESS = {"unknown": 0.15, "smooth": 0.0, "firm": 0.2, "cobbled": 0.6, "loose": 1.0}
 NOISE = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)  # by ROADS: a proxy from the class of the road; no sound is worked out here
+MOST_DRAWN = 1.6
+SENT_WEIGHT = 4.0  # of who was sent there, in a draw
 MOST_MS = 10_000_000  # of one arc: the dearest path stays below BARRED
 
 
@@ -70,6 +72,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     noise_weight: float = 0.0
     tunnel_weight: float = 0.0
     surface_weight: float = 0.0
+    draw: int = 0  # number of a draw of `draw_factors`, by which other routes are looked for; 0 is none
 
 
 @cache
@@ -90,12 +93,14 @@ def get_profile(name: str) -> Profile:
 @dataclass(frozen=True, eq=False)
 class Fields:
     """What changes while the network stays: by edge. `crowd` from 0 (nobody) to 1 (full); `darkness` of the sky, from 0 (day)
-    to 1 (night); `lamps` 1 where lamps burn, 0 where none do, NaN: by the map; `closed` edges nobody may walk."""
+    to 1 (night); `lamps` 1 where lamps burn, 0 where none do, NaN: by the map; `closed` edges nobody may walk. `sent` is how full those who were advised make it; it only
+    matters where other routes are looked for."""
 
     crowd: Floats
     closed: Flags
     darkness: float = 0.0
     lamps: Floats | None = None
+    sent: Floats | None = None
 
     @staticmethod
     def none(network: WalkNetwork) -> "Fields":
@@ -117,21 +122,72 @@ class Prices(NamedTuple):
         return np.asarray(np.minimum(self.along + self.at_head, BARRED))
 
 
+class Tariff:
+    """What each arc costs a profile, worked out as far as it never changes; `price` adds what does."""
+
+    def __init__(self, network: WalkNetwork, profile: Profile) -> None:
+        self.network, self.profile = network, profile
+        self._time_s = _walking_s(network, profile)
+        self._drawn = np.repeat(draw_factors(network, profile.draw), 2) if profile.draw else 1.0
+        self._along_time, self._at_head_time = _ms(self._time_s), _ms(_at_head_s(network))
+        self._carrying_s = np.repeat(_carrying_s(network, profile), 2)
+        self._at_head = _ms(_at_head_s(network) + _avoided_at_head_s(network, profile))
+        self._at_head[_barred_nodes(network, profile)[network.head]] = BARRED
+        self._barred = ~network.permitted | np.repeat(_barred_edges(network, profile), 2) | _too_steep(network, profile)
+
+    def price(self, fields: Fields) -> Prices:
+        """What each arc costs as it is now."""
+        edge, profile = exposures(self.network, fields), self.profile
+        felt = (
+            1.0
+            + profile.crowd_weight * edge.crowd
+            + profile.dark_weight * edge.dark
+            + profile.noise_weight * edge.noise
+        )
+        felt += profile.surface_weight * edge.rough + profile.tunnel_weight * edge.enclosed
+        along_s = self._time_s * np.repeat(felt, 2) + self._carrying_s
+        if profile.draw:
+            along_s *= (
+                self._drawn if fields.sent is None else self._drawn * np.repeat(1.0 + SENT_WEIGHT * fields.sent, 2)
+            )
+        along = _ms(along_s)
+        along[self._barred | np.repeat(fields.closed, 2)] = BARRED
+        return Prices(along, self._at_head, self._along_time, self._at_head_time)
+
+
 def price(network: WalkNetwork, profile: Profile, fields: Fields) -> Prices:
     """What each arc costs whom, as it is now."""
-    time_s = _walking_s(network, profile)
-    head_time_s = _at_head_s(network)
-    edge = exposures(network, fields)
-    felt = 1.0 + profile.crowd_weight * edge.crowd + profile.dark_weight * edge.dark + profile.noise_weight * edge.noise
-    felt += profile.surface_weight * edge.rough + profile.tunnel_weight * edge.enclosed
-    along = time_s * np.repeat(felt, 2) + np.repeat(_carrying_s(network, profile), 2)
-    at_head = head_time_s + _avoided_at_head_s(network, profile)
-    barred = ~network.permitted | np.repeat(fields.closed | _barred_edges(network, profile), 2)
-    barred |= _too_steep(network, profile)
-    along_ms, at_head_ms = _ms(along), _ms(at_head)
-    along_ms[barred] = BARRED
-    at_head_ms[_barred_nodes(network, profile)[network.head]] = BARRED
-    return Prices(along_ms, at_head_ms, _ms(time_s), _ms(head_time_s))
+    return Tariff(network, profile).price(fields)
+
+
+def draw_factors(network: WalkNetwork, draw: int) -> Floats:
+    """What each edge costs more in a draw, from 1 to MOST_DRAWN: the same along a street, and the same in each run."""
+    street = np.where(network.name > 0, network.name, network.way % 2**31 + 2**31).astype(np.uint64)
+    with np.errstate(over="ignore"):  # SplitMix64 (G. Steele, D. Lea, C. Flood, OOPSLA 2014), modulo 2^64
+        mixed = street + np.uint64(draw) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return np.asarray(1.0 + (MOST_DRAWN - 1.0) * (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53)
+
+
+WEIGHTS = (
+    "crowd_weight",
+    "dark_weight",
+    "noise_weight",
+    "tunnel_weight",
+    "surface_weight",
+    "step_s",
+    "steps_s",
+    "kerb_s",
+    "crossing_s",
+)
+
+
+def blend(profile: Profile, share: float) -> Profile:
+    """The same profile with all it weighs at this share: 0 minds time alone. What is barred stays so."""
+    weights: dict[str, float] = {name: share * getattr(profile, name) for name in WEIGHTS}
+    return msgspec.structs.replace(profile, id="", **weights)
 
 
 class Exposures(NamedTuple):

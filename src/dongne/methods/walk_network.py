@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-VERSION = 1  # of these columns and of how they are filled; a cache of another is made anew
+VERSION = 2  # of these columns and of how they are filled; a cache of another is made anew
 
 KINDS = (
     "footway", "sidewalk", "crossing", "pedestrian", "path", "cycleway", "track", "steps", "corridor", "platform", "living_street",
@@ -29,7 +29,13 @@ COVERS = ("open", "covered", "tunnel", "indoor")
 ROADS = ("none", "service", "street", "tertiary", "secondary", "primary")  # the loudest along an edge, quietest first
 KERBS = ("none", "flush", "lowered", "raised")  # "none": nothing is said
 CROSSINGS = ("none", "unmarked", "marked", "signals")
-BARRIERS = ("none", "narrow", "gate", "step")  # bollards and the like; what is opened; what one steps over
+BARRIERS = (
+    "none",
+    "narrow",
+    "gate",
+    "step",
+    "elevator",
+)  # bollards and the like; what is opened; what one steps over; a lift
 UNKNOWN, NO, YES, LIMITED = -1, 0, 1, 2  # of lit and wheelchair
 
 
@@ -147,6 +153,11 @@ class Plane:
         """(n, 2) in metres."""
         east, north = self.m_per_degree
         return np.stack([(lon - self.lon) * east, (lat - self.lat) * north], axis=1)
+
+    def flatten_point(self, place: Point) -> tuple[float, float]:
+        """A place in metres."""
+        east, north = self.m_per_degree
+        return (place[0] - self.lon) * east, (place[1] - self.lat) * north
 
     def raise_up(self, x_m: float, y_m: float) -> Point:
         """(lon, lat) of a place on the plane."""

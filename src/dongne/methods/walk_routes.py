@@ -1,6 +1,6 @@
 """From one place to another: places are found on the nearest edge, whose rest is priced exactly."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from dongne.model.errors import NotFound
 from dongne.model.geometry import Point
 
 REACH_M = 500.0  # a place farther from any way is outside
+NEAR_M = 60.0
 ISLAND_M = 60.0  # a place whose nearest way is nearer than the nearest connected one by more lies on an island
 
 
@@ -35,11 +36,28 @@ class Leg(NamedTuple):
 
 
 class WalkRoute(NamedTuple):
-    """A route: `cost_ms` as it is felt, `time_ms` as it is walked, both at the prices it was found with."""
+    """A route over `arcs`, of the first from the share `begin` on, of the last to the share `end`: `cost_ms` as it is felt, `time_ms` as
+    it is walked, both at the prices it was found with."""
 
     cost_ms: int
     time_ms: int
-    legs: tuple[Leg, ...]
+    arcs: list[int]
+    begin: float
+    end: float
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """Its arcs with what is walked of each."""
+        begins, ends = [0.0] * len(self.arcs), [1.0] * len(self.arcs)
+        begins[0], ends[-1] = self.begin, self.end
+        return tuple(map(Leg, self.arcs, begins, ends))
+
+    def shares(self) -> Floats:
+        """How much of each arc is walked."""
+        shares = np.ones(len(self.arcs))
+        shares[0] -= self.begin
+        shares[-1] -= 1.0 - self.end
+        return shares
 
 
 class Finder:
@@ -55,9 +73,10 @@ class Finder:
     def find(self, place: Point, connected: Flags) -> Spot:
         """The nearest spot on the `connected` edges (see `connected_edges`). Raises NotFound with the bounds for a place with no way near,
         and with the nearest connected spot for one whose own ways lead nowhere."""
-        x, y = self._network.plane.flatten(np.array([place[0]]), np.array([place[1]]))[0]
-        point = shapely.Point(x, y)
-        near = self._tree.query(point, predicate="dwithin", distance=REACH_M)
+        point = shapely.Point(self._network.plane.flatten_point(place))
+        near = self._tree.query(point, predicate="dwithin", distance=NEAR_M)
+        if not connected[near].any():  # as it is nearly always
+            near = self._tree.query(point, predicate="dwithin", distance=REACH_M)
         if not len(near):
             west, south, east, north = self._network.bounds
             raise NotFound(
@@ -96,22 +115,39 @@ class Router:
 
     def __init__(self, network: WalkNetwork, engine: Engine, prices: Prices) -> None:
         self.network, self.engine, self.prices = network, engine, prices
+        self.costs = prices.total
+        self._tail, self._head = network.tail, network.head
 
     def find(self, source: Spot, target: Spot) -> WalkRoute | None:
         """The cheapest route; None where there is none."""
         direct = self._direct(source, target)
-        sources, targets = list(self._departures(source)), list(self._arrivals(target))
+        sources, targets = self._departures(source), self._arrivals(target)
         if not sources or not targets:
             return direct
         found = self.engine.route([end for end, _ in sources], [end for end, _ in targets])
         if found is None or (direct is not None and direct.cost_ms <= found.cost):
             return direct
-        last = int(self.network.head[found.arcs[-1]]) if found.arcs else found.first
+        arcs = found.arcs
+        last = int(self._head[arcs[-1]]) if arcs else found.first
         first_leg = min((end[1], leg) for end, leg in sources if end[0] == found.first)[1]
         last_leg = min((end[1], leg) for end, leg in targets if end[0] == last)[1]
-        legs = [first_leg, *(Leg(arc, 0.0, 1.0) for arc in found.arcs), last_leg]
-        legs = [leg for leg in legs if leg.end > leg.begin or leg.end == 1.0]
-        return WalkRoute(found.cost, sum(self.time_of(leg) for leg in legs), tuple(legs))
+        if first_leg.begin < 1.0:
+            begin, arcs = first_leg.begin, [first_leg.arc, *arcs]
+        else:  # it begins at a node
+            begin = 0.0
+        end = 1.0
+        if last_leg.end > 0.0 or not arcs:
+            end = last_leg.end
+            arcs = [*arcs, last_leg.arc]
+        return self._timed(WalkRoute(found.cost, 0, arcs, begin, end))
+
+    def _timed(self, route: WalkRoute) -> WalkRoute:
+        return route._replace(time_ms=int(self.times(route).sum()))
+
+    def times(self, route: WalkRoute) -> Ints:
+        """Milliseconds each arc of a route takes, with what is met where it ends, if the route goes there."""
+        along, at_head = self.prices.along_time[route.arcs], self.prices.at_head_time[route.arcs]
+        return priced(route, along, at_head)
 
     def _direct(self, source: Spot, target: Spot) -> WalkRoute | None:
         """Along the one edge both are on."""
@@ -119,33 +155,61 @@ class Router:
             return None
         leg = _leg(source.edge, source.share, target.share)
         cost = self._along(leg)
-        return None if cost >= BARRED else WalkRoute(cost, self._along_time(leg), (leg,))
+        if cost >= BARRED:
+            return None
+        met = int(self.prices.at_head[leg.arc]) if leg.end == 1.0 else 0
+        if met >= BARRED:
+            return None
+        return self._timed(WalkRoute(cost + met, 0, [leg.arc], leg.begin, leg.end))
 
-    def _departures(self, spot: Spot) -> Iterator[tuple[End, Leg]]:
+    def _departures(self, spot: Spot) -> list[tuple[End, Leg]]:
+        found: list[tuple[End, Leg]] = []
         for arc, begin in ((2 * spot.edge, spot.share), (2 * spot.edge + 1, 1.0 - spot.share)):
             leg = Leg(arc, begin, 1.0)
+            if begin == 1.0:  # it is there already
+                found.append(((int(self._head[arc]), 0), leg))
+                continue
             cost = self._along(leg) + int(self.prices.at_head[arc])
             if cost < BARRED:
-                yield (int(self.network.head[arc]), cost), leg
+                found.append(((int(self._head[arc]), cost), leg))
+        return found
 
-    def _arrivals(self, spot: Spot) -> Iterator[tuple[End, Leg]]:
+    def _arrivals(self, spot: Spot) -> list[tuple[End, Leg]]:
+        found: list[tuple[End, Leg]] = []
         for arc, end in ((2 * spot.edge, spot.share), (2 * spot.edge + 1, 1.0 - spot.share)):
             leg = Leg(arc, 0.0, end)
-            cost = self._along(leg)
+            cost = 0 if end == 0.0 else self._along(leg) + (int(self.prices.at_head[arc]) if end == 1.0 else 0)
             if cost < BARRED:
-                yield (int(self.network.tail[arc]), cost), leg
+                found.append(((int(self._tail[arc]), cost), leg))
+        return found
 
     def _along(self, leg: Leg) -> int:
         along = int(self.prices.along[leg.arc])
         return BARRED if along >= BARRED else round(along * (leg.end - leg.begin))
 
-    def _along_time(self, leg: Leg) -> int:
-        return round(int(self.prices.along_time[leg.arc]) * (leg.end - leg.begin))
-
     def time_of(self, leg: Leg) -> int:
         """Milliseconds a leg takes, with what is met where its arc ends, if it goes there."""
         met = int(self.prices.at_head_time[leg.arc]) if leg.end == 1.0 else 0
-        return self._along_time(leg) + met
+        return round(int(self.prices.along_time[leg.arc]) * (leg.end - leg.begin)) + met
+
+    def felt(self, route: WalkRoute) -> Ints:
+        """What each arc of a route costs."""
+        return priced(route, self.prices.along[route.arcs], self.prices.at_head[route.arcs])
+
+    def reach(self, source: Spot, limit_ms: int) -> dict[int, int]:
+        """What each node costs that costs at most so much."""
+        return self.engine.reach([end for end, _ in self._departures(source)], limit_ms)
+
+
+def priced(route: WalkRoute, along: Ints, at_head: Ints) -> Ints:
+    """What each arc of a route costs, of what they cost along them and where they end (one for each arc of the route)."""
+    costs = along + at_head
+    if route.begin > 0.0 or route.end < 1.0 or len(route.arcs) == 1:
+        for i in {0, len(costs) - 1}:
+            share = (route.end if i == len(costs) - 1 else 1.0) - (route.begin if i == 0 else 0.0)
+            met = 0 if i == len(costs) - 1 and route.end < 1.0 else int(at_head[i])
+            costs[i] = round(int(along[i]) * share) + met
+    return costs
 
 
 def _leg(edge: int, begin: float, end: float) -> Leg:

@@ -1,0 +1,167 @@
+"""A few routes worth choosing from: none is both slower and less pleasant than another, and none nearly the same as another.
+
+Routes are looked for with all that a profile minds, with half of it, with none of it, and with what others mind who walk alike (weighted sums find
+the convex part of the Pareto set: M. Ehrgott, Multicriteria Optimization, 2005, chapter 3); and with costs drawn by street (simulated costs: Y. Sheffi, W.
+Powell, An algorithm for the equilibrium assignment problem with random link times, Networks 12, 1982), which finds other streets that are nearly as good. Each
+is then priced as it will be when one gets to each arc.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dongne.methods.advised_load import AdvisedLoad
+from dongne.methods.shortest_paths import BARRED
+from dongne.methods.walk_costs import Profile, list_profiles
+from dongne.methods.walk_metrics import SLICE_US, Board, draws_of, list_companions, profiles_of
+from dongne.methods.walk_network import WalkNetwork
+from dongne.methods.walk_routes import Router, Spot, WalkRoute, priced
+
+MOST_OVERLAP = 0.75  # of the shorter of two routes, by length
+MOST_LONGER = 1.5  # a route that takes so much longer than the quickest one is none to choose
+LONGER_MS = 120_000  # and a few minutes never matter
+COMPARABLE = 1.1  # nobody is sent along what feels longer than this beside the best, for the sake of others
+ALIKE = 1.05  # within so much two routes are equal
+
+
+class Choice(NamedTuple):
+    """A route as it will be when it is walked. `felt_ms` is what the profile minds, in equivalent time; `crowd`, `dark`, `noise` are means over the time
+    walked, from 0 to 1; `sent` is what was added by others who were sent along it."""
+
+    route: WalkRoute
+    time_ms: int
+    felt_ms: int
+    length_m: float
+    crowd: float
+    dark: float
+    noise: float
+    steps: int
+    sent_ms: float = 0.0
+
+
+def choose(
+    board: Board,
+    profile: Profile,
+    source: Spot,
+    target: Spot,
+    depart_us: int,
+    load: AdvisedLoad | None = None,
+    most: int = 3,
+) -> list[Choice]:
+    """Up to `most` routes, the one to be advised first; empty where there is none. With a `load` those before are taken into account, and the
+    first route is added to it."""
+    whole = profiles_of(profile)[-1]
+    routes = _search(board, profile, source, target, depart_us)
+    found = [one for route in routes if (one := measure(board, profile, route, depart_us)) is not None]
+    kept = select(board, whole, found, most)
+    if load is not None and kept:
+        kept = spread(kept, whole, load, depart_us)
+    return kept
+
+
+def _search(board: Board, profile: Profile, source: Spot, target: Spot, depart_us: int) -> Iterator[WalkRoute]:
+    """Routes at each share of what the profile and its companions mind, each once, as it is when one sets out and half way."""
+    known: set[tuple[int, ...]] = set()
+    now = board.slice_of(depart_us)
+    parts = [now]
+    looked_for = *reversed(profiles_of(profile)), *draws_of(profile), *list_companions(profile, list_profiles())
+    for one in looked_for:
+        for part in parts:
+            route = part.routers[one].find(source, target) if one in part.routers else None
+            if route is None:
+                continue
+            if not known:
+                later = board.slice_of(depart_us + route.time_ms * 500)
+                parts += [later] if later is not now else []
+            if (key := tuple(route.arcs)) not in known:
+                known.add(key)
+                yield route
+
+
+def measure(board: Board, profile: Profile, route: WalkRoute, depart_us: int) -> Choice | None:
+    """What a route is like for a profile at the time at which each arc is reached; None where one is barred then."""
+    whole = profiles_of(profile)[-1]
+    arcs = np.array(route.arcs, np.int64)
+    edges = arcs >> 1
+    router = board.slice_of(depart_us).routers[whole]
+    network, prices = router.network, router.prices
+    times = priced(route, prices.along_time[arcs], prices.at_head_time[arcs])
+    arrive_us = depart_us + (np.cumsum(times) - times) * 1000
+    numbers = np.clip(arrive_us // SLICE_US - board.first, 0, len(board.slices) - 1)
+    along, at_head = prices.along[arcs], prices.at_head[arcs]
+    crowd, dark, noise = (one[edges] for one in board.slice_of(depart_us).exposed[:3])
+    if numbers[-1] != numbers[0]:
+        for number in range(int(numbers[0]) + 1, int(numbers[-1]) + 1):
+            here, part = numbers == number, board.slices[number]
+            along[here], at_head[here] = part.routers[whole].prices.along[arcs[here]], prices.at_head[arcs[here]]
+            for mine, theirs in zip((crowd, dark, noise), part.exposed[:3], strict=True):
+                mine[here] = theirs[edges[here]]
+    if along.max() >= BARRED:
+        return None
+    costs = priced(route, along, at_head)
+    if costs.max() >= BARRED:
+        return None
+    time_ms = int(times.sum())
+    mean = times / max(time_ms, 1)
+    metres = float(network.length_m[edges] @ route.shares())
+    return Choice(
+        route, time_ms, int(costs.sum()), metres, float(mean @ crowd), float(mean @ dark), float(mean @ noise),
+        int(network.steps[edges].sum()),
+    )  # fmt: skip
+
+
+def select(board: Board, whole: Profile, found: Sequence[Choice], most: int) -> list[Choice]:
+    """The best by what is felt, and those that are neither beaten by another, nor much longer, nor nearly the same as one before."""
+    if not found:
+        return []
+    router = board.slices[0].routers[whole]
+    ranked = sorted(found, key=lambda one: (one.felt_ms, one.time_ms, one.route.arcs))
+    quickest_ms = min(one.time_ms for one in found)
+    kept = ranked[:1]
+    for one in ranked[1:]:
+        beaten = any(_beats(other, one) for other in kept)
+        long = one.time_ms > quickest_ms * MOST_LONGER + LONGER_MS
+        if not beaten and not long and all(overlap(router, one, other) <= MOST_OVERLAP for other in kept):
+            kept.append(one)
+    return kept[:most]
+
+
+def _beats(one: Choice, other: Choice) -> bool:
+    """Whether one is no worse in time, in what is minded beyond it, and in crowds, and better by enough to matter in time or in what is felt."""
+    better = one.time_ms * ALIKE < other.time_ms or one.felt_ms * ALIKE < other.felt_ms
+    return (
+        better
+        and one.time_ms <= other.time_ms
+        and one.felt_ms - one.time_ms <= other.felt_ms - other.time_ms
+        and one.crowd * one.time_ms <= other.crowd * other.time_ms
+    )
+
+
+def overlap(router: Router, one: Choice, other: Choice) -> float:
+    """The share of the shorter of two routes that both have, by length; whichever way it is walked."""
+    shorter_m = max(min(one.length_m, other.length_m), 0.1)
+    return shared_length_m(router.network, one.route, other.route) / shorter_m
+
+
+def shared_length_m(network: WalkNetwork, one: WalkRoute, other: WalkRoute) -> float:
+    """Metres that both routes have."""
+    mine = {arc >> 1: share for arc, share in zip(one.arcs, one.shares().tolist(), strict=True)}
+    theirs = {arc >> 1: share for arc, share in zip(other.arcs, other.shares().tolist(), strict=True)}
+    both = sorted(mine.keys() & theirs.keys())
+    shares = np.array([min(mine[edge], theirs[edge]) for edge in both])
+    return float(network.length_m[both] @ shares) if both else 0.0
+
+
+def spread(kept: Sequence[Choice], whole: Profile, load: AdvisedLoad, now_us: int) -> list[Choice]:
+    """The same routes; first the comparable one that feels least with all who were sent along it, to which one more is added."""
+    weighed = []
+    for one in kept:
+        edges = np.array(one.route.arcs, np.int64) >> 1
+        crowd = float(np.mean(load.crowd(edges, now_us))) if len(edges) else 0.0
+        weighed.append(one._replace(sent_ms=one.time_ms * crowd * max(whole.crowd_weight, 1.0)))
+    best = min(one.felt_ms for one in weighed)
+    fair = [one for one in weighed if one.felt_ms <= best * COMPARABLE]
+    first = min(fair, key=lambda one: (one.felt_ms + one.sent_ms, one.felt_ms, one.route.arcs))
+    load.add(np.unique(np.array(first.route.arcs, np.int64) >> 1), now_us)
+    return [first, *(one for one in weighed if one is not first)]

@@ -1,0 +1,140 @@
+"""Prices of a walking network that change while questions are answered: for each profile, and for each quarter of an hour ahead.
+
+Every metric has two engines. `plan` says what has to be worked out for other fields, its work prices and customises the engines nobody asks, and one
+assignment puts them in place; those who ask until then get the answers of before. A metric whose costs stay the same is not touched.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from dongne.methods.shortest_paths import Engine, Graph, make_engine
+from dongne.methods.walk_costs import Exposures, Fields, Profile, Tariff, blend, exposures, list_profiles
+from dongne.methods.walk_network import Flags, WalkNetwork
+from dongne.methods.walk_routes import Router, connected_edges
+
+SLICE_US = 900_000_000
+SHARES = (0.0, 0.5, 1.0)  # of all a profile minds, for which routes are looked for
+DRAWS = (1,)  # of costs by street, in which other routes are found: see walk_choices
+AHEAD = 2  # slices that are kept up: this quarter of an hour and the next
+
+
+class Slice(NamedTuple):
+    """A quarter of an hour: what it is like, and who finds routes, by profile with its weights as `blend` gives it."""
+
+    fields: Fields
+    exposed: Exposures
+    routers: Mapping[Profile, Router]
+
+
+class Board(NamedTuple):
+    """What is in force: slices one after the other from the quarter of an hour `first` since 1970 on. `connected` are the edges that lead anywhere,
+    by profile."""
+
+    first: int
+    slices: tuple[Slice, ...]
+    connected: Mapping[str, Flags]
+
+    def number_of(self, time_us: int) -> int:
+        """Which slice an instant is in, or is nearest to."""
+        return min(max(time_us // SLICE_US - self.first, 0), len(self.slices) - 1)
+
+    def slice_of(self, time_us: int) -> Slice:
+        """The slice of an instant, or the one that is nearest."""
+        return self.slices[self.number_of(time_us)]
+
+
+@cache
+def profiles_of(profile: Profile) -> tuple[Profile, ...]:
+    """The profile with its weights at each of SHARES, each once, the whole one last."""
+    return tuple(dict.fromkeys(blend(profile, share) for share in SHARES))
+
+
+@cache
+def draws_of(profile: Profile) -> tuple[Profile, ...]:
+    """The whole profile with the costs of each of DRAWS."""
+    return tuple(msgspec.structs.replace(profiles_of(profile)[-1], draw=draw) for draw in DRAWS)
+
+
+@cache
+def list_companions(profile: Profile, profiles: tuple[Profile, ...]) -> tuple[Profile, ...]:
+    """What others mind who walk as fast and are barred from the same: their routes are open to this profile too."""
+    alike = [other for other in profiles if blend(other, 0.0) == blend(profile, 0.0)]
+    own = profiles_of(profile)
+    return tuple(one for other in alike for one in profiles_of(other) if one not in own)
+
+
+class Metrics:
+    """The metrics of one network. `board` may be read at any time."""
+
+    def __init__(
+        self,
+        network: WalkNetwork,
+        profiles: Sequence[Profile] | None = None,
+        make: Callable[[Graph], Engine] = make_engine,
+    ) -> None:
+        self.network = network
+        self.profiles = tuple(profiles or list_profiles())
+        self._tariffs = {
+            one: Tariff(network, one)
+            for profile in self.profiles
+            for one in (*profiles_of(profile), *draws_of(profile))
+        }
+        self._root = make(Graph(network.tail, network.head, network.node_m))
+        self._spare: dict[Profile, list[Engine]] = {one: [] for one in self._tariffs}
+        self._retired: list[tuple[Profile, Engine]] = []
+        self._closed: Flags | None = None
+        self._connected: Mapping[str, Flags] = {}
+        self.board = Board(0, (), {})
+
+    def plan(self, first: int, fields: Sequence[Fields]) -> Callable[[], None]:
+        """The work that brings the board to these fields, of slices from `first` on. Plan while nobody asks: engines that are out of use by
+        now are used again."""
+        before = self.board
+        retired, self._retired = self._retired, []
+        for profile, engine in retired:
+            self._spare[profile].append(engine)
+
+        def work() -> None:
+            self.board = self._work(before, first, fields)
+
+        return work
+
+    def _work(self, before: Board, first: int, fields: Sequence[Fields]) -> Board:
+        old = {before.first + i: part for i, part in enumerate(before.slices)}
+        slices = tuple(self._slice(old.get(first + i), one) for i, one in enumerate(fields))
+        used = {id(router.engine) for part in slices for router in part.routers.values()}
+        self._retired = [
+            (profile, router.engine)
+            for part in before.slices
+            for profile, router in part.routers.items()
+            if id(router.engine) not in used
+        ]
+        return Board(first, slices, self._connect(slices[0]))
+
+    def _slice(self, before: Slice | None, fields: Fields) -> Slice:
+        routers = {}
+        for profile, tariff in self._tariffs.items():
+            prices = tariff.price(fields)
+            costs = prices.total
+            old = before.routers[profile] if before is not None else None
+            if old is not None and np.array_equal(old.costs, costs):
+                routers[profile] = old
+                continue
+            engine = self._spare[profile].pop() if self._spare[profile] else self._root.twin()
+            engine.customise(costs)
+            routers[profile] = Router(self.network, engine, prices)
+        return Slice(fields, exposures(self.network, fields), routers)
+
+    def _connect(self, now: Slice) -> Mapping[str, Flags]:
+        """Worked out anew where other edges are closed."""
+        if self._closed is None or not np.array_equal(self._closed, now.fields.closed):
+            self._connected = {
+                profile.id: connected_edges(self.network, now.routers[profiles_of(profile)[-1]].prices)
+                for profile in self.profiles
+            }
+            self._closed = now.fields.closed
+        return self._connected
