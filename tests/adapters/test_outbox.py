@@ -26,6 +26,7 @@ from tests.adapters.outbox_bench import (
 )
 
 from dongne.adapters.outbox.ledger import Ledger
+from dongne.adapters.outbox.within import Within
 from dongne.model.duty import Member
 from dongne.model.errors import RetryLater
 from dongne.model.notices import ATTEMPTED, DEAD, RECEIVED, REQUESTED, Notice, NoticeEvent, event_of
@@ -457,7 +458,7 @@ def test_what_is_written_together_is_written_by_rank_and_each_notice_in_its_orde
             return Entry(RecordKind.NOTICE, msgspec.msgpack.encode(event))
 
         a, b, c = keys
-        told = ledger.write([entry(a, 1)], 2)  # the store has it before the others are there
+        told = ledger.write([entry(a, 1)], 2)
         told += ledger.write([entry(b, 1), entry(b, 2)], 2) + ledger.write([entry(c, 1), entry(c, 2)], 0)
         assert ledger.unwritten == 5
         numbers = [await one for one in told]
@@ -465,4 +466,40 @@ def test_what_is_written_together_is_written_by_rank_and_each_notice_in_its_orde
         return numbers
 
     a1, b1, b2, c1, c2 = asyncio.run(write())
-    assert 0 < a1 < c1 < c2 < b1 < b2
+    assert 0 < c1 < c2 < a1 < b1 < b2
+
+
+def test_what_can_wait_goes_along_with_what_can_not_and_is_written_alone_too(store: EmbeddedStore) -> None:
+    async def write() -> list[int]:
+        ledger = Ledger(store)
+        begun, other = (found for name in "ab" if (found := store.find_notice(ask(store, name))) is not None)
+
+        def entry(notice: Notice, action: str) -> Entry:
+            event = event_of(notice, action, now(store), attempt=1, channel="sms", recipient="guardian:d")
+            return Entry(RecordKind.NOTICE, msgspec.msgpack.encode(event))
+
+        first = ledger.write([entry(begun, ATTEMPTED)])
+        await first[0]
+        commits = store.counts()["commits"]
+        along = ledger.write([entry(begun, RECEIVED)], can_wait=True) + ledger.write([entry(other, ATTEMPTED)])
+        numbers = [await one for one in along]
+        assert store.counts()["commits"] == commits + 1
+        return [*numbers, await ledger.write([entry(other, RECEIVED)], can_wait=True)[0]]
+
+    assert all(asyncio.run(write()))
+
+
+def test_many_are_waited_for_with_a_time_for_each() -> None:
+    async def wait() -> list[bool]:
+        within = Within(0.02)
+        loop = asyncio.get_running_loop()
+        never, soon, failed = (loop.create_future() for _ in range(3))
+        loop.call_later(0.005, soon.set_result, None)
+        loop.call_later(0.005, failed.set_exception, OSError())
+        came = await asyncio.gather(*(within.ended(one) for one in (never, soon, failed)))
+        came.append(await within.ended(soon))  # it has ended before
+        later = within.ended(never)  # after the timer has rung it rings again
+        assert isinstance(failed.exception(), OSError)
+        return [*came, await later]
+
+    assert asyncio.run(wait()) == [False, True, True, True, False]

@@ -99,8 +99,8 @@ def test_what_may_have_arrived_is_a_repeat_and_what_was_refused_is_none() -> Non
 
     assert may_repeat(after("no answer within 4 s"), "a", "sms") and may_repeat(after(BROKEN), "a", "sms")
     assert not may_repeat(after("refused: 422"), "a", "sms") and not may_repeat(after(BROKEN), "b", "sms")
-    line = Line(recipient="a", ways=(Way("sms", "1"),))
-    assert (rounds_of(after("500"), line), rounds_of(after(BROKEN), line)) == (1, 0)
+    ways = (Way("sms", "1"),)
+    assert (rounds_of(after("500"), "a", ways), rounds_of(after(BROKEN), "a", ways)) == (1, 0)
 
 
 def test_contacts_of_a_role_are_told_where_the_person_agreed() -> None:

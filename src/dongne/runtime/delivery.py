@@ -122,12 +122,12 @@ def is_over(notice: Notice) -> bool:
     return notice.state in (ANSWERED, DEAD, WITHDRAWN)
 
 
-def rounds_of(notice: Notice, line: Line) -> int:
-    """How many rounds through its ways are behind this line, by the attempts that are stored. One that a crash broke off doesn't
-    count: it is made up for."""
-    per_way = [
-        sum(one.error != BROKEN for one in attempts_of(notice, line.recipient, way.channel)) for way in line.ways
-    ]
+def rounds_of(notice: Notice, recipient: str, ways: Sequence[Way]) -> int:
+    """How many rounds through these ways are behind this recipient, by the attempts that are stored. One that a crash broke off
+    doesn't count: it is made up for."""
+    if not notice.attempts:
+        return 0
+    per_way = [sum(one.error != BROKEN for one in attempts_of(notice, recipient, way.channel)) for way in ways]
     return min(per_way, default=0)
 
 

@@ -14,6 +14,7 @@ from dongne.adapters.outbox.gate import Gate
 from dongne.adapters.outbox.ledger import Ledger
 from dongne.adapters.outbox.means import Means
 from dongne.adapters.outbox.tracked import Tracked
+from dongne.adapters.outbox.within import Within
 from dongne.model.cases import CaseEvent
 from dongne.model.notices import ATTEMPTED, DEAD, DISPATCH, FAILED, RECEIVED, REQUESTED, Notice, NoticeEvent, event_of
 from dongne.model.records import RecordKind
@@ -67,6 +68,7 @@ class Courier:
         self._channels, self._rules, self._ticks = means.channels, means.rules, means.ticks
         self._now, self._find, self._reload = now, find, reload
         rules = means.rules
+        self._recorded, self._sent = Within(rules.record_s), Within(rules.send_s)
         self._gates = {
             name: Gate(rules.dispatch_limit if name == DISPATCH_CHANNEL else rules.limit) for name in means.channels
         }
@@ -166,7 +168,7 @@ class Courier:
 
     async def _reach(self, one: Tracked, line: Line, ways: list[Way]) -> None:
         """Tries the ways of one recipient round by round, each not before its provider wants to be asked again."""
-        rounds = rounds_of(one.notice, msgspec.structs.replace(line, ways=tuple(ways)))
+        rounds = rounds_of(one.notice, line.recipient, ways)
         not_before: dict[Way, float] = {}
         while ways and is_wanted(one.notice, line.recipient):
             ready = [way for way in ways if not_before.get(way, 0.0) <= self._ticks()]
@@ -227,28 +229,38 @@ class Courier:
 
     async def _attempt(self, one: Tracked, line: Line, way: Way) -> Came:
         """Durable before it is sent; what came of it is written behind it."""
-        rank = rank_of(one.notice)
         gate = self._gates[way.channel]
-        async with gate.enter(rank):
-            if not is_wanted(one.notice, line.recipient):
-                return Came(False)
-            number, is_first = one.next_attempt, not one.notice.attempts
-            repeat = may_repeat(one.notice, line.recipient, way.channel)
-            begun = event_of(
-                one.notice, ATTEMPTED, self._now(), attempt=number, channel=way.channel, recipient=line.recipient,
-                repeat=repeat,
-            )  # fmt: skip
-            await self._written(self._write(one, begun), rank)
-            if is_first:
-                self._counts.first_attempt((self._now() - one.notice.requested).total_seconds())
-            if not is_wanted(one.notice, line.recipient):
-                self._settle(one, number, way, Outcome(ok=False, error=MOOT, is_final=True))
-                return Came(False)
-            self._counts.add("attempts", way.channel)
-            if repeat:
-                self._counts.add("repeats", way.channel)
-            outcome = await self._send(self._channels[way.channel], self._message(one.notice, line, way, repeat))
-            gate.went(well=outcome.ok or _is_refused(outcome))
+        await gate.enter(rank_of(one.notice))
+        try:
+            return await self._attempt_inside(one, line, way, gate)
+        finally:
+            gate.leave()
+
+    async def _attempt_inside(self, one: Tracked, line: Line, way: Way, gate: Gate) -> Came:
+        if not is_wanted(one.notice, line.recipient):
+            return Came(False)
+        number, is_first = one.next_attempt, not one.notice.attempts
+        repeat = may_repeat(one.notice, line.recipient, way.channel)
+        begun = event_of(
+            one.notice,
+            ATTEMPTED,
+            self._now(),
+            attempt=number,
+            channel=way.channel,
+            recipient=line.recipient,
+            repeat=repeat,
+        )
+        await self._written(self._write(one, begun), rank_of(one.notice))
+        if is_first:
+            self._counts.first_attempt((self._now() - one.notice.requested).total_seconds())
+        if not is_wanted(one.notice, line.recipient):
+            self._settle(one, number, way, Outcome(ok=False, error=MOOT, is_final=True))
+            return Came(False)
+        self._counts.add("attempts", way.channel)
+        if repeat:
+            self._counts.add("repeats", way.channel)
+        outcome = await self._send(self._channels[way.channel], self._message(one.notice, line, way, repeat))
+        gate.went(well=outcome.ok or _is_refused(outcome))
         self._settle(one, number, way, outcome)
         return Came(outcome.ok, outcome.is_final, outcome.retry_after_s or 0.0)
 
@@ -259,18 +271,18 @@ class Courier:
             await future
             return
         if not self._ledger.is_stuck:
-            await asyncio.wait([future], timeout=self._rules.record_s)
+            await self._recorded.ended(future)
         if not future.done():
             self._counts.sent_unrecorded += 1
 
     async def _send(self, channel: Channel, message: Message) -> Outcome:
-        sending = asyncio.ensure_future(channel.send(message))
+        sending: asyncio.Task[Outcome] = asyncio.get_running_loop().create_task(channel.send(message))
         try:
-            done, _ = await asyncio.wait([sending], timeout=self._rules.send_s)
+            is_done = await self._sent.ended(sending)
         except asyncio.CancelledError:
             sending.cancel()
             raise
-        if not done:
+        if not is_done:
             sending.cancel()  # not waited for: a channel that hangs holds up nobody
             return Outcome(ok=False, error=f"no end within {self._rules.send_s:g} s")
         try:
@@ -310,7 +322,7 @@ class Courier:
             error = f"{CERTAIN if _is_refused(outcome) else ''}{outcome.error}"[:LONGEST_ERROR]
             event = event_of(one.notice, FAILED, self._now(), attempt=number, channel=way.channel, error=error)
         self._counts.add("receipts" if outcome.ok else "failures", way.channel)
-        self._write(one, event)
+        self._write(one, event, can_wait=True)
 
     def _give_up(self, one: Tracked, error: str) -> None:
         log.warning("notice %s (%s to %s) reached nobody: %s", one.notice.id, one.notice.name, one.notice.to, error)
@@ -327,11 +339,10 @@ class Courier:
             [Entry(RecordKind.CASE, _encode(event), origin=ORIGIN, cause=one.notice.id)], rank_of(one.notice)
         )
 
-    def _write(self, one: Tracked, event: NoticeEvent) -> "asyncio.Future[int]":
+    def _write(self, one: Tracked, event: NoticeEvent, *, can_wait: bool = False) -> "asyncio.Future[int]":
         one.take(event)
-        (future,) = self._ledger.write(
-            [Entry(RecordKind.NOTICE, _encode(event), origin=ORIGIN, cause=one.notice.id)], rank_of(one.notice)
-        )
+        entry = Entry(RecordKind.NOTICE, _encode(event), origin=ORIGIN, cause=one.notice.id)
+        (future,) = self._ledger.write([entry], rank_of(one.notice), can_wait=can_wait)
 
         def written(done: "asyncio.Future[int]") -> None:
             one.written(event)

@@ -2,8 +2,6 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import count
 
 LEAST = 8
@@ -37,17 +35,12 @@ class Gate:
         least = min(LEAST, self._most)
         self._room = min(float(self._most), self._room + 1) if well else max(float(least), self._room * LESS)
 
-    @asynccontextmanager
-    async def enter(self, rank: int) -> AsyncIterator[None]:
-        """Inside until the block ends."""
+    async def enter(self, rank: int) -> None:
+        """Inside from here until `leave`."""
         if self._inside < self.room and not self._waiting:
             self._inside += 1
         else:
             await self._wait(rank)
-        try:
-            yield
-        finally:
-            self._leave()
 
     async def _wait(self, rank: int) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -56,10 +49,11 @@ class Gate:
             await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():  # it was let in, and can't come any more
-                self._leave()
+                self.leave()
             raise
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Out, and others in."""
         self._inside -= 1
         while self._waiting and self._inside < self.room:
             _, _, future = heapq.heappop(self._waiting)

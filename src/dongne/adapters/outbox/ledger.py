@@ -16,6 +16,7 @@ from dongne.runtime.ports import Entry, Lane, Receipt, Store, Transaction
 log = logging.getLogger(__name__)
 AGAIN_S = 0.5
 AT_ONCE = 500  # records in one Transaction
+GATHER_S = 0.015  # what nobody waits for lets others come along for so long: a commit costs more than a record
 
 
 class Waiting(NamedTuple):
@@ -35,7 +36,9 @@ class Ledger:
         self._waiting: list[Waiting] = []
         self._writing: list[Waiting] = []  # those that the store has now
         self._at_once = AT_ONCE
-        self._later: asyncio.TimerHandle | None = None
+        self._later: asyncio.TimerHandle | None = None  # until it is tried again
+        self._soon: asyncio.TimerHandle | None = None  # until what can wait is written
+        self._is_rung = False
         self.is_stuck = False  # the last Transaction could not be written
         self.failures = 0
         self._rested = asyncio.Event()
@@ -45,15 +48,24 @@ class Ledger:
         """How many records wait for the store."""
         return len(self._writing) + len(self._waiting)
 
-    def write(self, entries: Sequence[Entry], rank: int = 0) -> "list[asyncio.Future[int]]":
-        """For each the number of its record once it is durable, 0 where it changed nothing. They are written together. The
-        futures never fail: what can't be written waits until it can."""
+    def write(self, entries: Sequence[Entry], rank: int = 0, *, can_wait: bool = False) -> "list[asyncio.Future[int]]":
+        """For each the number of its record once it is durable, 0 where it changed nothing. All that is told in one turn of the
+        event loop is written together; what `can_wait` goes along with it, within GATHER_S at the latest. The futures never fail:
+        what can't be written waits until it can."""
         told = [Waiting(entry, self._loop.create_future(), rank) for entry in entries]
         self._waiting += told
-        self._go_on()
+        if not can_wait and not self._is_rung:
+            self._is_rung = True
+            self._loop.call_soon(self._go_on)
+        elif can_wait and self._soon is None:
+            self._soon = self._loop.call_later(GATHER_S, self._go_on)
         return [one.future for one in told]
 
     def _go_on(self) -> None:
+        self._is_rung = False
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         if self._writing or self._later is not None or not self._waiting:
             return
         self._waiting.sort(key=_rank)
