@@ -561,3 +561,18 @@ def test_a_commit_of_many_steps_of_a_notice_keeps_the_last(reopen: Reopen) -> No
     assert found is not None and found.state == "received"
     assert found == store.list_notices(NoticeFilter(thing=1))[0]
     assert found == reopen().find_notice("a/1/ask")
+
+
+def test_what_can_wait_is_written_together_and_what_is_urgent_takes_it_along_at_once(reopen: Reopen) -> None:
+    store = reopen(gather_s=30.0)
+    one = Transaction([observations((stream_of(7), 1, 1.0), (stream_of(7), 2, 1.0))])
+    store.submit(one, Lane.LIFE_SAFETY).result(10)
+    commits = store.counts()["commits"]
+    waiting = [store.submit(one, Lane.NORMAL) for _ in range(3)]
+    assert not any(found.done() for found in waiting)
+    urgent = store.submit(one, Lane.LIFE_SAFETY)
+    for found in (*waiting, urgent):
+        found.result(10)
+    assert store.counts()["commits"] == commits + 1
+    store = reopen(gather_s=0.001)
+    assert store.submit(one, Lane.NORMAL).result(10)

@@ -23,6 +23,7 @@ from dongne.stores.sealed.chain import ChainReport
 
 FOLDER = "homes"  # in the city's data folder
 PERSONAL = "personal"  # the privacy of services that run here
+GATHER_S = 0.01  # heartbeats and states are written together
 
 
 class HomeSide:
@@ -31,7 +32,7 @@ class HomeSide:
     def __init__(self, options: RunOptions, config: CityConfig, services: list[LoadedService]) -> None:
         self.folder = options.folder / FOLDER
         self.clock = CityClock(options.speed, last_instant_us(self.folder))
-        self.store = SealedStore.open(self.folder, self.clock, master_file=options.homes_key)
+        self.store = SealedStore.open(self.folder, self.clock, master_file=options.homes_key, gather_s=GATHER_S)
         self.config = config
         try:
             take_file_settings(self.store, config, config.settings.keys() - {service.id for service in services})

@@ -18,6 +18,7 @@ from dongne.runtime.outlet import Outlet
 from dongne.runtime.ports import Entry, Lane, StateRow, Store, Transaction
 from dongne.runtime.registry import LoadedService, with_feeders
 from dongne.runtime.replay import read_all, rebuild
+from dongne.runtime.service import Notify
 from dongne.runtime.settings import CITY
 
 log = logging.getLogger("dongne.live")
@@ -169,7 +170,7 @@ class Live:
     def _handle(self) -> None:
         entries: list[Entry] = []
         last = self._read
-        rows, worked = 0, False
+        rows, worked, urgent = 0, False, False
         while self._ahead:
             record = self._ahead.popleft()
             passed_over = bool(record.origin) and record.kind in DERIVED
@@ -177,20 +178,21 @@ class Live:
             entries += self._interlocks.hold(self._outlet.entries(emitted, record), record.at)
             last = record.last
             worked = worked or not passed_over
+            urgent = urgent or any(isinstance(one.emission, Notify) and one.emission.urgent for one in emitted)
             rows += record.count
             if rows >= SLICE_ROWS or len(entries) >= SLICE_ROWS:
                 break
         if worked:
-            self._commit(entries, last)
+            self._commit(entries, last, Lane.LIFE_SAFETY if urgent else Lane.NORMAL)
         self._read = last
 
-    def _commit(self, entries: list[Entry], last: int) -> None:
+    def _commit(self, entries: list[Entry], last: int, lane: Lane) -> None:
         """Stores everything in one Transaction; tries again for as long as the store asks to wait, since the engine has
         already gone on."""
         transaction = Transaction(entries, self.engine.take_changed(), position=(READER, last))
         while True:
             try:
-                receipt = self.store.submit(transaction, Lane.NORMAL).result()
+                receipt = self.store.submit(transaction, lane).result()
                 break
             except RetryLater as error:
                 self.error = error.message

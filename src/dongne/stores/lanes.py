@@ -39,17 +39,18 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self.asleep = False
+        self.asleep = self._is_patient = False
 
-    def call(self) -> None:
-        """There is something to do."""
-        if self.asleep:
+    def call(self, *, can_wait: bool = False) -> None:
+        """There is something to do; what `can_wait` wakes nobody who sleeps patiently."""
+        if self.asleep and not (can_wait and self._is_patient):
             self.asleep = False  # once is enough
             self._event.set()
 
-    def sleep(self, anything: Callable[[], bool], timeout_s: float) -> None:
+    def sleep(self, anything: Callable[[], bool], timeout_s: float, *, patiently: bool = False) -> None:
         """Until called, or at once where there is something."""
         self._event.clear()
+        self._is_patient = patiently
         self.asleep = True  # from here on every call sets the event; what came before is seen by the next line
         if not anything():
             self._event.wait(timeout_s)
@@ -146,7 +147,7 @@ class LaneQueue:
             self.rows += rows
             self.size += size
             self._works.append(Work(transaction, done, rows, size))
-        self._wakeup.call()
+        self._wakeup.call(can_wait=self.lane is not Lane.LIFE_SAFETY)
 
     def take(self, max_rows: int) -> list[Work]:
         """Those in front, until they have `max_rows`; at least one where any waits."""

@@ -1,4 +1,5 @@
-"""The writer: one thread that commits whatever waits, as soon as its last commit is done. There is no timer."""
+"""The writer: one thread that commits whatever waits, as soon as its last commit is done. There is no timer, but where the
+store says how long what is not about somebody's life may wait for others to come along."""
 
 import errno
 import logging
@@ -51,7 +52,8 @@ class Grounds(Present, Protocol):
 
 class Writer:
     """Owns the end of the sequence. `committed` is called in the writer's thread after each durable commit and before
-    anybody hears of it; `keep` every `keep_every_s` and at the end."""
+    anybody hears of it; `keep` every `keep_every_s` and at the end. What is in no lane of life safety waits `gather_s` for
+    others: a commit costs more than a record, and many small ones would take the time of those that are urgent."""
 
     def __init__(
         self,
@@ -61,11 +63,13 @@ class Writer:
         keep: Callable[[], None],
         *,
         keep_every_s: float = 30.0,
+        gather_s: float = 0.0,
         max_rows: int = MAX_WAITING_ROWS,
         max_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self._truth, self._clock, self._committed, self._keep = truth, clock, committed, keep
         self._keep_every_s, self.max_rows, self.max_bytes = keep_every_s, max_rows, max_bytes
+        self._gather_s = gather_s
         self._wakeup = Wakeup()
         self._lanes = [LaneQueue(lane, self._wakeup, max_rows, max_bytes) for lane in Lane]
         self._singles = [queue.open_door(_tell_each, max_rows) for queue in self._lanes]
@@ -126,10 +130,15 @@ class Writer:
     def _waits(self) -> bool:
         return self._closing or any(queue.waits() for queue in self._lanes)
 
+    def _is_pressed(self) -> bool:
+        return self._closing or self._lanes[Lane.LIFE_SAFETY].waits()
+
     def _run(self) -> None:
         while True:
             if not self._waits():
                 self._wakeup.sleep(self._waits, max(0.01, self._kept_at_s + self._keep_every_s - time.monotonic()))
+            if self._gather_s and self._waits() and not self._is_pressed():
+                self._wakeup.sleep(self._is_pressed, self._gather_s, patiently=True)
             groups = self._take()
             if any(map(len, groups)):
                 self._call(self._commit, groups)

@@ -203,7 +203,8 @@ class GatewayDesk:
             seen = Seen()
         transaction, reply = self._work_out(home, seen, waiting)
         after = seen.with_one(waiting.message.seq)
-        stored = self._store.submit(transaction, Lane.LIFE_SAFETY)
+        says_more = bool(waiting.message.events)
+        stored = self._store.submit(transaction, Lane.LIFE_SAFETY if says_more else Lane.NORMAL)
         stored.add_done_callback(lambda done: self._stored(home, waiting, reply, after, done))
         return True
 

@@ -1,7 +1,7 @@
 """The sealed store as the rest of Dongne sees it (`runtime.ports.Store`), and what it can destroy."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -46,6 +46,7 @@ class SealedStore(SequenceStore):
         *,
         master_file: Path | None = None,
         keep_latest_every_s: float = 5.0,
+        gather_s: float = 0.0,
         max_waiting_rows: int = MAX_WAITING_ROWS,
     ) -> None:
         file = master_file or folder / MASTER
@@ -68,6 +69,7 @@ class SealedStore(SequenceStore):
             self._committed,
             self._keep_latest,
             keep_every_s=keep_latest_every_s,
+            gather_s=gather_s,
             max_rows=max_waiting_rows,
         )
 
@@ -79,10 +81,11 @@ class SealedStore(SequenceStore):
         *,
         master_file: Path | None = None,
         keep_latest_every_s: float = 5.0,
+        gather_s: float = 0.0,
         max_waiting_rows: int = MAX_WAITING_ROWS,
     ) -> "SealedStore":
         """The store in this folder, made where there is none, with the master key in `master_file` (the folder's
-        `master.key` where none is named).
+        `master.key` where none is named). What is in no lane of life safety may wait `gather_s` for others to come along.
 
         Raises BadSetup where another process has it open, it is of another format, or the master key is not the one.
         """
@@ -91,6 +94,7 @@ class SealedStore(SequenceStore):
             clock,
             master_file=master_file,
             keep_latest_every_s=keep_latest_every_s,
+            gather_s=gather_s,
             max_waiting_rows=max_waiting_rows,
         )
 
@@ -144,19 +148,24 @@ class SealedStore(SequenceStore):
                 return
             dirty, self._truth.dirty = self._truth.dirty, set()
             try:
-                keep_latest(self._truth, self._head, [(subject, self._latest_of(subject)) for subject in dirty])
+                keep_latest(self._truth, self._head, self._latest_of(dirty))
                 self._kept = self._head
             except BaseException:
                 self._truth.dirty |= dirty
                 raise
 
-    def _latest_of(self, subject: int) -> NDArray[np.void]:
-        """The latest values of a subject, as LATEST_ROW."""
-        streams = sorted(self._truth.loose) if subject == COMMON else self._list_streams(subject)
-        numbers, times, results = self._latest.find_many(np.array(streams, np.int64))
+    def _latest_of(self, subjects: Iterable[int]) -> Iterator[tuple[int, NDArray[np.void]]]:
+        """The latest values of each subject, as LATEST_ROW."""
+        loose = sorted(self._truth.loose)
+        owned = [(one, loose if one == COMMON else self._list_streams(one)) for one in subjects]
+        streams = np.fromiter((stream for _, found in owned for stream in found), np.int64)
+        numbers, times, results = self._latest.find_many(streams)
         rows = np.empty(len(streams), LATEST_ROW)
         rows["stream"], rows["number"], rows["time_us"], rows["result"] = streams, numbers, times, results
-        return rows[numbers > 0]
+        at = 0
+        for subject, found in owned:
+            own, at = rows[at : at + len(found)], at + len(found)
+            yield subject, own[own["number"] > 0]
 
     def _list_streams(self, thing: int) -> list[int]:
         streams = [stream.id for stream in self.graph.list_datastreams(thing)]
