@@ -469,6 +469,27 @@ def test_what_is_written_together_is_written_by_rank_and_each_notice_in_its_orde
     assert 0 < c1 < c2 < a1 < b1 < b2
 
 
+class Screen(Line):
+    """A channel that knows whether anything would arrive."""
+
+    obstacle = "it is off"
+
+    def find_obstacle(self, to: str) -> str:
+        return self.obstacle
+
+
+def test_what_would_not_arrive_is_not_attempted_and_is_when_it_would(store: EmbeddedStore) -> None:
+    screen = Screen("sms")
+    sender = outbox(store, screen)
+    sender.start()
+    lost = notice_when(store, ask(store, "lost"), lambda one: one.state == DEAD)
+    assert lost.attempts == () and "sms: it is off" in lost.error
+    screen.obstacle = ""
+    reached = notice_when(store, ask(store, "reached"), lambda one: one.state == RECEIVED)
+    sender.close()
+    assert reached.attempts and all(message.notice and message.notice.key == reached.key for message in screen.got)
+
+
 def test_what_can_wait_goes_along_with_what_can_not_and_is_written_alone_too(store: EmbeddedStore) -> None:
     async def write() -> list[int]:
         ledger = Ledger(store)

@@ -1,7 +1,7 @@
 """What a channel to people is: a Message goes in, and an Outcome says whether the provider took it. What a person answers is
 neither: it comes by the answer link or the keypad, at `answer_url`, whenever they answer."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -58,6 +58,14 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Connections end; what is under way is broken off."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A channel that knows without trying that nothing would arrive now: then no attempt is made, and none is written down."""
+
+    def find_obstacle(self, to: str) -> str:
+        """What stands in the way to this address now; "" where nothing does, or nobody knows."""
 
 
 def answers_of(notice: Notice) -> tuple[str, ...]:

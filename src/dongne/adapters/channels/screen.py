@@ -57,12 +57,16 @@ class ScreenChannel:
     def __init__(self, board: ScreenBoard, wait_s: float = WAIT_S) -> None:
         self._board, self._wait_s = board, wait_s
 
+    def find_obstacle(self, to: str) -> str:
+        """A screen that is off."""
+        return "" if not to.isdigit() or self._board.is_on(int(to)) else "no screen is on at this home"
+
     async def send(self, message: Message) -> Outcome:
         """What came of one attempt. `to` is the home's Thing."""
         if message.notice is None or not message.to.isdigit():
             return Outcome(ok=False, error="a screen is the Thing of a home, and shows a notice", is_final=True)
-        if not self._board.is_on(int(message.to)):
-            return Outcome(ok=False, error="no screen is on at this home")
+        if obstacle := self.find_obstacle(message.to):
+            return Outcome(ok=False, error=obstacle)
         end_s = time.monotonic() + self._wait_s
         while not self._board.has_shown(message.notice.key):
             if time.monotonic() > end_s:

@@ -18,7 +18,7 @@ from dongne.adapters.outbox.within import Within
 from dongne.model.cases import CaseEvent
 from dongne.model.notices import ATTEMPTED, DEAD, DISPATCH, FAILED, RECEIVED, REQUESTED, Notice, NoticeEvent, event_of
 from dongne.model.records import RecordKind
-from dongne.runtime.channels import Channel, Message, Outcome, answers_of
+from dongne.runtime.channels import Channel, Foreseeing, Message, Outcome, answers_of
 from dongne.runtime.delivery import (
     BROKEN,
     CERTAIN,
@@ -68,6 +68,9 @@ class Courier:
         self._channels, self._rules, self._ticks = means.channels, means.rules, means.ticks
         self._now, self._find, self._reload = now, find, reload
         rules = means.rules
+        self._foreseeing = {
+            name: channel for name, channel in means.channels.items() if isinstance(channel, Foreseeing)
+        }
         self._recorded, self._sent = Within(rules.record_s), Within(rules.send_s)
         self._gates = {
             name: Gate(rules.dispatch_limit if name == DISPATCH_CHANNEL else rules.limit) for name in means.channels
@@ -113,7 +116,8 @@ class Courier:
                 if isinstance(fault, BaseException):
                     raise fault
         if one.notice.state == REQUESTED:
-            errors = [f"{attempt.channel}: {attempt.error}" for attempt in one.notice.attempts if attempt.error]
+            errors = [f"{name}: {why}" for name, why in one.obstacles.items()]
+            errors += [f"{attempt.channel}: {attempt.error}" for attempt in one.notice.attempts if attempt.error]
             self._give_up(one, "; ".join(dict.fromkeys(reversed(errors)))[:LONGEST_ERROR] or "nobody could be reached")
 
     # --- before it is sent
@@ -228,8 +232,11 @@ class Courier:
     # --- one attempt
 
     async def _attempt(self, one: Tracked, line: Line, way: Way) -> Came:
-        """Durable before it is sent; what came of it is written behind it."""
-        gate = self._gates[way.channel]
+        """Durable before it is sent; what came of it is written behind it. None is made where it is known that nothing would arrive."""
+        gate, foreseeing = self._gates[way.channel], self._foreseeing.get(way.channel)
+        if foreseeing is not None and (obstacle := foreseeing.find_obstacle(way.address)):
+            one.obstacles[way.channel] = obstacle
+            return Came(False)
         await gate.enter(rank_of(one.notice))
         try:
             return await self._attempt_inside(one, line, way, gate)

@@ -15,6 +15,7 @@ class Tracked:
         self.tasks: set[asyncio.Task[object]] = set()
         self.has_case = False
         self.is_held = False  # it waits for the end of quiet hours
+        self.obstacles: dict[str, str] = {}  # channel -> what kept it from being tried
         self._unwritten: list[NoticeEvent] = []
 
     @property
