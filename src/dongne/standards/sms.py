@@ -27,7 +27,7 @@ def measure(text: str) -> Length:
     """How a gateway will send this text: GSM-7 if every character is in it, else UCS-2."""
     used = set(text)
     encoding = GSM_7 if used <= _GSM_7 else UCS_2
-    double = {c for c in used if _size(c, encoding) == 2}
+    double = used & _EXTENDED if encoding == GSM_7 else {c for c in used if c > "\uffff"}
     units = len(text) + sum(text.count(c) for c in double)
     alone, each = _ROOM[encoding]
     if units <= alone:
@@ -40,10 +40,6 @@ def measure(text: str) -> Length:
             segments, filled = segments + 1, 0
         filled += size
     return Length(encoding, units, segments)
-
-
-def _size(character: str, encoding: str) -> int:
-    return 2 if (character in _EXTENDED if encoding == GSM_7 else character > "\uffff") else 1
 
 
 def shorten(text: str, most_segments: int, tail: str = "") -> str:

@@ -50,7 +50,7 @@ def one_of(literal: Any) -> Kind:
 
 
 def _text(text: str) -> str:
-    if bad := UNWRITABLE.search(text):
+    if not text.isprintable() and (bad := UNWRITABLE.search(text)):
         raise ValueError(f"has the character U+{ord(bad[0]):04X}, which XML cannot hold; leave it out")
     return text
 

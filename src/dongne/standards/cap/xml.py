@@ -137,8 +137,7 @@ def _write(lines: list[str], composite: Composite, made: Any, place: tuple[Any, 
     """`place` is put into words only where something is wrong: most messages are right, and somebody waits for them."""
     for part in composite.parts:
         found = getattr(made, part.field)
-        is_there = found.strip() if isinstance(found, str) else found is not None and found != ()
-        if not is_there:
+        if (not found or found.__class__ is str) and _is_missing(found):  # most parts of most messages are
             if part.required:
                 raise BadInput(f"{_shown(place)} has no {part.tag}; it needs one", reason="cap")
             continue
@@ -155,6 +154,10 @@ def _write(lines: list[str], composite: Composite, made: Any, place: tuple[Any, 
             except ValueError:
                 text = _made(kind.write, value, _shown(at))
             lines.append(f"{indent}<{tag}>{escaped(text)}</{tag}>")
+
+
+def _is_missing(found: Any) -> bool:
+    return not found.strip() if isinstance(found, str) else found is None or found == ()
 
 
 def _shown(place: tuple[Any, ...]) -> str:

@@ -112,7 +112,7 @@ class SealedTruth(TruthFile):
 
     def _remember(self, draft: Draft, division: Division, last_of: dict[int, int]) -> None:
         self.last_of |= last_of
-        self.dirty |= last_of.keys()
+        self.dirty.update(last_of)  # in place: with |= of keys it would be made anew
         self.loose |= division.loose
         self.taken = division.taken
         self.left_out += division.left_out
