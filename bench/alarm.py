@@ -1,14 +1,18 @@
 """From an alarm at home to the first attempt at 119, with 100,000 homes and the city's data beside it.
 
-dongne bench alarm [--homes 100000] [--alarms-per-s 200] [--seconds 60] [--bulk-rows-per-s 50000] [--seed 1] [--json FILE]
+dongne bench alarm [--homes 100000] [--alarms-per-s 200] [--seconds 60] [--bulk-rows-per-s 10000] [--seed 1] [--json FILE]
 
 A whole city is started as `dongne run` does it; all who speak to it run on core 1. Homes are taken in over the open interface, each sends
 a heartbeat every five minutes over HTTP, and so many homes a second press the button. A desk of 119 on loopback notes when each alarm first
 comes; a gateway for short messages takes what goes to relatives. Beside it arrays of 1,000 Observations are stored in the city's own data, at
-the pace given (0: none, -1: as fast as they are taken).
+the pace given (0: none, -1: as fast as they are taken). 10,000 rows a second is more than a city of that size says: where 100,000 live alone
+with a gateway, some 2.5 million live, with a million meters each quarter of an hour (1,100 rows a second), 200,000 lamps with three values each
+five minutes (2,000), 5,000 buses with three each ten seconds (1,500), 5,000 loops in streets with nine each half minute (1,500) and 2,000
+weather stations with ten each minute (330).
 
 Measured is from the moment the gateway sends the message to the moment the POST has come to 119, both by this machine's clock: it holds the
-answer's way in, the store, the services, the outbox and the way out. Judged: none is missing, p50 below 100 ms, p99 below 1 s.
+answer's way in, the store, the services, the outbox and the way out. Judged: none is missing, p50 below 100 ms, p99 below 1 s, and 95 % of
+the alarms asked for were taken.
 """
 
 import argparse
@@ -58,8 +62,9 @@ name = "One"
 addresses = [["sms", "+821000000001"]]
 simulated = true
 """
-HEARTBEAT_S, ARRAY_ROWS, STREAMS, LINES = 300, 1_000, 100, 40
-ASKED_P50_MS, ASKED_P99_MS, LAST_S = 100.0, 1_000.0, 20.0
+HEARTBEAT_S, ARRAY_ROWS, STREAMS = 300, 1_000, 100
+LINES = 200  # gateways that speak at once: fewer would hold back those that have something to say
+ASKED_P50_MS, ASKED_P99_MS, ASKED_SHARE, LAST_S = 100.0, 1_000.0, 0.95, 20.0
 _HOUSE = re.compile(rb"HNO>(\d+)<")
 
 
@@ -299,7 +304,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--homes", type=int, default=100_000)
     parser.add_argument("--alarms-per-s", type=float, default=200.0)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--bulk-rows-per-s", type=float, default=50_000.0)
+    parser.add_argument("--bulk-rows-per-s", type=float, default=10_000.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(argv)
@@ -362,10 +367,11 @@ def judge(given: argparse.Namespace, gateways: dict[str, Any], first_s: dict[int
         share: taken[min(len(taken) - 1, int(len(taken) * share))] if taken else None
         for share in (0.5, 0.9, 0.99, 0.999)
     }
-    missing = len(sent) - len(taken)
-    passed = bool(taken) and not missing and at[0.5] < ASKED_P50_MS and at[0.99] < ASKED_P99_MS
+    missing, per_s = len(sent) - len(taken), len(sent) / given.seconds
+    is_quick = bool(taken) and not missing and at[0.5] < ASKED_P50_MS and at[0.99] < ASKED_P99_MS
     return {
-        "homes": given.homes, "alarms": len(sent), "missing": missing, "passed": passed,
+        "homes": given.homes, "alarms": len(sent), "alarms_per_s": per_s, "missing": missing,
+        "passed": is_quick and per_s >= ASKED_SHARE * given.alarms_per_s, "asked": vars(given) | {"json": None},
         "p50_ms": at[0.5], "p90_ms": at[0.9], "p99_ms": at[0.99], "p999_ms": at[0.999], "most_ms": taken[-1] if taken else None,
     }  # fmt: skip
 
@@ -379,11 +385,11 @@ def show(said: dict[str, Any]) -> None:
     )
     print(
         f"gateways: {gateways['per_s']:,.0f} messages a second, answered in {gateways['p50_ms']:.0f} ms (p99 {gateways['p99_ms']:.0f}), refused "
-        f"{gateways['refused'] or 0}; bulk {said['bulk_rows_per_s']:,.0f} rows a second, refused {said['bulk_refused'] or 0}"
+        f"{gateways['refused'] or 0}; bulk {said['bulk_rows_per_s']:,.0f} rows a second of {said['asked']['bulk_rows_per_s']:,.0f}, refused {said['bulk_refused'] or 0}"
     )
     if said["p50_ms"] is not None:
         print(
-            f"{said['alarms']:,} alarms, missing at 119 {said['missing']}: p50 {said['p50_ms']:.0f} ms, p90 {said['p90_ms']:.0f}, p99 "
+            f"{said['alarms']:,} alarms, {said['alarms_per_s']:,.0f} a second, missing at 119 {said['missing']}: p50 {said['p50_ms']:.0f} ms, p90 {said['p90_ms']:.0f}, p99 "
             f"{said['p99_ms']:.0f}, p99.9 {said['p999_ms']:.0f}, at most {said['most_ms']:.0f}; asked p50 < 100, p99 < 1000"
         )
     print("PASS" if said["passed"] else "MISS")
