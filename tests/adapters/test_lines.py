@@ -1,14 +1,26 @@
 """`lines.toml` becomes platforms, trains and relations; taking it in again changes nothing."""
 
+import shutil
 from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from dongne.adapters.feeds import Feed
 from dongne.adapters.lines import load_lines, plan_lines
+from dongne.adapters.sources import load_city
+from dongne.adapters.streaming import build_feeds
 from dongne.model.errors import BadSetup
 from dongne.model.graph import ThingGraph
+from dongne.model.records import RecordKind
+from dongne.model.times import to_us
+from dongne.runtime.ports import Entry, Transaction
+from dongne.services.boarding_line.simulate import Simulator
+from dongne.stores.embedded import EmbeddedStore
 
 HELSINKI = Path(__file__).parents[2] / "cities" / "helsinki"
 
@@ -102,3 +114,51 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, right: str, wrong: s
 def test_a_city_without_the_file_has_no_lines(tmp_path: Path) -> None:
     assert load_lines(tmp_path) == ()
     assert take_in(ThingGraph(), tmp_path) == 0
+
+
+# --- what trains say ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def metro(tmp_path: Path) -> Path:
+    """A city that has nothing but Helsinki's demonstration metro."""
+    folder = tmp_path / "metro"
+    folder.mkdir()
+    for name in ("lines.toml", "sources.toml", "simulated.toml", "city.toml"):
+        shutil.copy(HELSINKI / name, folder)
+    return folder
+
+
+def fill(metro: Path, store: EmbeddedStore, data: Path | None) -> list[Feed]:
+    for part in plan_lines(metro, data, store.new_id, store.graph):
+        store.submit(Transaction([Entry(RecordKind.ENTITIES, msgspec.msgpack.encode(part))])).result(10)
+    return build_feeds(load_city(metro), metro, data, store, {"boarding_line": Simulator}).feeds
+
+
+def test_every_car_has_a_marked_datastream_and_an_hour_of_trains_streams_in(
+    metro: Path, open_store: Callable[..., EmbeddedStore]
+) -> None:
+    store = open_store()
+    (feed,) = fill(metro, store, None)
+    streams = [s for s in store.graph.datastreams.values() if store.graph.property_key(s) == "car_mass"]
+    assert Counter(stream.part for stream in streams)["1"] == 10
+    assert Counter(stream.part for stream in streams)["10"] == 5
+    for stream in streams:
+        assert stream.properties["simulated"] is True and stream.unit_of_measurement.symbol == "kg"
+        assert stream.properties["parameters"]["loads"] == "invented"
+    start_us = to_us(datetime(2026, 11, 2, 6, 0, tzinfo=UTC))
+    arrived = feed.between(start_us, start_us + 3_600_000_000)
+    assert len(arrived) > 10_000
+    assert set(arrived.datastream.tolist()) <= set(store.graph.datastreams)
+    assert (
+        len(fill(metro, store, None)) == 1 and len(store.graph.datastreams) == len(streams) + 40
+    )  # nothing is made twice
+
+
+def test_with_recorded_loads_the_scales_say_whose_they_are(
+    metro: Path, open_store: Callable[..., EmbeddedStore], data_folder: Path
+) -> None:
+    store = open_store()
+    fill(metro, store, data_folder)
+    said = {stream.properties["parameters"]["loads"] for stream in store.graph.datastreams.values()}
+    assert said == {"Seoul Metro, data.go.kr 15071311"}

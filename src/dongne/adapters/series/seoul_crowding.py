@@ -45,13 +45,14 @@ def read_gates(path: Path) -> dict[str, dict[str, list[float]]]:
     hours = [name for name in table.column_names if "~" in name or "이전" in name or "이후" in name]
     days = np.array(table["날짜"].cast("timestamp[us]").cast("int64").to_pylist()) // 86_400_000_000
     is_working = (days + 3) % 7 < 5  # 1970-01-01 was a Thursday
-    lines, names, ways = (table[name].to_pylist() for name in ("호선", "역명", "구분"))
+    lines, names, ways = (np.array(table[name].to_pylist()) for name in ("호선", "역명", "구분"))
     counts = np.array([table[name].to_pylist() for name in hours], float)
     found: dict[str, dict[str, list[float]]] = {}
-    for station in sorted({name for name, line in zip(names, lines, strict=True) if line == f"{LINE}호선"}):
-        is_here = np.array([n == station and line == f"{LINE}호선" for n, line in zip(names, lines, strict=True)])
+    on_line = (lines == f"{LINE}호선") & is_working
+    for station in sorted(set(names[on_line].tolist())):
+        is_here = on_line & (names == station)
         found[_name(station)] = {
-            key: _by_hour(hours, np.nanmean(counts[:, is_here & is_working & (np.array(ways) == way)], axis=1))
+            key: _by_hour(hours, np.nanmean(counts[:, is_here & (ways == way)], axis=1))
             for key, way in (("on", "승차"), ("off", "하차"))
         }
     return found
