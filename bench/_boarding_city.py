@@ -17,10 +17,10 @@ import msgspec
 import numpy as np
 
 from dongne.adapters.lines import plan_lines
-from dongne.adapters.series.seoul_crowding import read_gates, read_loads
-from dongne.adapters.sources import find_file, load_city, load_sources
-from dongne.adapters.streaming import load_simulated
+from dongne.adapters.sources import load_city, load_sources
+from dongne.adapters.streaming import load_simulated, simulator_parameters
 from dongne.model.entities import Datastream, Entity, Property, Sensor, Unit, put
+from dongne.model.errors import BadInput
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import ObservedProperty
 from dongne.model.properties import CAR_MASS
@@ -36,7 +36,6 @@ from dongne.services.boarding_line.simulate import LineSimulator, Simulator
 from dongne.services.boarding_line.simulated_line import Trip
 from dongne.services.boarding_line.simulated_ride import Choose, Stop
 
-CITY = Path(__file__).parents[1] / "cities" / "helsinki"
 WANTED = ("car_load", "boarding_line")
 PEAKS = ((7.0, 9.0), (18.0, 20.0))  # local hours that count
 WARM_H = 0.6  # simulated before and after them: trains that are under way when they begin
@@ -72,35 +71,34 @@ def load_services() -> list[LoadedService]:
     return order_by_feeding([one for one in found if isinstance(one, LoadedService)])
 
 
-def make_graph(data: Path | None) -> ThingGraph:
-    """The Things of the line."""
+def make_graph(folder: Path, data: Path | None) -> ThingGraph:
+    """The Things of a city's lines."""
     graph, ids = ThingGraph(), count(1)
-    for changes in plan_lines(CITY, data, lambda _: next(ids), graph):
+    for changes in plan_lines(folder, data, lambda _: next(ids), graph):
         graph.apply(changes)
     return graph
 
 
-def read_data(data: Path | None) -> dict[str, Any]:
-    """Parameters with recorded loads where their files are there."""
-    found: dict[str, Any] = {"zone": load_city(CITY).zone}
-    table = load_simulated(CITY)[1]["boarding_line"]
-    sources = load_sources(CITY)
-    for key, read in (("loads", read_loads), ("gates", read_gates)):
-        path = find_file(sources[table[key]], data)
-        if path is not None:
-            found[key] = read(path)
-            found[f"{key}_origin"] = sources[table[key]].attribution
+def read_parameters(folder: Path, data: Path | None) -> dict[str, Any]:
+    """The city's parameters of the simulator, with recorded loads where their files are there."""
+    table = load_simulated(folder)[1].get("boarding_line", {})
+    found = simulator_parameters(table, load_sources(folder), load_city(folder), data)
+    found.pop("history_days", None)
     return found
 
 
 class BenchCity:
-    """One line with its services. `keep` is shared between cities of one seed, whose passengers are the same: their stops are worked out once."""
+    """The first line of a city with its services. `keep` is shared between cities of one seed, whose passengers are the same: their stops are worked
+    out once."""
 
     def __init__(
-        self, data: Path | None, parameters: Mapping[str, Any], seed: int, keep: dict[Any, list[Stop]]
+        self, folder: Path, data: Path | None, parameters: Mapping[str, Any], seed: int, keep: dict[Any, list[Stop]]
     ) -> None:
-        self.graph = make_graph(data)
+        """Raises BadInput where the city has no simulated line."""
+        self.graph = make_graph(folder, data)
         self.simulator = Simulator(self.graph, parameters, seed)
+        if not self.simulator.lines:
+            raise BadInput(f"{folder / 'lines.toml'} has no line that is marked as simulated; name another --city")
         self.line: LineSimulator = self.simulator.lines[0]
         self.zone = ZoneInfo(str(parameters["zone"]))
         self._keep = keep

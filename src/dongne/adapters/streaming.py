@@ -106,7 +106,7 @@ def build_feeds(
     seed, tables = load_simulated(folder)
     for service, make in sorted(simulators.items()):
         if service in tables:
-            parameters = _parameters(tables[service], sources, config, data)
+            parameters = simulator_parameters(tables[service], sources, config, data)
             days = parameters.pop("history_days", None)
             history_us = None if days is None else int(days * DAY_US)
             feed = _build_simulated(service, make, parameters, seed, streams, store, recorded)
@@ -151,7 +151,7 @@ def _build_recorded(
         built.feeds.append(RecordedFeed(f"{source.id}/{series}", stream, loop, delay_us))
 
 
-def _parameters(
+def simulator_parameters(
     table: Mapping[str, Any], sources: Mapping[str, Source], config: CityConfig, data: Path | None
 ) -> dict[str, Any]:
     """The table of a simulator, with the city's zone, and what a data set that it names holds, where it is here."""
