@@ -54,8 +54,7 @@ class Step(NamedTuple):
 
 def list_steps(route: Sequence[Stretch]) -> list[Step]:
     """The steps of a route, in order; their lengths and times add up to those of the stretches."""
-    steps = _in_one([_alone(number, stretch) for number, stretch in enumerate(route)])
-    steps = _across(_in_one(_without_corners(steps)))
+    steps = _across(_in_one(_without_corners(_runs(route))))
     return [
         step._replace(turn=turn_of(turned_deg(steps[number - 1].leaves_deg, step.enters_deg)) if number else "depart")
         for number, step in enumerate(steps)
@@ -83,10 +82,24 @@ def spoken_m(length_m: float) -> float:
     return max(10.0, round(length_m / step) * step)
 
 
-def _alone(number: int, stretch: Stretch) -> Step:
+def _runs(route: Sequence[Stretch]) -> list[Step]:
+    """What goes on along the same way is one step. Most of a route's stretches end here, so that no step is made of each."""
+    found: list[Step] = []
+    begins = 0
+    for number, after in enumerate(route[1:], 1):
+        before = route[number - 1]
+        if not _is_same(before, after):
+            found.append(_run(begins, route[begins:number]))
+            begins = number
+    return [*found, _run(begins, route[begins:])] if route else []
+
+
+def _run(first: int, run: Sequence[Stretch]) -> Step:
+    one = run[0]
     return Step(
-        "", stretch.way, stretch.name, stretch.length_m, stretch.duration_s, stretch.enters_deg, stretch.leaves_deg, number,
-        stretch.stairs, stretch.rises,
+        "", one.way, one.name, sum([s.length_m for s in run]), sum([s.duration_s for s in run]), one.enters_deg, run[-1].leaves_deg,
+        first, sum([s.stairs for s in run]) if all([s.stairs for s in run]) else 0,  # a part uncounted: unknown in all
+        one.rises if all([s.rises == one.rises for s in run]) else 0,
     )  # fmt: skip
 
 
@@ -94,7 +107,7 @@ def _in_one(steps: Iterable[Step]) -> list[Step]:
     """What goes on along the same way is one step."""
     found: list[Step] = []
     for step in steps:
-        if found and _goes_on(found[-1], step):
+        if found and _is_same(found[-1], step):
             found[-1] = _joined(found[-1], step)
         else:
             found.append(step)
@@ -132,17 +145,18 @@ def _longer(step: Step, more: Step) -> Step:
 def _joined(step: Step, after: Step) -> Step:
     return _longer(step, after)._replace(
         leaves_deg=after.leaves_deg,
-        stairs=step.stairs + after.stairs if step.stairs and after.stairs else 0,  # a part uncounted: unknown in all
+        stairs=step.stairs + after.stairs if step.stairs and after.stairs else 0,
         rises=step.rises if step.rises == after.rises else 0,
         crossings=step.crossings + after.crossings,
     )
 
 
-def _goes_on(step: Step, after: Step) -> bool:
-    same = step.way is after.way and step.name == after.name
-    if step.way is Way.CROSSING or step.way is Way.SQUARE:
-        return same
-    return same and abs(turned_deg(step.leaves_deg, after.enters_deg)) < BEND_DEG
+def _is_same(step: Stretch | Step, after: Stretch | Step) -> bool:
+    """Whether one goes on along the same way, as far as a street may bend."""
+    way = step.way
+    if way is not after.way or step.name != after.name:
+        return False
+    return way is Way.CROSSING or way is Way.SQUARE or abs(turned_deg(step.leaves_deg, after.enters_deg)) < BEND_DEG
 
 
 def _across(steps: list[Step]) -> list[Step]:
@@ -153,7 +167,7 @@ def _across(steps: list[Step]) -> list[Step]:
         after = steps[number + 1] if number + 1 < len(steps) else None
         if before is not None and after is not None and _is_same_way(before, step, after):
             told[-1] = _longer(before, step)._replace(leaves_deg=step.leaves_deg, crossings=before.crossings + 1)
-        elif before is not None and before.crossings and _goes_on(before, step):
+        elif before is not None and before.crossings and _is_same(before, step):
             told[-1] = _joined(before, step)
         else:
             told.append(step)
