@@ -5,9 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dongne.adapters.osm_foot_tags import find_directions, find_surface, find_walk_kind, read_incline, read_node
+from dongne.adapters.osm_foot_tags import (
+    STEPS_PERCENT,
+    find_directions,
+    find_incline,
+    find_surface,
+    find_walk_kind,
+    read_incline,
+    read_node,
+)
 from dongne.adapters.osm_walking import load_walk_network, read_walk_network
-from dongne.methods.walk_network import CROSSINGS, KINDS, ROADS, YES
+from dongne.methods.walk_network import CROSSINGS, KINDS, ROADS, SURFACES, YES, WalkNetwork
 from dongne.model.errors import BadSetup
 
 OSM = """<?xml version='1.0' encoding='UTF-8'?>
@@ -137,3 +145,83 @@ def test_a_map_without_ways_is_refused(tmp_path: Path) -> None:
     empty.write_text("no map", encoding="utf-8")
     with pytest.raises(BadSetup, match="not read as an OpenStreetMap file"):
         read_walk_network(empty)
+
+
+SQUARE = """<?xml version='1.0' encoding='UTF-8'?>
+<osm version="0.6" generator="hand">
+  <node id="1" version="1" lat="1.0000" lon="0.0000"/><node id="2" version="1" lat="1.0000" lon="0.0010"/>
+  <node id="3" version="1" lat="1.0010" lon="0.0010"/><node id="4" version="1" lat="1.0010" lon="0.0000"/>
+  <node id="5" version="1" lat="0.9990" lon="0.0000"/><node id="6" version="1" lat="1.0020" lon="0.0010"/>
+  <node id="7" version="1" lat="1.0015" lon="0.0010"/>
+  <node id="8" version="1" lat="1.0022" lon="0.0000"/><node id="9" version="1" lat="1.0022" lon="0.0030"/>
+  <node id="21" version="1" lat="1.0004" lon="0.0004"/><node id="22" version="1" lat="1.0004" lon="0.0006"/>
+  <node id="23" version="1" lat="1.0006" lon="0.0006"/><node id="24" version="1" lat="1.0006" lon="0.0004"/>
+  <way id="10" version="1"><nd ref="1"/><nd ref="2"/><nd ref="3"/><nd ref="4"/><nd ref="1"/>{tags}</way>
+  <way id="11" version="1"><nd ref="5"/><nd ref="1"/><tag k="highway" v="footway"/></way>
+  <way id="12" version="1"><nd ref="3"/><nd ref="7"/><nd ref="6"/><tag k="highway" v="footway"/></way>
+  <way id="13" version="1"><nd ref="8"/><nd ref="9"/><tag k="highway" v="primary"/><tag k="foot" v="no"/></way>
+  <way id="14" version="1"><nd ref="21"/><nd ref="22"/><nd ref="23"/><nd ref="24"/><nd ref="21"/></way>
+  {more}
+</osm>
+"""
+PLAZA = '<tag k="highway" v="pedestrian"/>'
+
+
+def read(tmp_path: Path, tags: str, more: str = "") -> WalkNetwork:
+    path = tmp_path / "square.osm"
+    path.write_text(SQUARE.replace("{tags}", tags).replace("{more}", more), encoding="utf-8")
+    return read_walk_network(path)
+
+
+def test_a_square_is_walked_straight_across(tmp_path: Path) -> None:
+    network = read(tmp_path, PLAZA + '<tag k="area" v="yes"/><tag k="surface" v="sett"/>')
+    across = np.flatnonzero(network.kind == KINDS.index("square"))
+    assert len(across) == 1
+    assert network.length_m[across[0]] == pytest.approx(157.3, abs=0.1)  # the diagonal of 111.2 m
+    assert SURFACES[network.surface[across[0]]] == "cobbled"
+    assert not (read(tmp_path, PLAZA).kind == KINDS.index("square")).any()  # a street that goes round
+
+
+def test_a_square_with_something_in_its_middle_is_walked_round(tmp_path: Path) -> None:
+    relation = (
+        '<relation id="1" version="1"><member type="way" ref="10" role="outer"/><member type="way" ref="14" role="inner"/>'
+        '<tag k="type" v="multipolygon"/><tag k="highway" v="pedestrian"/></relation>'
+    )
+    network = read(tmp_path, "", relation)
+    assert not (network.kind == KINDS.index("square")).any()
+    assert (network.way == 1).sum() >= 2  # its edge, of the relation
+
+
+def test_a_path_beside_a_road_is_as_loud_as_the_road(tmp_path: Path) -> None:
+    network = read(tmp_path, PLAZA)
+    north = [e for e in range(network.edges) if network.way[e] == 12]
+    assert [ROADS[network.road[e]] for e in north] == ["none"]  # its middle is 78 m from the road
+    near = read(
+        tmp_path, PLAZA, '<way id="15" version="1"><nd ref="6"/><nd ref="9"/><tag k="highway" v="footway"/></way>'
+    )
+    assert [ROADS[near.road[e]] for e in range(near.edges) if near.way[e] == 15] == ["primary"]
+
+
+def test_steps_and_lifts_that_are_nodes_are_met() -> None:
+    assert read_node({"highway": "steps"}).barrier == "step"
+    assert read_node({"highway": "elevator"}).barrier == "elevator"
+    assert find_incline({"highway": "steps", "incline": "down"}) == -STEPS_PERCENT
+    assert np.isnan(find_incline({"highway": "footway", "incline": "up"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "largest"),
+    [
+        ("Helsinki", "helsinki/Helsinki.osm.pbf", 0.96), ("Krems", "osm_krems/krems_austria.osm.gz", 0.85),
+        ("Porto Alegre", "porto_alegre/poa_osm.pbf", 0.97),
+    ],
+)  # fmt: skip
+def test_real_maps_are_one_network_for_nearly_everybody(
+    data_folder: Path, name: str, file: str, largest: float
+) -> None:
+    network = read_walk_network(data_folder / file)
+    assert (network.component == 0).mean() > largest
+    assert (network.length_m > 0).all()
+    straight = network.node_m[network.end] - network.node_m[network.start]
+    assert (np.hypot(straight[:, 0], straight[:, 1]) <= network.length_m * 1.01 + 0.1).all()
+    assert (network.start != network.end).all()

@@ -44,9 +44,8 @@ BARRIER_CLASS = {
     "kissing_gate": "step", "stile": "step", "log": "step",
 }  # fmt: skip
 CLOSED_BARRIERS = {"fence", "wall", "hedge", "debris"}
-TREAD_M = (
-    0.32  # of a step: 630 mm less two risers of 155 mm, the rule of F. Blondel (1675) for what is built in streets
-)
+TREAD_M = 0.32  # of a step: 630 mm less two risers of 155 mm (F. Blondel, 1675)
+STEPS_PERCENT = 48.0  # risers of 155 mm on treads of 320 mm
 
 
 class FootNode(NamedTuple):
@@ -85,6 +84,11 @@ def _is_open(tags: Mapping[str, str], highway: str) -> bool:
     return highway not in IF_SAID and tags.get("motorroad") != "yes"
 
 
+def is_platform(tags: Mapping[str, str]) -> bool:
+    """Whether one waits there for a train, tram or bus."""
+    return tags.get("railway") == "platform" or tags.get("public_transport") == "platform"
+
+
 def read_node(tags: Mapping[str, str]) -> FootNode:
     """What of a node is met on foot."""
     crossing = "none"
@@ -104,9 +108,10 @@ def read_node(tags: Mapping[str, str]) -> FootNode:
     if kerb == "none" and tags.get("barrier") == "kerb":
         kerb = "raised"
     barrier, foot = tags.get("barrier", ""), tags.get("foot", "")
+    met = {"steps": "step", "elevator": "elevator"}.get(tags.get("highway", ""), BARRIER_CLASS.get(barrier, "none"))
     shut = bool(barrier) and (foot in FORBIDDEN or (foot not in ALLOWED and tags.get("access", "") in FORBIDDEN))
     walled = barrier in CLOSED_BARRIERS and foot not in ALLOWED
-    return FootNode(kerb, crossing, BARRIER_CLASS.get(barrier, "none"), shut or walled or tags.get("locked") == "yes")
+    return FootNode(kerb, crossing, met, shut or walled or tags.get("locked") == "yes")
 
 
 def find_directions(tags: Mapping[str, str]) -> tuple[bool, bool]:
@@ -124,6 +129,14 @@ def find_directions(tags: Mapping[str, str]) -> tuple[bool, bool]:
 def has_ramp(tags: Mapping[str, str]) -> bool:
     """Whether steps have a ramp for wheels that are pushed."""
     return any(tags.get(key, "no") != "no" for key in ("ramp", "ramp:wheelchair", "ramp:stroller"))
+
+
+def find_incline(tags: Mapping[str, str]) -> float:
+    """Percent up in the direction of the way; NaN where it is not known. Of steps that only say up or down, that of STEPS_PERCENT."""
+    said = tags.get("incline", "")
+    if tags.get("highway") == "steps" and said in ("up", "down"):
+        return STEPS_PERCENT if said == "up" else -STEPS_PERCENT
+    return read_incline(said)
 
 
 def read_incline(said: str) -> float:
