@@ -12,7 +12,7 @@ from tests.methods.walk_grid import make_network
 
 from dongne.methods.advised_load import FADES_S, AdvisedLoad
 from dongne.methods.shortest_paths import BARRED, Hierarchy, Star
-from dongne.methods.walk_choices import choose, measure, shared_length_m
+from dongne.methods.walk_choices import choose, measure, overlap
 from dongne.methods.walk_costs import Fields, blend, get_profile, list_profiles
 from dongne.methods.walk_metrics import SLICE_US, Metrics, list_companions, profiles_of
 from dongne.methods.walk_network import KERBS, KINDS, WalkNetwork
@@ -233,7 +233,12 @@ def test_whatever_the_town_both_engines_agree_and_what_is_barred_is_never_walked
             assert not edges(one.route) & closed
 
 
-def test_shared_length_counts_what_both_walk() -> None:
-    network = make_network(PLACES, ROWS)
-    one, other = WalkRoute(0, 0, [0, 2], 0.5, 1.0), WalkRoute(0, 0, [3, 1], 0.0, 0.25)
-    assert shared_length_m(network, one, other) == pytest.approx(network.length_m[1] + 0.25 * network.length_m[0])
+def test_overlap_is_by_length_whichever_way_it_is_walked(metrics: Metrics) -> None:
+    metrics.plan(0, [fields_of(metrics.network)])()
+    routes = [WalkRoute(0, 0, arcs, 0.0, 1.0) for arcs in ([0, 2], [3, 1], [0, 7, 5])]
+    one, back, part = (measure(metrics.board, FAST, route, 0) for route in routes)
+    assert one is not None
+    assert back is not None
+    assert part is not None
+    assert overlap(metrics.network, one, back) == pytest.approx(1.0)
+    assert overlap(metrics.network, one, part) == pytest.approx(0.5)  # both edges are 146.8 m

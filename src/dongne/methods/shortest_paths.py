@@ -205,7 +205,8 @@ class Hierarchy:
         cost = found.distance
         if cost is None or cost >= BARRED:
             return None
-        return Found(cost, found.node_path[0], found.arc_path)
+        arcs: list[int] = found.arc_path
+        return Found(cost, int(self._graph.tail[arcs[0]]) if arcs else found.node_path[0], arcs)
 
     def reach(self, sources: Sequence[End], limit: int) -> dict[int, int]:
         """The cost of each node that costs at most `limit`."""

@@ -16,7 +16,7 @@ from dongne.methods.shortest_paths import BARRED
 from dongne.methods.walk_costs import Profile, list_profiles
 from dongne.methods.walk_metrics import SLICE_US, Board, draws_of, list_companions, profiles_of
 from dongne.methods.walk_network import WalkNetwork
-from dongne.methods.walk_routes import Router, Spot, WalkRoute, priced
+from dongne.methods.walk_routes import Spot, WalkRoute, priced
 
 MOST_OVERLAP = 0.75  # of the shorter of two routes, by length
 MOST_LONGER = 1.5  # a route that takes so much longer than the quickest one is none to choose
@@ -27,7 +27,7 @@ ALIKE = 1.05  # within so much two routes are equal
 
 class Choice(NamedTuple):
     """A route as it will be when it is walked. `felt_ms` is what the profile minds, in equivalent time; `crowd`, `dark`, `noise` are means over the time
-    walked, from 0 to 1; `sent` is what was added by others who were sent along it."""
+    walked, from 0 to 1; `sent_ms` is what was added by others who were sent along it."""
 
     route: WalkRoute
     time_ms: int
@@ -37,6 +37,7 @@ class Choice(NamedTuple):
     dark: float
     noise: float
     steps: int
+    edges: frozenset[int]
     sent_ms: float = 0.0
 
 
@@ -87,42 +88,39 @@ def measure(board: Board, profile: Profile, route: WalkRoute, depart_us: int) ->
     router = board.slice_of(depart_us).routers[whole]
     network, prices = router.network, router.prices
     times = priced(route, prices.along_time[arcs], prices.at_head_time[arcs])
-    arrive_us = depart_us + (np.cumsum(times) - times) * 1000
-    numbers = np.clip(arrive_us // SLICE_US - board.first, 0, len(board.slices) - 1)
     along, at_head = prices.along[arcs], prices.at_head[arcs]
-    crowd, dark, noise = (one[edges] for one in board.slice_of(depart_us).exposed[:3])
-    if numbers[-1] != numbers[0]:
+    exposed = board.slice_of(depart_us).columns[edges]
+    time_ms = int(times.sum())
+    if board.number_of(depart_us) != board.number_of(depart_us + time_ms * 1000):
+        arrive_us = depart_us + (np.cumsum(times) - times) * 1000
+        numbers = np.clip(arrive_us // SLICE_US - board.first, 0, len(board.slices) - 1)
         for number in range(int(numbers[0]) + 1, int(numbers[-1]) + 1):
             here, part = numbers == number, board.slices[number]
-            along[here], at_head[here] = part.routers[whole].prices.along[arcs[here]], prices.at_head[arcs[here]]
-            for mine, theirs in zip((crowd, dark, noise), part.exposed[:3], strict=True):
-                mine[here] = theirs[edges[here]]
+            along[here] = part.routers[whole].prices.along[arcs[here]]
+            exposed[here] = part.columns[edges[here]]
     if along.max() >= BARRED:
         return None
     costs = priced(route, along, at_head)
     if costs.max() >= BARRED:
         return None
-    time_ms = int(times.sum())
-    mean = times / max(time_ms, 1)
+    crowd, dark, noise = (times @ exposed / max(time_ms, 1)).tolist()
     metres = float(network.length_m[edges] @ route.shares())
-    return Choice(
-        route, time_ms, int(costs.sum()), metres, float(mean @ crowd), float(mean @ dark), float(mean @ noise),
-        int(network.steps[edges].sum()),
-    )  # fmt: skip
+    steps = int(network.steps[edges].sum())
+    return Choice(route, time_ms, int(costs.sum()), metres, crowd, dark, noise, steps, frozenset(edges.tolist()))
 
 
 def select(board: Board, whole: Profile, found: Sequence[Choice], most: int) -> list[Choice]:
     """The best by what is felt, and those that are neither beaten by another, nor much longer, nor nearly the same as one before."""
     if not found:
         return []
-    router = board.slices[0].routers[whole]
+    network = board.slices[0].routers[whole].network
     ranked = sorted(found, key=lambda one: (one.felt_ms, one.time_ms, one.route.arcs))
     quickest_ms = min(one.time_ms for one in found)
     kept = ranked[:1]
     for one in ranked[1:]:
         beaten = any(_beats(other, one) for other in kept)
         long = one.time_ms > quickest_ms * MOST_LONGER + LONGER_MS
-        if not beaten and not long and all(overlap(router, one, other) <= MOST_OVERLAP for other in kept):
+        if not beaten and not long and all(overlap(network, one, other) <= MOST_OVERLAP for other in kept):
             kept.append(one)
     return kept[:most]
 
@@ -138,30 +136,22 @@ def _beats(one: Choice, other: Choice) -> bool:
     )
 
 
-def overlap(router: Router, one: Choice, other: Choice) -> float:
-    """The share of the shorter of two routes that both have, by length; whichever way it is walked."""
-    shorter_m = max(min(one.length_m, other.length_m), 0.1)
-    return shared_length_m(router.network, one.route, other.route) / shorter_m
-
-
-def shared_length_m(network: WalkNetwork, one: WalkRoute, other: WalkRoute) -> float:
-    """Metres that both routes have."""
-    mine = {arc >> 1: share for arc, share in zip(one.arcs, one.shares().tolist(), strict=True)}
-    theirs = {arc >> 1: share for arc, share in zip(other.arcs, other.shares().tolist(), strict=True)}
-    both = sorted(mine.keys() & theirs.keys())
-    shares = np.array([min(mine[edge], theirs[edge]) for edge in both])
-    return float(network.length_m[both] @ shares) if both else 0.0
+def overlap(network: WalkNetwork, one: Choice, other: Choice) -> float:
+    """The share of the shorter of two routes that both have, by length of the edges; whichever way they are walked."""
+    both = one.edges & other.edges
+    shorter_m = min(one.length_m, other.length_m)
+    return min(sum(map(network.lengths_m.__getitem__, both)) / max(shorter_m, 0.1), 1.0)
 
 
 def spread(kept: Sequence[Choice], whole: Profile, load: AdvisedLoad, now_us: int) -> list[Choice]:
     """The same routes; first the comparable one that feels least with all who were sent along it, to which one more is added."""
     weighed = []
     for one in kept:
-        edges = np.array(one.route.arcs, np.int64) >> 1
+        edges = np.array(sorted(one.edges), np.int64)
         crowd = float(np.mean(load.crowd(edges, now_us))) if len(edges) else 0.0
         weighed.append(one._replace(sent_ms=one.time_ms * crowd * max(whole.crowd_weight, 1.0)))
     best = min(one.felt_ms for one in weighed)
     fair = [one for one in weighed if one.felt_ms <= best * COMPARABLE]
     first = min(fair, key=lambda one: (one.felt_ms + one.sent_ms, one.felt_ms, one.route.arcs))
-    load.add(np.unique(np.array(first.route.arcs, np.int64) >> 1), now_us)
+    load.add(np.array(sorted(first.edges), np.int64), now_us)
     return [first, *(one for one in weighed if one is not first)]

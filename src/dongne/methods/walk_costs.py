@@ -115,6 +115,7 @@ class Prices(NamedTuple):
     at_head: Ints
     along_time: Ints
     at_head_time: Ints
+    total_time: Ints
 
     @property
     def total(self) -> Ints:
@@ -130,6 +131,7 @@ class Tariff:
         self._time_s = _walking_s(network, profile)
         self._drawn = np.repeat(draw_factors(network, profile.draw), 2) if profile.draw else 1.0
         self._along_time, self._at_head_time = _ms(self._time_s), _ms(_at_head_s(network))
+        self._total_time = self._along_time + self._at_head_time
         self._carrying_s = np.repeat(_carrying_s(network, profile), 2)
         self._at_head = _ms(_at_head_s(network) + _avoided_at_head_s(network, profile))
         self._at_head[_barred_nodes(network, profile)[network.head]] = BARRED
@@ -152,7 +154,7 @@ class Tariff:
             )
         along = _ms(along_s)
         along[self._barred | np.repeat(fields.closed, 2)] = BARRED
-        return Prices(along, self._at_head, self._along_time, self._at_head_time)
+        return Prices(along, self._at_head, self._along_time, self._at_head_time, self._total_time)
 
 
 def price(network: WalkNetwork, profile: Profile, fields: Fields) -> Prices:

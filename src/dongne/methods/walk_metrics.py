@@ -13,7 +13,7 @@ import numpy as np
 
 from dongne.methods.shortest_paths import Engine, Graph, make_engine
 from dongne.methods.walk_costs import Exposures, Fields, Profile, Tariff, blend, exposures, list_profiles
-from dongne.methods.walk_network import Flags, WalkNetwork
+from dongne.methods.walk_network import Flags, Floats, WalkNetwork
 from dongne.methods.walk_routes import Router, connected_edges
 
 SLICE_US = 900_000_000
@@ -23,11 +23,13 @@ AHEAD = 2  # slices that are kept up: this quarter of an hour and the next
 
 
 class Slice(NamedTuple):
-    """A quarter of an hour: what it is like, and who finds routes, by profile with its weights as `blend` gives it."""
+    """A quarter of an hour: what it is like, and who finds routes, by profile with its weights as `blend` gives it. `columns` are crowd, darkness
+    and noise by edge, side by side."""
 
     fields: Fields
     exposed: Exposures
     routers: Mapping[Profile, Router]
+    columns: Floats
 
 
 class Board(NamedTuple):
@@ -127,7 +129,8 @@ class Metrics:
             engine = self._spare[profile].pop() if self._spare[profile] else self._root.twin()
             engine.customise(costs)
             routers[profile] = Router(self.network, engine, prices)
-        return Slice(fields, exposures(self.network, fields), routers)
+        exposed = exposures(self.network, fields)
+        return Slice(fields, exposed, routers, np.stack(exposed[:3], axis=1))
 
     def _connect(self, now: Slice) -> Mapping[str, Flags]:
         """Worked out anew where other edges are closed."""

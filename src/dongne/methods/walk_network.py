@@ -103,6 +103,12 @@ class WalkNetwork:
         return np.stack([self.end, self.start], axis=1).ravel()
 
     @cached_property
+    def lengths_m(self) -> list[float]:
+        """Of each edge, as plain numbers: quicker than a column where few are asked for."""
+        lengths: list[float] = self.length_m.tolist()
+        return lengths
+
+    @cached_property
     def plane(self) -> "Plane":
         """The city laid flat."""
         return Plane(float(self.node_lon.mean()), float(self.node_lat.mean()))

@@ -14,7 +14,7 @@ from dongne.model.errors import NotFound
 from dongne.model.geometry import Point
 
 REACH_M = 500.0  # a place farther from any way is outside
-NEAR_M = 60.0
+MOST_TREES = 8  # for so many profiles a tree of edges is kept
 ISLAND_M = 60.0  # a place whose nearest way is nearer than the nearest connected one by more lies on an island
 
 
@@ -69,45 +69,54 @@ class Finder:
         number = np.repeat(np.arange(network.edges), np.diff(network.shape_from))
         self._lines = shapely.linestrings(at, indices=number)
         self._tree = shapely.STRtree(self._lines)
+        self._trees: list[tuple[Flags, Ints, Any]] = []  # of connected edges alone, the one asked last at the end
 
     def find(self, place: Point, connected: Flags) -> Spot:
         """The nearest spot on the `connected` edges (see `connected_edges`). Raises NotFound with the bounds for a place with no way near,
         and with the nearest connected spot for one whose own ways lead nowhere."""
-        point = shapely.Point(self._network.plane.flatten_point(place))
-        near = self._tree.query(point, predicate="dwithin", distance=NEAR_M)
-        if not connected[near].any():  # as it is nearly always
-            near = self._tree.query(point, predicate="dwithin", distance=REACH_M)
-        if not len(near):
+        point = shapely.points(*self._network.plane.flatten_point(place))
+        edges, tree = self._connected(connected)
+        near, away_m = tree.query_nearest(point, max_distance=REACH_M, return_distance=True)
+        if len(near) and away_m[0] <= ISLAND_M:
+            return self._spot(point, int(edges[near].min()), float(away_m[0]))
+        found, nearest_m = self._tree.query_nearest(point, max_distance=REACH_M, return_distance=True)
+        if not len(found):
             west, south, east, north = self._network.bounds
             raise NotFound(
                 f"there is no way within {REACH_M:g} m of lon = {place[0]:g}, lat = {place[1]:g}; "
                 f"ask for places with lon {west:.4f}..{east:.4f} and lat {south:.4f}..{north:.4f}",
                 reason="no_way_near",
             )
-        away_m = shapely.distance(self._lines[near], point)
-        there = near[connected[near]]
-        spot = self._nearest(point, there) if len(there) else None
-        if spot is None or spot.away_m > float(away_m.min()) + ISLAND_M:
-            every = np.flatnonzero(connected)
-            hint = spot or (self._nearest(point, every) if len(every) else None)
-            said = (
-                ""
-                if hint is None
-                else f"; the nearest place that is: lon = {hint.point[0]:.5f}, lat = {hint.point[1]:.5f}, {hint.away_m:.0f} m away"
-            )
-            raise NotFound(
-                f"the ways at lon = {place[0]:g}, lat = {place[1]:g} are not connected with the others for this profile{said}",
-                reason="not_connected",
-            )
-        return spot
+        if len(near) and away_m[0] <= nearest_m[0] + ISLAND_M:
+            return self._spot(point, int(edges[near].min()), float(away_m[0]))
+        near, away_m = tree.query_nearest(point, return_distance=True)
+        said = ""
+        if len(near):
+            hint = self._spot(point, int(edges[near].min()), float(away_m[0]))
+            lon, lat = hint.point
+            said = f"; the nearest place that is: lon = {lon:.5f}, lat = {lat:.5f}, {hint.away_m:.0f} m away"
+        raise NotFound(
+            f"the ways at lon = {place[0]:g}, lat = {place[1]:g} are not connected with the others for this profile{said}",
+            reason="not_connected",
+        )
 
-    def _nearest(self, point: Any, edges: Ints) -> Spot:
-        away_m = shapely.distance(self._lines[edges], point)
-        edge = int(edges[np.lexsort((edges, away_m))[0]])
+    def _connected(self, connected: Flags) -> tuple[Ints, Any]:
+        for i, (known, edges, tree) in enumerate(self._trees):
+            if known is connected:
+                self._trees.append(self._trees.pop(i))
+                return edges, tree
+        edges = np.flatnonzero(connected)
+        tree = shapely.STRtree(self._lines[edges])
+        self._trees = [*self._trees[1 - MOST_TREES :], (connected, edges, tree)]
+        return edges, tree
+
+    def _spot(self, point: Any, edge: int, away_m: float) -> Spot:
         line = self._lines[edge]
         share = float(shapely.line_locate_point(line, point, normalized=True))
         on = shapely.line_interpolate_point(line, share, normalized=True)
-        return Spot(edge, share, self._network.plane.raise_up(on.x, on.y), float(away_m.min()))
+        return Spot(
+            edge, share, self._network.plane.raise_up(float(shapely.get_x(on)), float(shapely.get_y(on))), away_m
+        )
 
 
 class Router:
@@ -117,6 +126,7 @@ class Router:
         self.network, self.engine, self.prices = network, engine, prices
         self.costs = prices.total
         self._tail, self._head = network.tail, network.head
+        self._times = prices.total_time
 
     def find(self, source: Spot, target: Spot) -> WalkRoute | None:
         """The cheapest route; None where there is none."""
@@ -142,12 +152,21 @@ class Router:
         return self._timed(WalkRoute(found.cost, 0, arcs, begin, end))
 
     def _timed(self, route: WalkRoute) -> WalkRoute:
-        return route._replace(time_ms=int(self.times(route).sum()))
+        time_ms = int(self._times[route.arcs].sum())
+        prices, last = self.prices, route.arcs[-1]
+        if len(route.arcs) == 1:
+            time_ms = self.time_of(Leg(last, route.begin, route.end))
+        else:
+            if route.begin > 0.0:
+                first = int(prices.along_time[route.arcs[0]])
+                time_ms += round(first * (1.0 - route.begin)) - first
+            if route.end < 1.0:
+                time_ms += round(int(prices.along_time[last]) * route.end) - int(self._times[last])
+        return WalkRoute(route.cost_ms, time_ms, route.arcs, route.begin, route.end)
 
     def times(self, route: WalkRoute) -> Ints:
         """Milliseconds each arc of a route takes, with what is met where it ends, if the route goes there."""
-        along, at_head = self.prices.along_time[route.arcs], self.prices.at_head_time[route.arcs]
-        return priced(route, along, at_head)
+        return priced(route, self.prices.along_time[route.arcs], self.prices.at_head_time[route.arcs])
 
     def _direct(self, source: Spot, target: Spot) -> WalkRoute | None:
         """Along the one edge both are on."""
