@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -32,6 +33,10 @@ from dongne.web.app import create_app
 from dongne.web.context import WebContext
 from dongne.web.server import Server
 
+SWITCH_S = 0.0005
+"""Whoever waits for the interpreter gets it after so long. With Python's 5 ms a writer, which gives it up at each step of a commit, took
+100 ms for one beside threads that compute."""
+
 Ready = Callable[[str, str], None]  # the address of the pages, and that of MQTT or ""
 
 
@@ -41,6 +46,7 @@ def run_city(options: RunOptions, report: Report, ready: Ready) -> None:
     logging.getLogger("httpx").setLevel(
         logging.WARNING
     )  # it notes each URL whole, and those of webhooks may hold secrets
+    sys.setswitchinterval(SWITCH_S)
     listener = listen(options.host, options.port)
     mqtt_socket = bind_listener(options)
     scaip_sockets = bind_scaip(options)
