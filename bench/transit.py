@@ -19,7 +19,7 @@ from bench._running import machine
 
 from dongne.adapters.nigiri import Nigiri, can_plan
 from dongne.methods.raptor import Raptor
-from dongne.methods.timetable import Journey, Timetable
+from dongne.methods.timetable import Journey, Timetable, find_walk
 from dongne.standards.gtfs.feed import Feed
 from dongne.standards.gtfs.planning import plan_in
 from dongne.standards.gtfs.read import read
@@ -43,6 +43,7 @@ class Comparison:
     with_trips_ms: list[float] = field(default_factory=list)
     raptor_ms: list[float] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
+    retold: int = 0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -58,7 +59,8 @@ def main(argv: Sequence[str]) -> int:
         found = compare(arguments.data / place, arguments.queries, arguments.seed)
         differences += len(found.different)
         print(
-            f"{name}: {found.same:,} of {found.queries:,} Pareto sets the same, {found.with_journey:,} with a journey\n"
+            f"{name}: {found.same:,} of {found.queries:,} Pareto sets the same, {found.with_journey:,} with a journey, "
+            f"{found.retold} told anew\n"
             f"  nigiri        {_spread(found.nigiri_ms)}\n"
             f"  with trips    {_spread(found.with_trips_ms)}\n"
             f"  own RAPTOR    {_spread(found.raptor_ms)}"
@@ -80,22 +82,26 @@ def compare(file: Path, queries: int, seed: int) -> Comparison:
     found = Comparison()
     for start, end, at_min in draw(feed, timetable, queries, seed):
         began = time.process_time()
-        nigiri.query({start: 0}, {end: 0}, at_min)
+        raw = nigiri.query({start: 0}, {end: 0}, at_min)
         asked = time.process_time()
         theirs = nigiri.plan({start: 0}, {end: 0}, at_min)
         told = time.process_time()
         ours = raptor.plan({start: 0}, {end: 0}, at_min)
+        walk = find_walk(timetable, {start: 0}, {end: 0}, at_min)
         found.nigiri_ms.append((asked - began) * 1e3)
         found.with_trips_ms.append((told - asked) * 1e3)
         found.raptor_ms.append((time.process_time() - told) * 1e3)
         found.queries += 1
         found.with_journey += bool(ours)
-        if _pareto(theirs) == _pareto(ours):
+        if sorted((one.dest_time, one.transfers) for one in raw) != sorted(_pareto(theirs)) and not walk:
+            found.different.append(f"{start} -> {end} at minute {at_min}: nigiri's own {raw} told as {_pareto(theirs)}")
+        elif _pareto(theirs) == _pareto(ours):
             found.same += 1
         else:
             found.different.append(
                 f"{feed.stops[start].id} -> {feed.stops[end].id} at minute {at_min}: nigiri {_pareto(theirs)}, own {_pareto(ours)}"
             )
+    found.retold = nigiri.retold
     return found
 
 

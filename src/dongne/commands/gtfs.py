@@ -8,6 +8,11 @@ examples:
   dongne gtfs check feed.zip --language ko
   dongne gtfs check feed.zip --all           every fault, not only the first of each kind
   dongne gtfs check feed.zip --json          the same for programs, with all faults
+
+What operators say now (GTFS Realtime) is brought into a running city, once or again and again:
+
+  dongne gtfs realtime trips.pb --city kuopio --data ../datasets
+  dongne gtfs realtime https://example.org/trips.pb --every 30 --city kuopio --data ../datasets
 """
 
 import argparse
@@ -16,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dongne.commands.places import add_city
 from dongne.model.errors import BadInput
 
 if TYPE_CHECKING:
@@ -33,10 +39,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--language", default="en", choices=("ko", "en"), help="of the report (%(default)s)")
     check.add_argument("--all", action="store_true", help="every fault, not only the first of each kind")
     check.add_argument("--json", action="store_true", help="as JSON, with all faults")
+    told = actions.add_parser("realtime", help="delays, cancellations and disruptions into a running city")
+    told.add_argument("feed", metavar="FEED", help="a file, or an address of http or https")
+    told.add_argument("--every", type=float, default=0.0, metavar="SECONDS", help="again and again (once)")
+    told.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="data sets, where the city's timetable is one of them"
+    )
+    told.add_argument("--url", help="a running city elsewhere")
+    told.add_argument("--token", default="", help="the token for writing there")
+    add_city(told)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Checks; 1 where something was left out or nothing can be used."""
+    """Checks; 1 where something was left out or nothing can be used. Or brings real time in."""
+    if arguments.action == "realtime":
+        from dongne.commands.gtfs_realtime import bring
+
+        return bring(arguments)
     from dongne.standards.gtfs.fault import Severity
     from dongne.standards.gtfs.read import read
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from dongne.adapters.gtfs_city import load_transit
 from dongne.adapters.osm_places import load_places
 from dongne.adapters.osm_walking import load_walk_network
 from dongne.model.errors import BadSetup
@@ -14,6 +15,7 @@ LAYERS: dict[
     str, Callable[[Path, Path | None, Path], Any]
 ] = {  # of a city's folder, its data, and where to keep what was made
     "places": load_places,
+    "transit": load_transit,
     "walk_network": load_walk_network,
 }
 

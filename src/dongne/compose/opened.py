@@ -11,6 +11,7 @@ import msgspec
 
 from dongne.adapters.cityfile import plan_city
 from dongne.adapters.clock import CityClock
+from dongne.adapters.gtfs_city import plan_stops
 from dongne.adapters.lines import plan_lines
 from dongne.adapters.places import get_city_folder
 from dongne.adapters.sources import load_city
@@ -67,7 +68,9 @@ class OpenCity:
             report("things", done, total)
 
         plan = plan_city(self.config, self.city_folder, self.data, self.store.new_id, self.store.graph, progress)
-        for changes in chain(plan, plan_lines(self.city_folder, self.data, self.store.new_id, self.store.graph)):
+        lines = plan_lines(self.city_folder, self.data, self.store.new_id, self.store.graph)
+        stops = plan_stops(self.city_folder, self.data, self.store.new_id, self.store.graph)
+        for changes in chain(plan, lines, stops):
             entry = Entry(RecordKind.ENTITIES, msgspec.msgpack.encode(changes))
             self.store.submit(Transaction([entry]), Lane.BULK).result()
         self.store.submit(Transaction(position=(done_before, 1))).result()

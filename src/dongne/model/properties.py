@@ -23,6 +23,13 @@ CURRENT_STOP_SEQUENCE = ObservedProperty(
 CURRENT_STATUS = ObservedProperty("current_status", "1", 0.0, 2.0, f"{_GTFS_REALTIME}#enum-vehiclestopstatus")
 DIRECTION_ID = ObservedProperty("direction_id", "1", 0.0, 1.0, f"{_GTFS_REALTIME}#message-tripdescriptor")
 
+# GTFS Realtime 2.0, TripUpdates and Alerts, at the stop; the parameters name trip_id, start_date and stop_sequence
+DEPARTURE_DELAY = ObservedProperty(
+    "departure_delay", "s", -86_400.0, 86_400.0, f"{_GTFS_REALTIME}#message-stoptimeevent"
+)
+CALL_CANCELLED = ObservedProperty("call_cancelled", "1", 0.0, 1.0, f"{_GTFS_REALTIME}#enum-schedulerelationship")
+DISRUPTION = ObservedProperty("disruption", "1", 0.0, 1.0, f"{_GTFS_REALTIME}#message-alert")
+
 SHARED = {
     p.key: p
     for p in (
@@ -40,6 +47,9 @@ SHARED = {
         DIRECTION_ID,
         IN_SERVICE,
         PEOPLE_ABOARD,
+        DEPARTURE_DELAY,
+        CALL_CANCELLED,
+        DISRUPTION,
         HOME_SILENT,
         LINK_OUTAGE,
     )

@@ -1,0 +1,1 @@
+"""The next departures of a stop, with how sure they are."""
