@@ -39,6 +39,7 @@ def read_helsinki(network: WalkNetwork, data: Path | None, hour: int) -> tuple[l
         if not len(on):
             continue
         instants, there = to_instants(record.local_us, ZONE)
+        instants = instants[there]
         slots = np.array([hour_of_week(int(t) // HOUR_US, ZONE) for t in instants.tolist()])
         since = instants >= int(datetime(2023, 1, 2, tzinfo=UTC).timestamp() * 1e6)
         values = record.value[there][(slots == THURSDAY * 24 + hour) & since]

@@ -18,7 +18,7 @@ import numpy as np
 from dongne.methods.walk_network import Floats, Ints
 
 BARRED = 2**31 - 1  # the cost of an arc nobody may take; the dearest path must cost less
-FEW = 0.01  # the share of arcs up to which changing a metric is quicker than making it (`dongne bench walk`)
+FEW = 0.002  # the share of arcs up to which changing a metric is quicker than making it (`dongne bench walk`)
 End = tuple[int, int]  # a node, and what it costs to get there (or on from there)
 
 

@@ -1,10 +1,10 @@
 """Prices of a walking network that change while questions are answered: for each profile, and for each quarter of an hour ahead.
 
-Every metric has two engines. `plan` says what has to be worked out for other fields, its work prices and customises the engines nobody asks, and one
-assignment puts them in place; those who ask until then get the answers of before. A metric whose costs stay the same is not touched.
+Every metric has two engines. `plan` says what has to be worked out for other fields, its work prices and customises the engines nobody asks, and an
+assignment puts those of a quarter of an hour in place, the nearest first; those who ask until then get the answers of before. A metric whose costs stay the same is not touched.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -101,21 +101,26 @@ class Metrics:
             self._spare[profile].append(engine)
 
         def work() -> None:
-            self.board = self._work(before, first, fields)
+            for board in self._work(before, first, fields):
+                self.board = board
 
         return work
 
-    def _work(self, before: Board, first: int, fields: Sequence[Fields]) -> Board:
+    def _work(self, before: Board, first: int, fields: Sequence[Fields]) -> Iterator[Board]:
+        """A board with each slice that is done: what is near comes first, with what was known before of what is later."""
         old = {before.first + i: part for i, part in enumerate(before.slices)}
-        slices = tuple(self._slice(old.get(first + i), one) for i, one in enumerate(fields))
-        used = {id(router.engine) for part in slices for router in part.routers.values()}
+        done: list[Slice] = []
+        for i, one in enumerate(fields):
+            done.append(self._slice(old.get(first + i), one))
+            later = [old[number] for number in range(first + i + 1, first + len(fields)) if number in old]
+            yield Board(first, (*done, *later), self._connect(done[0]))
+        used = {id(router.engine) for part in done for router in part.routers.values()}
         self._retired = [
             (profile, router.engine)
             for part in before.slices
             for profile, router in part.routers.items()
             if id(router.engine) not in used
         ]
-        return Board(first, slices, self._connect(slices[0]))
 
     def _slice(self, before: Slice | None, fields: Fields) -> Slice:
         routers = {}
