@@ -1,8 +1,11 @@
 """What the pages ask of the running services, over a real store."""
 
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,5 +56,53 @@ def test_an_answer_goes_on_after_a_record_it_can_not_take_in(tmp_path: Path) -> 
             time.sleep(0.01)
         assert not host.statuses()[0].running
     finally:
+        host.close()
+        store.close()
+
+
+class Slow(Answer[dict[str, Any], None, str]):
+    """Says what was worked out last; the work waits until the test lets it go on."""
+
+    needs = ("layer",)
+
+    def start(self, graph: ThingGraph, layers: Layers) -> dict[str, Any]:
+        return {"layer": layers["layer"], "said": "at the start"}
+
+    def update(self, view: dict[str, Any], change: Change) -> None:
+        pass
+
+    def refresh(self, view: dict[str, Any], now_us: int) -> Callable[[], None] | None:
+        started, go_on = view["layer"]
+
+        def work() -> None:
+            started.set()
+            go_on.wait(10)
+            view["said"] = "worked out"
+
+        return None if view["said"] == "worked out" else work
+
+    def answer(self, question: None, view: dict[str, Any], now_us: int) -> str:
+        return str(view["said"])
+
+
+def test_questions_are_answered_while_the_view_is_worked_out(tmp_path: Path) -> None:
+    store = EmbeddedStore.open(tmp_path / "city", CityClock(), follow=False)
+    manifest = Manifest(id="slow", shape="answer", area="a", origin="o", privacy="public", owner="o", maturity="lab")
+    config = CityConfig(id="toy", name={"en": "Toy"}, zone="Asia/Seoul", bounds=(0.0, 0.0, 1.0, 1.0))
+    started, go_on = threading.Event(), threading.Event()
+    answers = [LoadedAnswer(manifest, Slow, type(None), str)]
+    host = RuntimeHost(store, config, [], answers, {"layer": (started, go_on), "another": None})
+    host.start()
+    host.open()
+    try:
+        assert started.wait(10)
+        assert host.ask("slow", None) == "at the start"
+        go_on.set()
+        deadline_s = time.monotonic() + 10
+        while host.ask("slow", None) != "worked out" and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert host.ask("slow", None) == "worked out"
+    finally:
+        go_on.set()
         host.close()
         store.close()
