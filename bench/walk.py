@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ from dongne.methods.walk_routes import Finder, Router, Spot, connected_edges
 
 SECTIONS = ("equal", "speed", "change", "growth", "trips")
 COUNTERS = 60
+ASKED_PER_S = 100
 
 
 def crowded(network: WalkNetwork, chance: np.random.Generator, field: CrowdField | None = None) -> Fields:
@@ -178,44 +180,60 @@ def show_change(name: str, network: WalkNetwork, seed: int, turns: int = 6) -> b
     field = CrowdField(network, chance.choice(network.edges, COUNTERS).tolist())
     metrics = Metrics(network)
     metrics.plan(0, [crowded(network, chance, field)] * 2)()
-    calm = get_profile("calm")
     trips = draw_trips(network, metrics.board.connected["calm"], chance, 50, (300.0, 3000.0))
-    worst = 0.0
+    worst_s = 0.0
     for turn in range(turns):
-        waits: list[float] = []
-        over = threading.Event()
-        board = metrics.board
-
-        def ask(board: Any = board, over: threading.Event = over, waits: list[float] = waits) -> None:
-            while not over.is_set():
-                for a, b in trips:
-                    began = time.perf_counter()
-                    choose(board, calm, a, b, 0)
-                    waits.append(time.perf_counter() - began)
-
-        asking = threading.Thread(target=ask)
-        everywhere = turn % 2 == 0
+        before = metrics.board.slices[0].fields
         began, began_cpu = time.perf_counter(), time.thread_time()
-        fields = crowded(network, chance, field)
-        if not everywhere:  # one counter says something else
-            crowd = board.slices[0].fields.crowd.copy()
+        what = ("all counters", "one counter", "a closure")[turn % 3]
+        crowd, closed = before.crowd.copy(), before.closed.copy()
+        if what == "a closure":
+            closed[chance.choice(network.edges, 5)] = True
+        elif what == "one counter":
             edges = np.flatnonzero(field.known(np.where(np.arange(COUNTERS) == turn, 1.0, np.nan)) > 0)
             crowd[edges] = np.round(1.0 - crowd[edges], 2)
-            fields = Fields(crowd, board.slices[0].fields.closed, 0.5)
+        else:
+            crowd = field.crowd(field.flow_per_h(chance.uniform(0.0, 6000.0, COUNTERS)))
+        fields = Fields(crowd, closed, 0.5)
+        waits: list[float] = []
+        asking = Asking(metrics, fields, trips, waits)
         asking.start()
         metrics.plan(0, [fields, fields])()
-        choose(metrics.board, calm, *trips[0], 0)
-        took, took_cpu = time.perf_counter() - began, time.thread_time() - began_cpu
-        over.set()
+        all_s, took_cpu = time.perf_counter() - began, time.thread_time() - began_cpu
         asking.join()
-        changed = int((fields.crowd != board.slices[0].fields.crowd).sum())
+        took_s = asking.seen_s - began
         print(
-            f"  {name:18} {network.arcs:8,} arcs, {changed:6,} edges changed: in the answers after {took:5.2f} s ({took_cpu:5.2f} s of the "
-            f"processor, {len(metrics.board.slices[0].routers)} metrics x 2 quarters); questions beside it: median {1000 * np.median(waits):.1f}, longest {1000 * max(waits):.0f} ms",
+            f"  {name:18} {network.arcs:8,} arcs, {what} ({int((fields.crowd != before.crowd).sum() + (fields.closed != before.closed).sum()):,} edges): in the answers after {took_s:5.2f} s, "
+            f"in all {len(metrics.board.slices[0].routers)} metrics x 2 quarters of an hour after {all_s:5.2f} s ({took_cpu:5.2f} s of the processor); "
+            f"{len(waits)} choices beside it: median {1000 * np.median(waits):.1f}, longest {1000 * max(waits):.0f} ms",
             flush=True,
         )  # fmt: skip
-        worst = max(worst, took)
-    return worst <= 1.0
+        worst_s = max(worst_s, took_s)
+    return worst_s <= 1.0
+
+
+class Asking(threading.Thread):
+    """Asks one question after the other, ASKED_PER_S a second, until all is in force; `seen_s` is when an answer first knew of these fields."""
+
+    def __init__(self, metrics: Metrics, fields: Fields, trips: list[tuple[Spot, Spot]], waits: list[float]) -> None:
+        super().__init__()
+        self._metrics, self._fields, self._trips, self._waits = metrics, fields, trips, waits
+        self.seen_s = 0.0
+
+    def run(self) -> None:
+        """Ends when the later quarter of an hour has the fields too."""
+        calm = get_profile("calm")
+        for a, b in cycle(self._trips):
+            began_s = time.perf_counter()
+            board = self._metrics.board
+            choose(board, calm, a, b, 0)
+            now_s = time.perf_counter()
+            self._waits.append(now_s - began_s)
+            if board.slices[0].fields is self._fields:
+                self.seen_s = self.seen_s or now_s
+                if board.slices[1].fields is self._fields:
+                    return
+            time.sleep(max(0.0, 1 / ASKED_PER_S - (now_s - began_s)))
 
 
 def show_growth(name: str, network: WalkNetwork, seed: int) -> None:

@@ -6,6 +6,7 @@ other that is in sight.
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 from math import inf
@@ -35,6 +36,7 @@ from dongne.adapters.osm_foot_tags import (
     read_width_m,
 )
 from dongne.adapters.sources import get_file, load_sources
+from dongne.methods.shortest_paths import Graph, contraction_order
 from dongne.methods.walk_network import (
     BARRIERS,
     COVERS,
@@ -98,6 +100,8 @@ def load_walk_network(folder: Path, data: Path | None, cache: Path) -> WalkNetwo
         except (OSError, ValueError, KeyError):
             log.warning("%s is not read; it is made anew", kept)
     network = read_walk_network(path)
+    graph = Graph(network.tail, network.head, network.node_m)
+    network = replace(network, order=np.array(contraction_order(graph), np.int64))
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = kept.with_suffix(".part.npz")
     np.savez_compressed(unfinished, allow_pickle=False, **to_columns(network))

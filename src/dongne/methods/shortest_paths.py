@@ -91,7 +91,7 @@ class _Neighbours:
 class Star:
     """A* over lists. What is left is bounded by the straight line at the least cost a metre of any arc."""
 
-    def __init__(self, graph: Graph, near: _Neighbours | None = None) -> None:
+    def __init__(self, graph: Graph, order: Sequence[int] | None = None, near: _Neighbours | None = None) -> None:
         self._graph = graph
         self._near = near or _Neighbours(graph)
         self._x, self._y = graph.place_m[:, 0].tolist(), graph.place_m[:, 1].tolist()
@@ -161,7 +161,7 @@ class Star:
 
     def twin(self) -> "Star":
         """Another engine on the same graph, with costs of its own."""
-        return Star(self._graph, self._near)
+        return Star(self._graph, near=self._near)
 
 
 class Hierarchy:
@@ -221,7 +221,9 @@ class Hierarchy:
 
 
 def contraction_order(graph: Graph) -> list[int]:
-    """An order in which nodes are contracted, by inertial flow over their places."""
+    """An order in which nodes are contracted, by inertial flow over their places; empty where routingkit-cch is missing."""
+    if not find_spec("routingkit_cch"):
+        return []
     import routingkit_cch as kit  # noqa: PLC0415
 
     x, y = graph.place_m[:, 0].tolist(), graph.place_m[:, 1].tolist()

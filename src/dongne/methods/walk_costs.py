@@ -137,9 +137,9 @@ class Tariff:
         self._at_head[_barred_nodes(network, profile)[network.head]] = BARRED
         self._barred = ~network.permitted | np.repeat(_barred_edges(network, profile), 2) | _too_steep(network, profile)
 
-    def price(self, fields: Fields) -> Prices:
-        """What each arc costs as it is now."""
-        edge, profile = exposures(self.network, fields), self.profile
+    def price(self, fields: Fields, exposed: "Exposures | None" = None) -> Prices:
+        """What each arc costs as it is now; `exposed` are the `exposures` of these fields, where they were worked out."""
+        edge, profile = exposed or exposures(self.network, fields), self.profile
         felt = (
             1.0
             + profile.crowd_weight * edge.crowd

@@ -76,7 +76,7 @@ class Metrics:
         self,
         network: WalkNetwork,
         profiles: Sequence[Profile] | None = None,
-        make: Callable[[Graph], Engine] = make_engine,
+        make: Callable[[Graph, Sequence[int] | None], Engine] = make_engine,
     ) -> None:
         self.network = network
         self.profiles = tuple(profiles or list_profiles())
@@ -85,7 +85,7 @@ class Metrics:
             for profile in self.profiles
             for one in (*profiles_of(profile), *draws_of(profile))
         }
-        self._root = make(Graph(network.tail, network.head, network.node_m))
+        self._root = make(Graph(network.tail, network.head, network.node_m), network.order.tolist() or None)
         self._spare: dict[Profile, list[Engine]] = {one: [] for one in self._tariffs}
         self._retired: list[tuple[Profile, Engine]] = []
         self._closed: Flags | None = None
@@ -123,9 +123,9 @@ class Metrics:
         ]
 
     def _slice(self, before: Slice | None, fields: Fields) -> Slice:
-        routers = {}
+        routers, exposed = {}, exposures(self.network, fields)
         for profile, tariff in self._tariffs.items():
-            prices = tariff.price(fields)
+            prices = tariff.price(fields, exposed)
             costs = prices.total
             old = before.routers[profile] if before is not None else None
             if old is not None and np.array_equal(old.costs, costs):
@@ -134,7 +134,6 @@ class Metrics:
             engine = self._spare[profile].pop() if self._spare[profile] else self._root.twin()
             engine.customise(costs)
             routers[profile] = Router(self.network, engine, prices)
-        exposed = exposures(self.network, fields)
         return Slice(fields, exposed, routers, np.stack(exposed[:3], axis=1))
 
     def _connect(self, now: Slice) -> Mapping[str, Flags]:

@@ -4,7 +4,7 @@ An **edge** is the stretch between two junctions; an **arc** is an edge in one d
 `2 e + 1` (the other way), so that `arc >> 1` is its edge and `arc ^ 1` the way back. What is not allowed in one direction is not `permitted`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from math import cos, radians
 from typing import Any
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-VERSION = 3  # of these columns and of how they are filled; a cache of another is made anew
+VERSION = 4  # of these columns and of how they are filled; a cache of another is made anew
 
 KINDS = (
     "footway", "sidewalk", "crossing", "pedestrian", "path", "cycleway", "track", "steps", "corridor", "platform", "living_street",
@@ -76,6 +76,9 @@ class WalkNetwork:
     shape_lon: Floats
     shape_lat: Floats
     names: tuple[str, ...]
+    order: Ints = field(
+        default_factory=lambda: np.zeros(0, np.int64)
+    )  # in which nodes are contracted; empty: not worked out
 
     @property
     def nodes(self) -> int:
