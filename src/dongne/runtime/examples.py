@@ -9,8 +9,8 @@
 {"at": "...", "job": {"thing": 1, "job": "fit", "outcome": {}}}
 {"at": "...", "wake": true}
 
-`observe` rows are [thing, property key, value, phenomenonTime, device, part]; the time is `at` where it is left out or null; each
-`device` and each `part` has a Datastream of its own. Units are those of
+`observe` rows are [thing, property key, value, phenomenonTime, device, part, parameters]; the time is `at` where it is left out or
+null; each `device` and each `part` has a Datastream of its own. Units are those of
 the properties. Things and relations come first.
 """
 
@@ -122,7 +122,13 @@ class _Builder:
         return self.streams[thing, key, device, part]
 
     def observe(self, at_us: int, rows: list[list[Any]]) -> None:
-        extras = {i: ObservationExtra(result=r[2]) for i, r in enumerate(rows) if not isinstance(r[2], int | float)}
+        extras = {
+            i: ObservationExtra(
+                result=None if isinstance(r[2], int | float) else r[2], parameters=r[6] if len(r) > 6 else None
+            )
+            for i, r in enumerate(rows)
+            if len(r) > 6 or not isinstance(r[2], int | float)
+        }
         batch = ObservationBatch(
             np.array([self.stream(r[0], r[1], *r[4:6]) for r in rows], np.int32),
             np.array([to_us(parse_instant(r[3])) if len(r) > 3 and r[3] else at_us for r in rows], np.int64),
