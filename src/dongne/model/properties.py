@@ -14,6 +14,7 @@ TEMPERATURE = ObservedProperty("temperature", "Cel", -90.0, 60.0)
 CAR_MASS = ObservedProperty("car_mass", "kg", -50_000.0, 500_000.0)  # what a faulty scale says is heard as well
 IN_SERVICE = ObservedProperty("in_service", "1", 0.0, 1.0)
 PEOPLE_ABOARD = ObservedProperty("people_aboard", "{person}", 0.0, 1_000.0)
+PEOPLE_AFTER_ALIGHTING = ObservedProperty("people_after_alighting", "{person}", 0.0, 1_000.0)
 
 # GTFS Realtime 2.0, message VehiclePosition, and TripDescriptor for the direction
 _GTFS_REALTIME = "https://gtfs.org/documentation/realtime/reference/"
@@ -50,6 +51,7 @@ SHARED = {
         DEPARTURE_DELAY,
         CALL_CANCELLED,
         DISRUPTION,
+        PEOPLE_AFTER_ALIGHTING,
         HOME_SILENT,
         LINK_OUTAGE,
     )
