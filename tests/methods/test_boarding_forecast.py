@@ -70,7 +70,7 @@ def test_it_is_far_nearer_than_the_load_as_it_is_now(noise: float) -> None:
     error = np.mean([abs(one.said.people - one.after) for one in second])
     as_now = np.mean([abs(one.before - one.after) for one in second])
     assert error < 0.4 * as_now
-    assert 0.75 < covered(second) < 0.86
+    assert 0.75 < covered(second) < (0.86 if noise < 3.0 else 0.90)  # errors of the outcomes themselves widen it
 
 
 def test_the_band_holds_when_trains_scatter_more_than_the_model_thinks_at_first() -> None:

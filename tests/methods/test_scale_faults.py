@@ -12,6 +12,7 @@ from dongne.methods.scale_faults import (
     Stop,
     deviation,
     expect,
+    find_leap,
     learn_shares,
     look_for_fault,
 )
@@ -33,6 +34,7 @@ class Train:
         self.random = np.random.default_rng(self.seed)
         self.usual = np.exp(self.random.normal(0, 0.35, (STOPS, CARS)))
         self.number = 0
+        self.fault_before = ""
 
     def run(self, stops: int, fault: str = "") -> None:
         for _ in range(stops):
@@ -57,13 +59,15 @@ class Train:
         self.number += 1
 
     def _spoilt(self, stop: Stop, fault: str) -> Stop:
+        leap_kg = 4_200.0 if fault == "jumped" and self.fault_before != fault else 0.0
+        self.fault_before = fault
         return {
             "": stop,
             "dead": Stop(0, 0, 0.0, None, math.nan, 0.0),
             "stuck": Stop(7, 0, 0.0, 0.0, 60.0, self.noise),
             "implausible": Stop(7, 6, 600.0, 120.0, 900.0, self.noise),
             "noisy": Stop(7, 0, 2_000.0, 800.0, stop.people, self.noise),
-            "jumped": Stop(7, 0, 600.0, 120.0, stop.people + 3.0 * 60.0, self.noise),
+            "jumped": Stop(7, 0, 600.0, 120.0, stop.people + 60.0, self.noise, leap_kg),
         }[fault]
 
 
@@ -114,6 +118,28 @@ def test_a_nearly_empty_train_teaches_no_shares() -> None:
 
 def test_a_car_that_is_always_odd_is_not_faulty() -> None:
     scales, stop = Scales(), Stop(7, 0, 500.0, 100.0, 80.0, 2.0)
-    assert deviation(scales, 80.0, 2.0, 100.0) == pytest.approx(-20.0 / math.hypot(35.0, 6.0, 2.0))
+    assert deviation(scales, 80.0, 2.0, 100.0) == pytest.approx(-20.0 / math.hypot(35.0, 10.0, 2.0, 2.0))
     for _ in range(40):
         assert look_for_fault(scales, stop, [stop] * 9, 110.0) == ""
+
+
+def test_a_leap_is_more_than_can_pass_the_doors() -> None:
+    doors_kg_s, noise_kg = 560.0, 200.0
+    assert find_leap([(2_500.0, 1.0)], noise_kg, doors_kg_s) == 2_500.0  # the doors had just opened
+    assert find_leap([(2_500.0, 5.0)], noise_kg, doors_kg_s) == 0.0  # so many may get in
+    assert find_leap([(-6_000.0, 5.0), (300.0, 5.0)], noise_kg, doors_kg_s) == -6_000.0
+    assert find_leap([(9_000.0, 0.0), (-8_900.0, 5.0)], noise_kg, doors_kg_s) == 0.0  # one wild weighing
+    assert find_leap([], noise_kg, doors_kg_s) == 0.0
+
+
+def test_a_car_that_is_crowded_for_a_whole_trip_is_not_faulty() -> None:
+    """Its people came through the doors."""
+    scales, others = Scales(), [Stop(7, 0, 600.0, 120.0, 40.0, 2.0)] * 9
+    for _ in range(20):
+        assert look_for_fault(scales, Stop(7, 0, 600.0, 120.0, 160.0, 2.0), others, 40.0) == ""
+
+
+def test_a_car_lighter_than_empty_has_jumped() -> None:
+    scales, others = Scales(), [Stop(7, 0, 600.0, 120.0, 3.0, 2.0)] * 2
+    found = [look_for_fault(scales, Stop(7, 0, 600.0, 120.0, -25.0, 2.0), others, None) for _ in range(2)]
+    assert found == ["", "jumped"]

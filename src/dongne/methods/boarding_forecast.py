@@ -17,8 +17,9 @@ A binomial share scatters by p (1 - p) / x; trains scatter more than that alike 
 
 **The band.** Its width is the model's standard deviation times a factor for each side and class of load, moved so that one past outcome in ten lies beyond
 either side: quantile tracking, the online gradient step of adaptive conformal inference (Gibbs and Candes, NeurIPS 2021, there on the level;
-Angelopoulos, Candes and Tibshirani, NeurIPS 2023, eq. 3, on the quantile as here). An outcome is itself measured with an error, which
-is added to the width before it is judged and not in what is said: the band is one of the true load.
+Angelopoulos, Candes and Tibshirani, NeurIPS 2023, eq. 3, on the quantile as here). An outcome is itself measured, but its error hangs together with that of the
+forecast, as both know the weighing before; so it is taken as it is. What errs alike before and after (the zero of the scales, the mean mass of a person) no outcome can show: it
+is added to the band.
 
 The state is plain numbers, rounded; cells are whole thousandths, at most positions x half-hours in use.
 """
@@ -41,7 +42,7 @@ FADES_PER_DAY = 0.002  # what a part's variance grows by: habits change
 FEATURES = ("fresh", "crowd", "full")
 FULL = 2
 SPREAD_WEIGHT = 0.03
-LEAST_SPREAD2 = 0.002
+LEAST_SPREAD2 = 0.01
 USUAL_WEIGHT = 0.05
 CLASS_EDGES = (128.0, 208.0, 240.0)  # people: 80, 130 and 150 % of 160
 BAND_STEP = 0.02
@@ -358,10 +359,8 @@ def _move_band(habits: Habits, said: Expected, outcome: Outcome) -> None:
     """One step of quantile tracking on either side; its size shrinks to BAND_STEP with the number of trains."""
     crowd = _class(said.people)
     step = max(BAND_STEP, 0.3 / (habits.trains + 3.0))
-    error2 = max(outcome.noise_sd, 0.5) ** 2
     for side, factors in ((-1.0, habits.low), (1.0, habits.high)):
-        width = Z_80 * sqrt((factors[crowd] * said.sd) ** 2 + error2)
-        beyond = side * (outcome.people - said.people) > width
+        beyond = side * (outcome.people - said.people) > Z_80 * factors[crowd] * said.sd
         factors[crowd] = round(_clip(factors[crowd] + step * (float(beyond) - MISS) / MISS * 0.5, 4.0, 0.3), 4)
 
 

@@ -4,8 +4,8 @@ The technique is that of Nielsen et al., "Estimating passenger numbers in trains
 10 (2014) 502: people = (mass - tare) / mean mass of a person.
 
 **Zero.** What an empty car's scales say (its tare and the drift of the scales) is a random walk, seen through a scalar Kalman filter. Its
-observations are weighings while the train is known to be empty; a weighing that is too far off counts only as much as one at
-HUBER standard deviations (Huber's weight on the innovation), and three in a row that are far off by themselves mean that the zero has moved.
+observations are empty runs, each the median of its weighings (they share the friction of the springs, so that many of them are hardly surer than a few); one that is too far off counts only as much as one at
+HUBER standard deviations (Huber's weight on the innovation), and two in a row that are far off mean that the zero has moved.
 Between them it is bounded: no car carries less than nobody, so the zero lies below what was weighed, within the noise. That is a
 soft inequality constraint; the density is cut off and its first two moments are kept (Simon, IET Control Theory Appl. 4 (2010) 1303, section 2.4,
 with the step of the constraint replaced by a normal distribution function). The gain of the scales is taken as nominal.
@@ -17,18 +17,20 @@ figures of its own sets them. PERSON_SD_KG is how persons differ from each other
 over the people of a car, the second does not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erf, exp, pi, sqrt
+from statistics import median
 
 HUBER = 2.5
 FAR_OFF = 6.0  # standard deviations of an innovation
-MOVED_AFTER = 3
-MOVED_SD_KG = 1_000.0
+MOVED_AFTER = 2
+MOVED_SD_KG = 4_000.0
 LEAST_SD_KG = 5.0  # errors of weighings at one place hang together: a zero never gets surer than this
 
 BODY_KG = {"adults": (72.7 + 57.8) / 2, "men": 72.7, "women": 57.8}
 WORN_KG = {"winter": 4.0, "between": 2.5, "summer": 1.2}
-CARRIED_KG = {"commuters": 2.5, "students": 4.0, "travellers": 12.0}
+CARRIED_KG = {"commuters": 3.0, "students": 4.0, "travellers": 12.0}
 PERSON_SD_KG = 13.0
 MEAN_SD_KG = 1.5
 
@@ -78,7 +80,7 @@ def let_drift(zero: Zero, hours: float, drift_kg_per_day: float) -> None:
 
 
 def weigh_empty(zero: Zero, kg: float, noise_kg: float) -> None:
-    """A weighing of the car while it is known to be empty."""
+    """A weighing of the car while it is known to be empty, or the median of one run."""
     spread2 = zero.variance_kg2 + noise_kg**2
     off = (kg - zero.kg) / sqrt(spread2)
     zero.far = zero.far + 1 if abs(off) > FAR_OFF else 0
@@ -108,6 +110,12 @@ def bound_by(zero: Zero, kg: float, noise_kg: float) -> None:
     )
 
 
+def empty_run(weighed_kg: Sequence[float], noise_kg: float, stop_kg: float) -> tuple[float, float]:
+    """The median of the weighings of one empty run and its standard deviation: that of a median of normal draws
+    (sqrt(pi / 2) times that of their mean), and the friction that all of them share."""
+    return median(weighed_kg), sqrt(pi / 2.0 * noise_kg**2 / len(weighed_kg) + stop_kg**2)
+
+
 def _hazard(x: float) -> float:
     """Density over distribution function of the standard normal distribution."""
     return exp(-x * x / 2.0) / sqrt(2.0 * pi) / (0.5 * (1.0 + erf(x / sqrt(2.0))))
@@ -119,7 +127,6 @@ def count_people(kg: float, variance_kg2: float, zero: Zero, person: Person) -> 
     Of the mass between car and zero, each person accounts for their own: with n people its variance is n sd^2, and the mean itself is
     unsure by n mean_sd.
     """
-    n = (kg - zero.kg) / person.mean_kg
-    crowd = max(n, 0.0)
+    crowd = max((kg - zero.kg) / person.mean_kg, 0.0)
     variance = variance_kg2 + zero.variance_kg2 + crowd * person.sd_kg**2 + (crowd * person.mean_sd_kg) ** 2
     return People(crowd, sqrt(variance) / person.mean_kg)

@@ -1,18 +1,20 @@
 """What a car weighs after those who get off and before those who get on, from weighings while its doors are open.
 
-The smallest of noisy weighings is biased: too low by the noise, too high where people get on before the last got off. So the course
-of the dwell is fitted. A car that arrives with mass m loses a between the opening of the doors and a time e, and gains b
-between a time s and a time f:
+The smallest of noisy weighings is biased: too low by the noise, too high where people get on before the last got off, or where the turn lies between
+two weighings. So the course of the dwell is fitted. A car that arrives with mass m loses a between the opening of the doors and a time e, and
+gains b between a time s and a time f:
 
     mass(t) = m - a * min(t / e, 1) + b * min(max((t - s) / (f - s), 0), 1)
 
-For given times (e, s, f) this is linear in (m, a, b), with a normal prior (m is what it weighed when it left the stop before) and normal noise:
-a Bayesian linear regression in closed form (Bishop, Pattern Recognition and Machine Learning, 2006, eqs. 3.49-3.53 and 3.86). The times are not known: a grid
-of them is averaged over, weighted by evidence (Hoeting et al., Statist. Sci. 14 (1999) 382). s < e is the overlap of both flows. The load after alighting
-is m - a, the load at departure m - a + b, each with its mean and variance.
+For given times (e, s, f) this is linear in (m, a, b), with normal priors and normal noise: a Bayesian linear regression in closed form
+(Bishop, Pattern Recognition and Machine Learning, 2006, eqs. 3.49-3.53; evidence 3.77). m is what the car weighed when it left the stop before. A flow
+takes time: after FIRST_S about one person a second passes a door (DOOR_PEOPLE_S; Transit Capacity and Quality of Service Manual, TCRP report 165, 2013, ch. 6 and 8, level boarding
+through a double door), within FLOW_SPREAD; so much is expected of a and b, given the times. The times are not known: a grid of them is averaged over,
+weighted by evidence (Hoeting et al., Statist. Sci. 14 (1999) 382). s < e is the overlap of both flows. The load after alighting is m - a, the load at
+departure m - a + b, each with its mean and variance.
 
-Persons go through doors one by one, so within a flow the mass wanders about the straight line as a Brownian bridge does; its
-mean variance, n/6 times the mass of a person squared, is added to the noise.
+Persons go through doors one by one, so within a flow of n of them the mass wanders about the straight line as a Brownian bridge does: once a share x of
+them is through its variance is n x (1 - x) times the mass of a person squared, which is added to the noise.
 """
 
 from collections.abc import Sequence
@@ -24,24 +26,28 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-ENDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of alighting, as shares of the dwell
+FLOW_TIMES_S = (1.5, 2.5, 4.0, 6.0, 8.5, 12.0, 16.0, 21.0, 28.0, 38.0, 52.0)  # how long people get off, or on
+MOST_SHARE = 0.9  # of the dwell, by which the last has got off
 OVERLAPS = {
-    -0.15: 0.2,
-    0.0: 0.35,
-    0.2: 0.25,
-    0.4: 0.2,
+    -0.2: 0.25,
+    0.0: 0.4,
+    0.25: 0.25,
+    0.5: 0.1,
 }  # of the alighting, during which people get on already: how likely
-FULL_FROM = (0.6, 1.0)  # of what is left of the dwell, when boarding is over
 PERSON_KG = 70.0
-FLOW_SHARE = 0.45  # how far a flow may be from what the weighings show at first sight
-FLOW_KG = 200.0
+DOOR_PEOPLE_S = 1.0
+FIRST_S = 1.5  # until the first is through
+FLOW_SPREAD = (0.4, 0.6)  # of what is expected of a and of b; those who get on come when they come
+FLOW_KG = 100.0
 UNKNOWN_KG2 = 1e8
+FITTED = 2  # about so many weighings are used up by the course, of which priors know a part
 
 
 @dataclass(frozen=True, slots=True)
 class Dwell:
     """One stop of one car: mean and variance of what it weighed after alighting and at departure, and of what got off
-    (`gone_kg`, its variance without what both weighings have in common)."""
+    (`gone_kg`, its variance without what both weighings have in common). `misfit` is the mean of the squared residuals of its
+    weighings over their variances, 1 where the noise is what it was taken for; None for fewer than four weighings."""
 
     after_kg: float
     after_variance_kg2: float
@@ -49,25 +55,41 @@ class Dwell:
     departure_variance_kg2: float
     gone_kg: float
     gone_variance_kg2: float
+    misfit: float | None = None
 
 
-@lru_cache(maxsize=512)
-def _courses(shares: tuple[float, ...]) -> tuple[Array, Array, Array]:
-    """For each weighing (at a share of the dwell; 1 is after departure) and hypothesis the factors of (m, a, b), their products
-    for each pair, and the logarithms of how likely the hypotheses are."""
-    at = np.array(shares)
-    found, likely = [], []
-    for end in ENDS:
-        for overlap, prior in OVERLAPS.items():
-            start = min(end * (1.0 - overlap), 0.95)
-            for full in FULL_FROM:
-                finish = start + full * (1.0 - start)
-                come = np.clip((at - start) / (finish - start), 0.0, 1.0)
-                found.append(np.stack([np.ones_like(at), -np.minimum(at / end, 1.0), come], axis=1))
-                likely.append(np.log(prior))
-    factors = np.array(found).transpose(1, 0, 2)  # times x hypotheses x 3
-    products = factors[:, :, _ROWS] * factors[:, :, _COLUMNS]
-    return factors, products, np.array(likely)
+@dataclass(frozen=True, slots=True)
+class _Courses:
+    """For each weighing and hypothesis the factors of (m, a, b), their products for each pair, and the share of a flow by which its bridge
+    wanders; how long people get off and on in each hypothesis, and the logarithms of how likely these are."""
+
+    factors: Array  # times x hypotheses x 3
+    products: Array  # times x hypotheses x 6
+    wander: Array  # times x hypotheses x 2
+    off_s: Array
+    on_s: Array
+    likely: Array
+
+
+@lru_cache(maxsize=256)
+def _courses(times_s: tuple[float, ...], doors_s: float) -> _Courses:
+    rows = [
+        (end, max(end * (1.0 - overlap), 0.1), on_s, likely)
+        for end in FLOW_TIMES_S
+        if end <= MOST_SHARE * doors_s or end == FLOW_TIMES_S[0]
+        for overlap, likely in OVERLAPS.items()
+        for on_s in (*(one for one in FLOW_TIMES_S if end * (1.0 - overlap) + one < doors_s), None)
+    ]
+    end = np.array([row[0] for row in rows])
+    start = np.array([row[1] for row in rows])
+    on_s = np.array([max(doors_s - row[1], 1.0) if row[2] is None else row[2] for row in rows])
+    at = np.array(times_s)[:, None]
+    gone = np.where(at >= doors_s, 1.0, np.minimum(at / end, 1.0))
+    come = np.where(at >= doors_s, 1.0, np.clip((at - start) / on_s, 0.0, 1.0))
+    factors = np.stack([np.ones_like(gone), -gone, come], axis=2)
+    likely = np.log([row[3] for row in rows])
+    wander = np.stack([gone * (1.0 - gone), come * (1.0 - come)], axis=2)
+    return _Courses(factors, factors[:, :, _ROWS] * factors[:, :, _COLUMNS], wander, end, on_s, likely)
 
 
 _ROWS, _COLUMNS = (
@@ -77,66 +99,68 @@ _ROWS, _COLUMNS = (
 
 
 def fit_dwells(
-    shares: Sequence[float], weighed_kg: Array, noise_kg: Array, arrived_kg: Array, arrived_variance_kg2: Array
+    times_s: Sequence[float],
+    doors_s: float,
+    weighed_kg: Array,
+    noise_kg: Array,
+    arrived_kg: Array,
+    arrived_variance_kg2: Array,
+    doors: int = 4,
 ) -> list[Dwell]:
-    """The dwells of the cars of a train.
+    """The dwells of the cars of a train, which stood for `doors_s` with `doors` of each car open.
 
-    `shares` are the times of the weighings as shares of the dwell (0 when the doors open, 1 from departure on), `weighed_kg` what each
-    car weighed then (cars x times; NaN where it said nothing), `noise_kg` the standard deviation of a weighing of each, `arrived_kg` and its
-    variance what is known of the mass on arrival (an infinite variance: nothing). Raises ValueError where a car has neither.
+    `times_s` are the seconds of the weighings from the opening of the doors, those after `doors_s` were made after departure;
+    `weighed_kg` is what each car weighed then (cars x times; NaN where it said nothing), `noise_kg` the standard deviation of a weighing of each,
+    `arrived_kg` and its variance what is known of the mass on arrival (an infinite variance: nothing). Raises ValueError where a car has
+    neither.
     """
-    factors, products, likely = _courses(tuple(round(share, 3) for share in shares))
-    times, hypotheses = factors.shape[:2]
-    heard = np.isfinite(weighed_kg)
-    known = np.isfinite(arrived_variance_kg2)
+    courses = _courses(tuple(round(one, 1) for one in times_s), round(max(doors_s, 2.0), 1))
+    heard, known = np.isfinite(weighed_kg), np.isfinite(arrived_variance_kg2)
     if not np.all(heard.any(axis=1) | known):
         raise ValueError("a car without any weighing")
-    kg = np.where(heard, weighed_kg, np.nan)
-    arrived = np.where(known, arrived_kg, _first(kg))
-    base = arrived[:, None]
-    kg = np.where(heard, weighed_kg - base, 0.0)
-    lowest = np.minimum(_smoothed(kg, heard).min(axis=1, initial=0.0), 0.0)
-    last = _last(kg, heard)
-    gone_kg, come_kg = -lowest, np.maximum(last - lowest, 0.0)
-    is_within = np.array([0.0 < share < 1.0 for share in shares])
-    noise2 = noise_kg[:, None] ** 2 + np.outer(gone_kg + come_kg, is_within) * PERSON_KG / 6.0
-    weights = np.where(heard, 1.0 / noise2, 0.0)
-    prior_mean = np.stack([np.zeros_like(gone_kg), gone_kg, come_kg], axis=1)
-    flow2 = (FLOW_SHARE * prior_mean[:, 1:] + FLOW_KG + noise_kg[:, None]) ** 2
-    arrived2 = np.where(known, np.maximum(arrived_variance_kg2, 1.0), UNKNOWN_KG2)
-    prior = 1.0 / np.concatenate([arrived2[:, None], flow2], axis=1)
-    precision = (weights @ products.reshape(times, -1)).reshape(-1, hypotheses, 6)
-    precision[:, :, (0, 3, 5)] += prior[:, None, :]
-    right = ((weights * kg) @ factors.reshape(times, -1)).reshape(-1, hypotheses, 3) + (prior * prior_mean)[:, None, :]
+    arrived = np.where(known, arrived_kg, _first(np.where(heard, weighed_kg, np.nan)))
+    kg = np.where(heard, weighed_kg - arrived[:, None], 0.0)
+    prior_mean, prior = _priors(courses, np.where(known, np.maximum(arrived_variance_kg2, 1.0), UNKNOWN_KG2), doors)
+    bridge2 = PERSON_KG * (courses.wander * prior_mean[:, 1:]).sum(axis=2)
+    noise2 = noise_kg[:, None, None] ** 2 + bridge2
+    weights = heard[:, :, None] / noise2  # cars x times x hypotheses
+    precision = np.einsum("cth,thk->chk", weights, courses.products)
+    precision[:, :, (0, 3, 5)] += prior
+    right = np.einsum("cth,thk->chk", weights * kg[:, :, None], courses.factors) + prior * prior_mean
     covariance, determinant = _inverse(precision)
     mean = np.einsum("chij,chj->chi", covariance, right)
-    log_evidence = 0.5 * (np.einsum("chi,chi->ch", mean, right) - np.log(determinant)) + likely
+    fit = np.einsum("chi,chi->ch", mean, right) - (prior * prior_mean**2).sum(axis=2)
+    fit = fit - (weights * kg[:, :, None] ** 2).sum(axis=1) - (heard[:, :, None] * np.log(noise2)).sum(axis=1)
+    log_evidence = 0.5 * (fit + np.log(prior).sum(axis=2) - np.log(determinant)) + courses.likely
     weight = np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     after, after2 = _mixed((1.0, -1.0, 0.0), mean, covariance, weight)
     left, left2 = _mixed((1.0, -1.0, 1.0), mean, covariance, weight)
     gone, gone2 = _mixed((0.0, 1.0, 0.0), mean, covariance, weight)
+    off = kg[:, :, None] - np.einsum("thi,chi->cth", courses.factors, mean)
+    misfit = (weight * (weights * off**2).sum(axis=1)).sum(axis=1) / np.maximum(heard.sum(axis=1) - FITTED, 1)
+    is_enough = heard.sum(axis=1) >= 4
     columns = (arrived + after, after2, arrived + left, left2, gone, gone2)
-    return [Dwell(*(float(value) for value in row)) for row in zip(*columns, strict=True)]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    misfits = [one if enough else None for one, enough in zip(misfit.tolist(), is_enough.tolist(), strict=True)]
+    return [Dwell(a, a2, d, d2, g, g2, one) for (a, a2, d, d2, g, g2), one in zip(rows, misfits, strict=True)]
+
+
+def _priors(courses: _Courses, arrived2: Array, doors: int) -> tuple[Array, Array]:
+    """Mean of (m, a, b) by hypothesis, m from what is known of the arrival; and their precisions by car and hypothesis."""
+    flow_kg_s = doors * DOOR_PEOPLE_S * PERSON_KG
+    flows = flow_kg_s * np.maximum(np.stack([courses.off_s, courses.on_s], axis=1) - FIRST_S, 0.0)
+    mean = np.concatenate([np.zeros((len(flows), 1)), flows], axis=1)
+    flow_precision = 1.0 / (np.array(FLOW_SPREAD) * flows + FLOW_KG) ** 2
+    shape = (len(arrived2), len(flows), 1)
+    of_arrival = np.broadcast_to((1.0 / arrived2)[:, None, None], shape)
+    return mean, np.concatenate([of_arrival, np.broadcast_to(flow_precision, (*shape[:2], 2))], axis=2)
 
 
 def _first(kg: Array) -> Array:
     """The first weighing of each car; 0 where there is none."""
     is_heard = np.isfinite(kg)
     return np.where(is_heard.any(axis=1), np.nan_to_num(kg)[np.arange(len(kg)), is_heard.argmax(axis=1)], 0.0)
-
-
-def _last(kg: Array, heard: Array) -> Array:
-    place = heard.shape[1] - 1 - heard[:, ::-1].argmax(axis=1)
-    return np.where(heard.any(axis=1), kg[np.arange(len(kg)), place], 0.0)
-
-
-def _smoothed(kg: Array, heard: Array) -> Array:
-    """Means of three weighings in a row, of what was heard: their least is less biased than that of single ones."""
-    sums = np.pad(np.where(heard, kg, 0.0), ((0, 0), (1, 1)))
-    counts = np.pad(heard.astype(float), ((0, 0), (1, 1)))
-    total = sums[:, :-2] + sums[:, 1:-1] + sums[:, 2:]
-    return np.where(heard, total / np.maximum(counts[:, :-2] + counts[:, 1:-1] + counts[:, 2:], 1.0), 0.0)
 
 
 def _inverse(entries: Array) -> tuple[Array, Array]:
@@ -158,17 +182,3 @@ def _mixed(pick: tuple[float, ...], mean: Array, covariance: Array, weight: Arra
     variances = np.einsum("i,chij,j->ch", p, covariance, p)
     middle = (weight * means).sum(axis=1)
     return middle, (weight * (variances + (means - middle[:, None]) ** 2)).sum(axis=1)
-
-
-def noise_of(kg: Sequence[float]) -> float | None:
-    """The standard deviation of a weighing, from a series of five or more at even steps; None for a shorter one.
-
-    Second differences take out what changes steadily and have six times the variance of the noise; their median does not see the one or
-    two places where people stop getting off and begin to get on. 0.6745 is the median of |N(0, 1)|.
-    """
-    if len(kg) < 5:
-        return None
-    bends = sorted(abs(kg[i - 1] - 2.0 * kg[i] + kg[i + 1]) for i in range(1, len(kg) - 1))
-    middle = len(bends) // 2
-    median = bends[middle] if len(bends) % 2 else 0.5 * (bends[middle - 1] + bends[middle])
-    return float(median / 0.6745 / 6.0**0.5)

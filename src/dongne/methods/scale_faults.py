@@ -7,12 +7,13 @@ Each car is judged at each stop beside the others of its train, since whatever c
 | dead | others were heard four times or more, this car never | 2 stops |
 | stuck | four weighings or more that are all the same, while others move | 2 stops |
 | implausible | half of the weighings outside what a car can weigh | 2 stops |
-| noisy | over three stops the noise (second differences, `dwell_load.noise_of`) is NOISY times the median of the others | 2 stops |
-| jumped | the load is JUMP_SD standard deviations from what the others and the car's learned share of the train say, to the same side | 2 stops |
+| noisy | at two of three stops its weighings are NOISY_FACTOR times as far from a course (`dwell_load`) as the median of the others' | 2 stops |
+| jumped | its mass leaps by more than can pass the doors (none while they are closed), and its load then stays to that side of what the balance says; or it is far below nobody | 2 stops |
 
 The passenger balance: the people in a car against (share of this car / shares of the others) * (people in the others). The shares of a
 stop are learned as a running mean; how far a car usually is from them is learned as well, with outliers cut off, so that a car which is always
-odd is not a faulty one. A fault is over when CLEAN_STOPS stops in a row show no sign of any.
+odd is not a faulty one. The balance alone accuses nobody: a car may be crowded for a whole trip, but its people came through the doors. A fault is over when CLEAN_STOPS stops in a row show no sign of any; a
+jump also when the zero was weighed anew (`believe_again`).
 """
 
 from collections.abc import Sequence
@@ -28,20 +29,28 @@ SIGNS_TO_BELIEVE = 2
 CLEAN_STOPS = 3
 NOISY_FACTOR = 3.5
 NOISE_WINDOW = 3
+OTHERS_FOR_BALANCE = 3
 JUMP_SD = 4.5
 CLEAR_SD = 3.0
+STAYS_SD = 2.0  # to the side of a leap
+BACK_SD = 1.0  # nearer than that, a load may have leapt back
+LEAP_SD = 5.0
+LEAST_LEAP_KG = 800.0
+LEAP_STOPS = 3  # for so many stops a leap is remembered
 SHARE_WEIGHT = 1.0 / 12.0
 SPREAD_WEIGHT = 1.0 / 30.0
 SPREAD_AT_FIRST = 0.35  # of the people expected
 LEAST_SPREAD = 0.08
-FEW_PEOPLE = 6.0  # by so many a car may always differ
+FEW_PEOPLE = 2.0  # by so many a car may always differ
+TEACHES_FROM = 6.0  # people in a car, on average, from which on a train teaches shares
 WHOLE = 10_000
 
 
 @dataclass(slots=True)
 class Scales:
     """What is remembered of one car's scales. `fault` is "" while they are believed; `signs` counts stops in a row with the sign
-    `sign`, `clean` those without any while at fault; `noise_ratios` relative to the others, at the last stops; `spread` is how far the car usually is from what the others say,
+    `sign`, `clean` those without any while at fault; `leap` is the side of a leap not long ago, `leap_stops` how many
+    stops it is still remembered; `noise_ratios` relative to the others, at the last stops; `spread` is how far the car usually is from what the others say,
     as a share; `side` the side of the last deviation."""
 
     fault: str = ""
@@ -49,14 +58,16 @@ class Scales:
     signs: int = 0
     clean: int = 0
     side: int = 0
+    leap: int = 0
+    leap_stops: int = 0
     spread: float = SPREAD_AT_FIRST
     noise_ratios: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """What one car's scales said at a stop: how many weighings, how many outside what a car can weigh, their range and noise (None: too few to
-    say), and the people they make (NaN: none) with the standard deviation of that."""
+    """What one car's scales said at a stop: how many weighings, how many outside what a car can weigh, their range and how far they are from a course (None: too few to
+    say), and the people they make (NaN: none) with the standard deviation of that, and by how much its mass leapt."""
 
     heard: int
     outside: int
@@ -64,6 +75,14 @@ class Stop:
     noise_kg: float | None
     people: float
     people_sd: float
+    leap_kg: float = 0.0
+
+
+def find_leap(steps: Sequence[tuple[float, float]], noise_kg: float, doors_kg_s: float) -> float:
+    """The kg by which a mass leapt, 0 where it did not. `steps` are its changes from weighing to weighing, each with the seconds for which doors
+    were open between them; `noise_kg` is the standard deviation of such a change. A wild weighing leaps and leaps back, which is none."""
+    leapt = sum(kg for kg, open_s in steps if abs(kg) > open_s * doors_kg_s + LEAP_SD * noise_kg)
+    return leapt if abs(leapt) > LEAST_LEAP_KG else 0.0
 
 
 def expect(people: Sequence[float], shares: Sequence[float], believed: Sequence[bool], car: int) -> float | None:
@@ -87,7 +106,7 @@ def learn_shares(known: Sequence[int], people: Sequence[float], believed: Sequen
     total, weight = sum(people[i] for i in judged), max(SHARE_WEIGHT, 1.0 / (stops + 2.0))
     room = sum(known[i] for i in judged)
     shares = list(known)
-    if total < FEW_PEOPLE * len(judged) or not judged:
+    if total < TEACHES_FROM * len(judged) or not judged:
         return shares
     for i in judged:
         shares[i] = max(round(known[i] + weight * (people[i] / total * room - known[i])), 1)
@@ -96,7 +115,13 @@ def learn_shares(known: Sequence[int], people: Sequence[float], believed: Sequen
 
 def deviation(scales: Scales, people: float, people_sd: float, expected: float) -> float:
     """How far the people of a car are from those expected, in standard deviations."""
-    return (people - expected) / sqrt((scales.spread * expected) ** 2 + FEW_PEOPLE**2 + people_sd**2)
+    return (people - expected) / sqrt(_known2(scales, expected, people_sd))
+
+
+def _known2(scales: Scales, expected: float, people_sd: float) -> float:
+    """The variance of people of whom so many are expected: the car's own, that of counts, a few in any case, and the weighing's."""
+    crowd = max(expected, 0.0)
+    return (scales.spread * crowd) ** 2 + crowd + FEW_PEOPLE**2 + people_sd**2
 
 
 def look_for_fault(scales: Scales, stop: Stop, others: Sequence[Stop], expected: float | None) -> str:
@@ -106,6 +131,7 @@ def look_for_fault(scales: Scales, stop: Stop, others: Sequence[Stop], expected:
         if expected is None or not isfinite(stop.people)
         else deviation(scales, stop.people, stop.people_sd, expected)
     )
+    _remember_leap(scales, stop)
     sign, side = _sign(scales, stop, others, off), (off > 0) - (off < 0)
     if sign == JUMPED and scales.sign == JUMPED and side != scales.side:
         scales.signs = 0
@@ -113,7 +139,7 @@ def look_for_fault(scales: Scales, stop: Stop, others: Sequence[Stop], expected:
     scales.sign, scales.side = sign, side
     if sign and scales.signs >= SIGNS_TO_BELIEVE:
         scales.fault, scales.clean = scales.fault or sign, 0
-    elif sign or abs(off) > CLEAR_SD:
+    elif sign or abs(off) > CLEAR_SD or (scales.fault == JUMPED and off * scales.leap > BACK_SD):
         scales.clean = 0
     elif scales.fault and stop.heard >= HEARD_AT_LEAST:
         scales.clean += 1
@@ -122,6 +148,12 @@ def look_for_fault(scales: Scales, stop: Stop, others: Sequence[Stop], expected:
     if not scales.fault and not sign and expected is not None and isfinite(stop.people):
         _learn_spread(scales, stop, expected)
     return scales.fault
+
+
+def believe_again(scales: Scales) -> None:
+    """The zero was weighed anew: where a jump was at fault, nothing is now."""
+    if scales.fault == JUMPED:
+        scales.fault, scales.sign, scales.signs, scales.clean, scales.leap_stops = "", "", 0, 0, 0
 
 
 def _sign(scales: Scales, stop: Stop, others: Sequence[Stop], off: float) -> str:
@@ -135,21 +167,36 @@ def _sign(scales: Scales, stop: Stop, others: Sequence[Stop], off: float) -> str
         return STUCK
     if _is_noisy(scales, stop, heard):
         return NOISY
-    return JUMPED if abs(off) > JUMP_SD else ""
+    return JUMPED if _has_jumped(scales, stop, off) else ""
+
+
+def _has_jumped(scales: Scales, stop: Stop, off: float) -> bool:
+    if stop.people < -JUMP_SD * max(stop.people_sd, 1.0):
+        scales.leap = -1
+        return True
+    return bool(stop.leap_kg) or (scales.leap_stops > 0 and off * scales.leap > STAYS_SD)
+
+
+def _remember_leap(scales: Scales, stop: Stop) -> None:
+    scales.leap_stops = max(scales.leap_stops - 1, 0)
+    if stop.leap_kg:
+        scales.leap, scales.leap_stops = (1 if stop.leap_kg > 0 else -1), LEAP_STOPS
 
 
 def _is_noisy(scales: Scales, stop: Stop, others: Sequence[Stop]) -> bool:
     usual = [other.noise_kg for other in others if other.noise_kg is not None]
     if stop.noise_kg is None or not usual:
         return False
-    scales.noise_ratios = [*scales.noise_ratios[1 - NOISE_WINDOW :], round(stop.noise_kg / max(median(usual), 1.0), 2)]
-    return sqrt(sum(ratio**2 for ratio in scales.noise_ratios) / len(scales.noise_ratios)) > NOISY_FACTOR
+    ratio = round(stop.noise_kg / max(median(usual), 1.0), 2)
+    scales.noise_ratios = [*scales.noise_ratios[1 - NOISE_WINDOW :], ratio]
+    return sum(one > NOISY_FACTOR for one in scales.noise_ratios) >= 2
 
 
 def _learn_spread(scales: Scales, stop: Stop, expected: float) -> None:
-    known = FEW_PEOPLE**2 + stop.people_sd**2
-    size = max(expected, FEW_PEOPLE) ** 2
-    seen = max((stop.people - expected) ** 2 - known, 0.0) / size
+    if expected < TEACHES_FROM:
+        return
+    known2 = _known2(scales, expected, stop.people_sd) - (scales.spread * expected) ** 2
+    seen = max((stop.people - expected) ** 2 - known2, 0.0) / expected**2
     seen = min(seen, 9.0 * scales.spread**2)  # an outlier widens it a little
     spread2 = scales.spread**2 + SPREAD_WEIGHT * (seen - scales.spread**2)
     scales.spread = round(max(sqrt(spread2), LEAST_SPREAD), 4)
