@@ -1,0 +1,1 @@
+"""People in each car of a train, by the scales under it."""
