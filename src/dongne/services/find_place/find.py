@@ -1,24 +1,24 @@
 """The question and the answer."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from typing import Any
 
 import msgspec
 
 from dongne.model.errors import BadInput
+from dongne.model.geometry import Point
 
 LONGEST, MOST = 120, 50
 
 
 @dataclass(frozen=True)
 class Find:
-    """Which places are called so? `text` is a name or an address, or its beginning; with `lon` and `lat` (degrees WGS 84) the nearest come
+    """Which places are called so? `text` is a name or an address, or its beginning; with `near` (`lon,lat` in degrees WGS 84) the nearest come
     first among equals; at most `limit` (1 to 50)."""
 
     text: str
-    lon: float | None = None
-    lat: float | None = None
+    near: str = ""
     limit: int = 8
 
     def __post_init__(self) -> None:
@@ -26,11 +26,20 @@ class Find:
             raise BadInput(f"text is longer than {LONGEST} characters; a name or an address is enough")
         if not 1 <= self.limit <= MOST:
             raise BadInput(f"limit = {self.limit} is out of 1..{MOST}; give limit in that range")
-        if (self.lon is None) != (self.lat is None):
-            raise BadInput("lon and lat go together; give both, or none")
-        for name, value, most in (("lon", self.lon, 180.0), ("lat", self.lat, 90.0)):
-            if value is not None and not (isfinite(value) and abs(value) <= most):
-                raise BadInput(f"{name} = {value:g} is out of {-most:g}..{most:g}; give {name} in that range")
+        _ = self.point
+
+    @property
+    def point(self) -> Point | None:
+        """(lon, lat) near which is asked. Raises BadInput for what is none."""
+        if not self.near:
+            return None
+        try:
+            lon, lat = map(float, self.near.split(","))
+        except ValueError:
+            lon, lat = inf, inf
+        if not (abs(lon) <= 180 and abs(lat) <= 90):
+            raise BadInput(f"near = {self.near[:60]!r} is no place; give lon,lat in degrees, lon first")
+        return lon, lat
 
 
 class Sentence(msgspec.Struct, frozen=True):

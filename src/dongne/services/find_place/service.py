@@ -21,7 +21,7 @@ class FindPlace(Answer[PlaceSearch, Find, Matches]):
 
     def answer(self, question: Find, view: PlaceSearch, now_us: int) -> Matches:
         """The places that fit; without one, those with a name much like it."""
-        near = None if question.lon is None or question.lat is None else (question.lon, question.lat)
+        near = question.point
         found = view.find(question.text, near, question.limit)
         places = tuple(_match(one.place, one.metres if near else None) for one in found)
         instead = () if places else tuple(_match(one, None) for one in view.suggest(question.text, near))

@@ -34,7 +34,7 @@ def test_a_name_in_any_language_finds_its_place(view: PlaceSearch) -> None:
 
 
 def test_the_nearest_of_those_that_fit_alike_comes_first_with_its_distance(view: PlaceSearch) -> None:
-    found = ask(view, "ka", lon=24.9431, lat=60.1702).places
+    found = ask(view, "ka", near="24.9431,60.1702").places
     assert [(one.name, one.distance_m) for one in found] == [("Kattila", 0), ("Kaivokatu", 82), ("Kaivokatu 1", 95)]
     assert all(one.distance_m is None for one in ask(view, "ka").places)
 
@@ -48,12 +48,10 @@ def test_a_slip_of_the_pen_gets_names_much_like_it(view: PlaceSearch) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"limit": 0}, "1..50"),
-        ({"lon": 24.0}, "go together"),
-        ({"lon": 200.0, "lat": 60.0}, "lon = 200"),
-        ({"lon": 24.0, "lat": float("nan")}, "lat = nan"),
+        ({"limit": 0}, "1..50"), ({"near": "24.0"}, "give lon,lat"), ({"near": "200,60"}, "near = '200,60'"),
+        ({"near": "24,nan"}, "no place"), ({"near": "a,b"}, "no place"),
     ],
-)
+)  # fmt: skip
 def test_a_question_out_of_range_names_the_field(wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput, match=says):
         Find("ka", **wrong)
