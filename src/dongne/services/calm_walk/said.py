@@ -10,6 +10,7 @@ from dongne.services.calm_walk.walk import Direction, Route, Sentence
 
 COMPASS = ("north", "north_east", "east", "south_east", "south", "south_west", "west", "north_west")
 LEAST_CROWD_PERCENT = 3.0  # below this nobody would speak of a crowd
+ASK_FOR_STEPS = frozenset({"step_free", "pram"})
 LEAST_M = 40.0  # more or less by this is worth a word
 SHARES = ((0.2, "hardly"), (0.42, "third"), (0.65, "half"), (0.9, "less"))  # of the crowd on the fastest way
 
@@ -56,11 +57,12 @@ def _with_crossings(step: Step, said: Sentence) -> Sentence:
     return Sentence(key, {"said_key": said.key, "said_values": said.values, "n": step.crossings})
 
 
-def say_spared(route: Route, fastest: Route, has_crowd: bool) -> tuple[Sentence, ...]:
-    """What a route is like beside the fastest one, in a few words each."""
+def say_spared(route: Route, fastest: Route, profile: str, *, has_crowd: bool) -> tuple[Sentence, ...]:
+    """What a route is like beside the fastest one, in a few words each. Of steps is spoken where somebody would ask."""
+    steps = tuple(_steps(route)) if route.steps or fastest.steps or profile in ASK_FOR_STEPS else ()
     if route is fastest:
-        return (Sentence("calm_walk.spares.fastest"), *(_steps(route) if route.steps else ()))
-    return tuple(_spared(route, fastest, has_crowd))
+        return (Sentence("calm_walk.spares.fastest"), *steps)
+    return (*_spared(route, fastest, has_crowd), *steps)
 
 
 def _spared(route: Route, fastest: Route, has_crowd: bool) -> Iterator[Sentence]:
@@ -76,8 +78,6 @@ def _spared(route: Route, fastest: Route, has_crowd: bool) -> Iterator[Sentence]
                 yield Sentence(
                     f"calm_walk.spares.{name}_{'less' if here < there else 'more'}", say_length(abs(here - there))
                 )
-    if route.steps or fastest.steps:
-        yield from _steps(route)
 
 
 def _steps(route: Route) -> Iterator[Sentence]:

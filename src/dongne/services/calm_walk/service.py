@@ -198,7 +198,9 @@ def _told(view: View, board: Board, chosen: list[Choice], walk: Routes) -> tuple
     fastest = min(bare, key=lambda one: one.duration_s)
     roles = ["advised", *("fastest" if one is fastest else "other" for one in bare[1:])]
     return tuple(
-        msgspec.structs.replace(one, role=role, spares=say_spared(one, fastest, has_crowd=bool(walk.crowd_from)))
+        msgspec.structs.replace(
+            one, role=role, spares=say_spared(one, fastest, walk.profile, has_crowd=bool(walk.crowd_from))
+        )
         for one, role in zip(bare, roles, strict=True)
     )
 
