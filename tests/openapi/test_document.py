@@ -22,6 +22,7 @@ PAGES = {
     "things",
     "map",
     "answers",
+    "walk",
     "replies",
     "data",
     "cases",

@@ -4,10 +4,12 @@ service that fails at every value it reads."""
 import asyncio
 import contextlib
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,13 @@ import httpx
 import msgspec
 import numpy as np
 
+from dongne.adapters.osm_places import read_places
+from dongne.adapters.osm_walking import read_walk_network
 from dongne.adapters.webhooks import Rules, Webhooks
 from dongne.compose.guard import Guard
 from dongne.compose.hooks import TokenOwners
 from dongne.compose.opened import RunOptions
+from dongne.methods.place_search import PlaceSearch
 from dongne.model.access import Veil
 from dongne.model.cases import CaseEvent
 from dongne.model.city import CityConfig
@@ -27,11 +32,12 @@ from dongne.model.observed import Observation, ObservedProperty
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
 from dongne.model.times import to_us
 from dongne.model.who import BENCH as ANYONE
+from dongne.runtime.answer import Layers
 from dongne.runtime.answering import AnswerDesk
 from dongne.runtime.declared import declare
 from dongne.runtime.host import RuntimeHost
 from dongne.runtime.intake import Intake
-from dongne.runtime.manifest import Manifest, PropertyEntry
+from dongne.runtime.manifest import SERVICES, Manifest, PropertyEntry
 from dongne.runtime.ports import Entry, Transaction
 from dongne.runtime.registry import LoadedService, load_all
 from dongne.runtime.service import City, Emission, Result, Service, on
@@ -50,6 +56,7 @@ CONFIG = CityConfig(
     id="little", name={"ko": "작은 동네", "en": "Little town"}, zone="Europe/Helsinki",
     bounds=(24.93, 60.16, 24.95, 60.18), attribution="© nobody",
 )  # fmt: skip
+MOVED = {"lat": 0.17, "lon": -0.063}
 BIN, FULL_BIN, EVIL_BIN, LAMP, DARK_LAMP, FOOTWAY, CAR_PARK, BENCH = range(1, 9)
 BIN_LEVEL, FULL_LEVEL, EVIL_LEVEL, LAMP_LIGHT, LAMP_PRESENCE, DARK_LIGHT, PEOPLE, PARKING, FAILING = range(1, 10)
 AT_BINS = (BIN_LEVEL, FULL_LEVEL, EVIL_LEVEL)
@@ -113,6 +120,17 @@ def breaker() -> LoadedService:
     return LoadedService(manifest, declare("breaker", Breaker, manifest, []))
 
 
+@cache
+def read_layers() -> Layers:
+    """What people walk on, and what it is called: the town of calm_walk's example, moved to where the Things are."""
+    town = (SERVICES / "calm_walk/example/town.osm").read_text(encoding="utf-8")
+    moved = re.sub(r'(lat|lon)="([0-9.]+)"', lambda at: f'{at[1]}="{float(at[2]) + MOVED[at[1]]:.5f}"', town)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "town.osm"
+        file.write_text(moved, encoding="utf-8")
+        return {"walk_network": read_walk_network(file), "places": PlaceSearch(read_places(file))}
+
+
 class HandClock:
     """A clock that stands until it is moved."""
 
@@ -158,8 +176,8 @@ class LittleCity:
         self.store = EmbeddedStore.open(folder, self.clock)
         body = msgspec.msgpack.encode([put(e) for e in list_entities()])
         self.store.submit(Transaction([Entry(RecordKind.ENTITIES, body)])).result()
-        services, answers = load_all(["smart_bins", "lamp_ahead", "whats_near"])
-        self.host = RuntimeHost(self.store, CONFIG, [*services, breaker()], answers)
+        services, answers = load_all(["smart_bins", "lamp_ahead", "whats_near", "calm_walk", "find_place"])
+        self.host = RuntimeHost(self.store, CONFIG, [*services, breaker()], answers, read_layers())
         self.host.start()
         self.host.open()
         self.selector = Selector(self.store, self.store.history)

@@ -26,6 +26,7 @@ from dongne.web.control_room import (
     case_feeds,
     case_steps,
     cases,
+    closing,
     roster,
     services,
     status,
@@ -43,7 +44,19 @@ from dongne.web.homes_sight import HomesSight
 from dongne.web.ogc import described
 from dongne.web.ogc.collections import Collections
 from dongne.web.outside import with_headers
-from dongne.web.resident import alerts, answers, catalog, data, described_page, download, features, now, replies, things
+from dongne.web.resident import (
+    alerts,
+    answers,
+    catalog,
+    data,
+    described_page,
+    download,
+    features,
+    now,
+    replies,
+    things,
+    walk,
+)
 from dongne.web.resident import map as map_page
 
 log = logging.getLogger(__name__)
@@ -103,6 +116,7 @@ def list_operations(context: WebContext) -> list[Operation]:
         *case_feeds.OPERATIONS,
         *answers.list_operations(context),
         *described.list_operations(min(context.store.graph.locations, default=1)),
+        *(described.list_route_operations(context.config.centre) if walk.answers_in(context) else []),
     ]
 
 
@@ -117,6 +131,7 @@ def create_pages(context: WebContext) -> Starlette:
         *things.ROUTES,
         *map_page.ROUTES,
         *answers.ROUTES,
+        *walk.ROUTES,
         *data.ROUTES,
         *catalog.ROUTES,
         *alerts.ROUTES,
@@ -127,6 +142,7 @@ def create_pages(context: WebContext) -> Starlette:
         *case_feeds.ROUTES,
         *cases.ROUTES,
         *case_steps.ROUTES,
+        *closing.ROUTES,
         *attaching.ROUTES,
         *roster.ROUTES,
         *watch.ROUTES,

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from dongne.standards.openapi import Answer, Operation, Parameter, Schema, reference
+from dongne.model.geometry import Point
+from dongne.standards.ogc_routes import MODES, MOST_WAYPOINTS
+from dongne.standards.openapi import Answer, Body, Operation, Parameter, Schema, reference
 from dongne.web.ogc.asked import CRS84, DEFAULT_LIMIT, LANGUAGES, MOST
 from dongne.web.ogc.collections import LOCATIONS
 from dongne.web.ogc.documents import GEOJSON, HTML, JSON, OPENAPI, SCHEMA
+from dongne.web.ogc.routes import PREFERENCES
 
 _TEXT: Schema = {"type": "string"}
 _LINKS: Schema = {
@@ -52,6 +55,54 @@ def list_operations(location: int) -> list[Operation]:
                    (_COLLECTION, *_ITEMS_OPTIONS)),
         _operation(f"{one}/items/{{item}}", "Item", "One item, with its newest values", feature, GEOJSON, (_COLLECTION, item)),
     ]  # fmt: skip
+
+
+def list_route_operations(point: Point) -> list[Operation]:
+    """Those of /ogc/routes, with an example from this place on."""
+    lon, lat = (round(x, 5) for x in point)
+    example = {
+        "inputs": {
+            "name": "A walk",
+            "waypoints": {"type": "MultiPoint", "coordinates": [[lon, lat], [round(lon + 0.002, 5), lat]]},
+            "preference": "calm",
+        }
+    }
+    position: Schema = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3}
+    waypoints: Schema = {
+        "type": "object",
+        "required": ["type", "coordinates"],
+        "properties": {
+            "type": {"const": "MultiPoint"},
+            "coordinates": {"type": "array", "minItems": 2, "maxItems": MOST_WAYPOINTS, "items": position},
+        },
+    }
+    when: Schema = {
+        "type": "object", "required": ["timestamp"],
+        "properties": {"timestamp": {"type": "string", "format": "date-time"}, "type": {"enum": ["departure", "arrival"]}},
+    }  # fmt: skip
+    inputs: Schema = {
+        "type": "object",
+        "required": ["waypoints"],
+        "properties": {
+            "name": {"type": "string", "maxLength": 200}, "waypoints": waypoints, "preference": {"enum": list(PREFERENCES)},
+            "mode": {"enum": list(MODES)}, "when": when,
+        },
+    }  # fmt: skip
+    definition: Schema = {"type": "object", "required": ["inputs"], "properties": {"inputs": inputs}}
+    answers = {
+        200: Answer(
+            "The route, as the Route Exchange Model (21-001) has it.", {GEOJSON: reference("FeatureCollection")}
+        )
+    }
+    compute = Operation(
+        "POST", "/ogc/routes", "computeRoute", "OGC API - Features", "A route on foot (OGC API - Routes)", answers,
+        "Nothing of it is kept.", body=Body({JSON: definition}, {JSON: example}), errors=(400, 404, 413, 422, 429, 503),
+        refusal={JSON: _EXCEPTION},
+    )  # fmt: skip
+    kept = _operation(
+        "/ogc/routes", "Routes", "Routes that are kept: none", {"required": ["links"], "properties": {"links": _LINKS}}
+    )
+    return [compute, kept]
 
 
 def _operation(

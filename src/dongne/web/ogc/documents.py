@@ -1,10 +1,13 @@
 """The JSON of the interface: landing page, conformance, collections, queryables, items (17-069r4, clause 7)."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from dongne.model.times import format_instant, from_us
 from dongne.standards.cql2.evaluate import Sort
+from dongne.standards.ogc_routes import CONFORMANCE as OF_ROUTES
+from dongne.standards.ogc_routes import REL_ROUTES, conformance_values
 from dongne.web.ogc.asked import CRS84, Found
 from dongne.web.ogc.collections import GEOMETRY, Collection, Feature
 
@@ -62,8 +65,8 @@ def address(root: str, collection: Collection) -> str:
     return f"{root}/collections/{quote(collection.id, safe='')}"
 
 
-def landing(root: str, title: str, description: str, attribution: str) -> dict[str, Any]:
-    """The first page of the interface."""
+def landing(root: str, title: str, description: str, attribution: str, *, routes: bool = False) -> dict[str, Any]:
+    """The first page of the interface; `routes`: they are answered here too."""
     return {
         "title": title,
         "description": description,
@@ -74,8 +77,16 @@ def landing(root: str, title: str, description: str, attribution: str) -> dict[s
             link(f"{root}?f=html", "service-doc", HTML, title),
             *both(f"{root}/conformance", "conformance", "Conformance"),
             *both(f"{root}/collections", "data", "Collections"),
+            *(both(f"{root}/routes", REL_ROUTES, "Routes") if routes else []),
         ],
     }
+
+
+def conformance(preferences: Sequence[str]) -> dict[str, Any]:
+    """What of the standards is done; `preferences` of routes, empty where none are answered."""
+    if not preferences:
+        return {"conformsTo": CONFORMANCE}
+    return {"conformsTo": (*CONFORMANCE, *OF_ROUTES), **conformance_values(preferences)}
 
 
 def collection_document(root: str, collection: Collection, title: str, description: str) -> dict[str, Any]:
@@ -172,7 +183,9 @@ def _address(path: str, options: list[tuple[str, str]]) -> str:
 # --- the description
 
 
-def openapi(root: str, title: str, version: str, collections: list[tuple[Collection, str]]) -> dict[str, Any]:
+def openapi(
+    root: str, title: str, version: str, collections: list[tuple[Collection, str]], *, routes: bool = False
+) -> dict[str, Any]:
     """OpenAPI 3.0 with a path for each collection: GDAL reads there which properties may be asked for."""
     paths: dict[str, Any] = {
         "/": _get("landing", "Landing page"),
@@ -193,6 +206,8 @@ def openapi(root: str, title: str, version: str, collections: list[tuple[Collect
         paths[f"{here}/items"] = _get(f"items.{key}", f"{name}: items", [*shared, *own])
         feature_id = {"name": "featureId", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
         paths[f"{here}/items/{{featureId}}"] = _get(f"item.{key}", f"{name}: one item", [feature_id])
+    if routes:
+        paths["/routes"] = _ROUTES
     return {
         "openapi": "3.0.3",
         "info": {"title": title, "version": version or "0"},
@@ -206,6 +221,21 @@ def _get(operation: str, summary: str, parameters: list[dict[str, Any]] | None =
     answers = {"200": {"description": summary}, "400": {"description": "What is wrong, and how to mend it"}}
     found: dict[str, Any] = {"operationId": operation, "summary": summary, "responses": answers}
     return {"get": {**found, "parameters": parameters} if parameters else found}
+
+
+_ROUTES: dict[str, Any] = {
+    **_get("routes", "Routes that are kept: none"),
+    "post": {
+        "operationId": "computeRoute",
+        "summary": "A route on foot",
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"type": "object"}}}},
+        "responses": {
+            "200": {"description": "The route", "content": {GEOJSON: {"schema": {"type": "object"}}}},
+            "400": {"description": "What is wrong, and how to mend it"},
+            "422": {"description": "No way leads there"},
+        },
+    },
+}  # fmt: skip
 
 
 def _parameter(name: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from dongne.standards.openapi import AS_PAGE, JSON, Answer, Operation, Parameter
 from dongne.web.context import WebContext
 from dongne.web.frame import Page, open_page, render
 from dongne.web.names import plain
+from dongne.web.resident import walk
 from dongne.web.telling import tell
 
 NOT_ASKED = frozenset({"lang", "format"})
+ASIDE_DEG = 0.002  # about a hundred metres, for examples
+OWN_PAGES = {walk.ANSWER: walk.show}  # answers that are asked on a page of their own
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ def show(request: Request) -> Response:
     given = {key: value for key, value in request.query_params.items() if key not in NOT_ASKED}
     if wants_json(request):
         return _json_answer(page, answer, given)
+    if answer in OWN_PAGES:
+        return OWN_PAGES[answer](request)
     question_class = page.context.runtime.question_class(answer)
     fields = list_fields(page, answer, question_class, given)
     said, error, status, found = [], "", 200, None
@@ -76,8 +81,10 @@ def _json_answer(page: Page, answer: str, given: Mapping[str, str]) -> Response:
 
 
 def make_question(question_class: type, given: Mapping[str, str]) -> Any:
-    """The question of the address. Raises BadInput naming the field and what it must be."""
+    """The question of the address; a field that is left empty and may be missing is missing. Raises BadInput naming the field and what it must be."""
     known = {field.name for field in dataclasses.fields(question_class)}
+    optional = {field.name for field in dataclasses.fields(question_class) if field.default is None}
+    given = {name: value for name, value in given.items() if value or name not in optional}
     if unknown := set(given) - known:
         raise BadInput(f"the question has no field {min(unknown)[:40]!r}; its fields: {', '.join(sorted(known))}")
     try:
@@ -94,7 +101,7 @@ def list_fields(page: Page, answer: str, question_class: type, given: Mapping[st
     for field in dataclasses.fields(question_class):
         default = (
             ""
-            if field.default is dataclasses.MISSING
+            if field.default is dataclasses.MISSING or field.default is None
             else f"{field.default:g}"
             if isinstance(field.default, float)
             else str(field.default)
@@ -135,13 +142,12 @@ def plain_answer(found: Any) -> str:
 
 def list_operations(context: WebContext) -> list[Operation]:
     """One for each answer: its question's fields are the parameters."""
-    lon, lat = context.config.centre
-    return [
-        _operation(*answer, {"lon": round(lon, 5), "lat": round(lat, 5)}) for answer in context.runtime.list_answers()
-    ]
+    lon, lat = (round(x, 5) for x in context.config.centre)
+    given = {"lon": lon, "lat": lat, "start": f"{lon},{lat}", "end": f"{lon + ASIDE_DEG:.5f},{lat}", "text": "a"}
+    return [_operation(*answer, given) for answer in context.runtime.list_answers()]
 
 
-def _operation(answer: str, question: type, reply: type, middle: Mapping[str, float]) -> Operation:
+def _operation(answer: str, question: type, reply: type, shown: Mapping[str, Any]) -> Operation:
     asked, parts = schema_of(question, answer)
     asked = asked if "$ref" not in asked else dict(parts[asked["$ref"].rpartition("/")[2]])
     said, schemas = schema_of(reply, answer)
@@ -152,7 +158,7 @@ def _operation(answer: str, question: type, reply: type, middle: Mapping[str, fl
             schema,
             f"{plain(name).capitalize()}.",
             required=name in asked.get("required", ()),
-            examples=(middle[name],) if name in middle else (),
+            examples=(shown[name],) if name in shown else (),
         )
         for name, schema in asked["properties"].items()
     )
@@ -161,7 +167,7 @@ def _operation(answer: str, question: type, reply: type, middle: Mapping[str, fl
         "GET", f"/answers/{answer}", f"ask{name}", "answers", doc.partition("? ")[0] + "?",
         {200: Answer("As JSON, or as a page.", {JSON: said, **AS_PAGE})}, doc.partition("? ")[2],
         parameters=(Parameter("format", {"enum": ["json", "html"]}, "Which form; what Accept says where this is missing.", examples=("json",)), *given),
-        errors=(400, 404), schemas=schemas, refusal={JSON: reference("Error"), **AS_PAGE},
+        errors=(400, 404, 503), schemas=schemas, refusal={JSON: reference("Error"), **AS_PAGE},
     )  # fmt: skip
 
 

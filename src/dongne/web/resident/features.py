@@ -1,5 +1,6 @@
 """/ogc: OGC API - Features, as JSON and as pages (17-069r4)."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from dongne.web.frame import Page, open_page, render, retry_after
 from dongne.web.ogc import documents
 from dongne.web.ogc.asked import CRS84, find_items, read_asked
 from dongne.web.ogc.collections import DATASTREAMS, GEOMETRY, LOCATIONS, OTHER, Collection, Collections, Feature, Item
+from dongne.web.ogc.routes import PREFERENCES, make_route, read_body
+from dongne.web.resident.walk import is_there
 
 PATH = "/ogc"
 MOST_COLUMNS = 5  # of a page's table
@@ -101,25 +104,29 @@ def get_landing(asking: Asking) -> Response:
     words, city = asking.page.words, asking.page.context.config
     title, intro = words.say("ogc.title"), words.say("ogc.intro", city=asking.page.city_name)
     if asking.is_html:
-        here = (("ogc.collections", "collections"), ("ogc.conformance", "conformance"), ("ogc.description", "api"))
+        here = [("ogc.collections", "collections"), ("ogc.conformance", "conformance"), ("ogc.description", "api")]
+        here += [("ogc.routes", "routes")] if is_there(asking.page) else []
         links = [(words.say(key), f"{PATH}/{rest}") for key, rest in here]
         return asking.show(title, [(words.say("data.title"), "/data")], intro=intro, links=links)
-    return asking.send(documents.landing(asking.root, title, intro, city.attribution), documents.JSON)
+    document = documents.landing(asking.root, title, intro, city.attribution, routes=is_there(asking.page))
+    return asking.send(document, documents.JSON)
 
 
 def get_conformance(asking: Asking) -> Response:
     """GET /ogc/conformance."""
     title = asking.page.words.say("ogc.conformance")
+    document = documents.conformance(PREFERENCES if is_there(asking.page) else ())
     if asking.is_html:
-        return asking.show(title, [_home(asking)], links=[(uri, "") for uri in documents.CONFORMANCE])
-    return asking.send({"conformsTo": documents.CONFORMANCE}, documents.JSON)
+        return asking.show(title, [_home(asking)], links=[(uri, "") for uri in document["conformsTo"]])
+    return asking.send(document, documents.JSON)
 
 
 def get_description(asking: Asking) -> Response:
     """GET /ogc/api: OpenAPI 3.0, its paths below the landing page's address."""
     named = [(one, asking.title(one)) for one in asking.collections.list_all().values()]
     title = asking.page.words.say("ogc.title")
-    return asking.send(documents.openapi(asking.root, title, __version__, named), documents.OPENAPI)
+    document = documents.openapi(asking.root, title, __version__, named, routes=is_there(asking.page))
+    return asking.send(document, documents.OPENAPI)
 
 
 def list_collections(asking: Asking) -> Response:
@@ -296,7 +303,38 @@ def _elsewhere(collection: Collection, item: Item) -> list[tuple[str, str, str]]
     ]
 
 
+def list_routes(asking: Asking) -> Response:
+    """GET /ogc/routes: the routes that are kept, which are none: where somebody goes is forgotten once it is answered."""
+    words = asking.page.words
+    title, intro = words.say("ogc.routes"), words.say("ogc.routes_intro", preferences=", ".join(PREFERENCES))
+    if not is_there(asking.page):
+        raise NotFound("this city does not answer how to walk; `calm_walk` is not among its services")
+    if asking.is_html:
+        return asking.show(
+            title, [_home(asking)], intro=intro, links=[(asking.page.names.service("calm_walk"), "/walk")]
+        )
+    return asking.send({"links": documents.self_links(f"{asking.root}/routes", documents.JSON)}, documents.JSON)
+
+
+async def compute_route(request: Request) -> Response:
+    """POST /ogc/routes: a route on foot, out of a definition."""
+    body = await read_body(request)
+    return await asyncio.to_thread(answered(lambda asking: _computed(asking, body)), request)
+
+
+def _computed(asking: Asking, body: bytes) -> Response:
+    """422 where the definition is fine and no way leads there (21-000, /req/core/error)."""
+    try:
+        document = make_route(asking.page, body)
+    except NotFound as error:
+        refusal = {"code": "422", "description": error.message}
+        return Response(_encode(refusal), 422, OPEN, media_type=documents.JSON)
+    return asking.send(document, documents.GEOJSON)
+
+
 ROUTES = [
+    Route(f"{PATH}/routes", answered(list_routes), methods=["GET"]),
+    Route(f"{PATH}/routes", compute_route, methods=["POST"]),
     Route(PATH, answered(get_landing)),
     Route(f"{PATH}/", answered(get_landing)),
     Route(f"{PATH}/api", answered(get_description)),

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from dongne.web.district import look_at_district
 from dongne.web.frame import open_page, render
+from dongne.web.resident import walk
 
 
 def show(request: Request) -> Response:
@@ -13,7 +14,8 @@ def show(request: Request) -> Response:
     page = open_page(request)
     demo = page.context.demonstration
     shown = demo.home if demo is not None and len(page.books) > 1 else None  # for who may open it
-    return render(page, "now.html", district=look_at_district(page, request.app.state.remembered), demo=shown)
+    district = look_at_district(page, request.app.state.remembered)
+    return render(page, "now.html", district=district, demo=shown, walks=walk.is_there(page))
 
 
 ROUTES = [Route("/", show)]

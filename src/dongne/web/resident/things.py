@@ -18,6 +18,7 @@ from dongne.runtime.ports import CaseFilter
 from dongne.standards.openapi import AS_PAGE, JSON, Answer, Operation, Parameter
 from dongne.web.assess import WORST_FIRST, Assessment, Group
 from dongne.web.charts import draw_chart
+from dongne.web.control_room.closing import is_closable
 from dongne.web.district import find_groups, sentence_of, state_word
 from dongne.web.frame import Page, is_id, open_page, render
 from dongne.web.names import unit_of
@@ -214,6 +215,7 @@ def show_thing(request: Request) -> Response:
         nearby=_nearby(page, thing, point),
         facts=_facts(page, thing),
         own_name=_own_name(page, thing),
+        closable=is_closable(page, thing),
         covers=lambda r: _covers(page, r),
     )
 
