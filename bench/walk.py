@@ -301,7 +301,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections, of {', '.join(SECTIONS)}")
     parser.add_argument(
-        "--http", help="where `calm_walk` of Helsinki answers, such as http://127.0.0.1:8000/api/answers/calm_walk"
+        "--http", help="where `calm_walk` of Helsinki answers, such as http://127.0.0.1:8000/answers/calm_walk"
     )
     arguments = parser.parse_args(argv)
     wanted = arguments.only.split(",")

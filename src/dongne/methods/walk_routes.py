@@ -14,7 +14,7 @@ from dongne.model.errors import NotFound
 from dongne.model.geometry import Point
 
 REACH_M = 500.0  # a place farther from any way is outside
-MOST_TREES = 8  # for so many profiles a tree of edges is kept
+MOST_TREES = 16  # for so many profiles a tree of edges is kept
 ISLAND_M = 60.0  # a place whose nearest way is nearer than the nearest connected one by more lies on an island
 
 
@@ -69,7 +69,7 @@ class Finder:
         number = np.repeat(np.arange(network.edges), np.diff(network.shape_from))
         self._lines = shapely.linestrings(at, indices=number)
         self._tree = shapely.STRtree(self._lines)
-        self._trees: list[tuple[Flags, Ints, Any]] = []  # of connected edges alone, the one asked last at the end
+        self._trees: dict[bytes, tuple[Ints, Any]] = {}  # of connected edges alone, the one asked last at the end
 
     def find(self, place: Point, connected: Flags) -> Spot:
         """The nearest spot on the `connected` edges (see `connected_edges`). Raises NotFound with the bounds for a place with no way near,
@@ -101,14 +101,14 @@ class Finder:
         )
 
     def _connected(self, connected: Flags) -> tuple[Ints, Any]:
-        for i, (known, edges, tree) in enumerate(self._trees):
-            if known is connected:
-                self._trees.append(self._trees.pop(i))
-                return edges, tree
-        edges = np.flatnonzero(connected)
-        tree = shapely.STRtree(self._lines[edges])
-        self._trees = [*self._trees[1 - MOST_TREES :], (connected, edges, tree)]
-        return edges, tree
+        key = np.packbits(connected).tobytes()  # who asks may work out the same flags again and again
+        if (found := self._trees.pop(key, None)) is None:
+            edges = np.flatnonzero(connected)
+            found = edges, shapely.STRtree(self._lines[edges])
+        self._trees[key] = found
+        if len(self._trees) > MOST_TREES:
+            del self._trees[next(iter(self._trees))]
+        return found
 
     def _spot(self, point: Any, edge: int, away_m: float) -> Spot:
         line = self._lines[edge]
