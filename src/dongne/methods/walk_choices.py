@@ -69,7 +69,10 @@ def _search(board: Board, profile: Profile, source: Spot, target: Spot, depart_u
     looked_for = *reversed(profiles_of(profile)), *draws_of(profile), *list_companions(profile, list_profiles())
     for one in looked_for:
         for part in parts:
-            route = part.routers[one].find(source, target) if one in part.routers else None
+            router = part.routers[one]
+            if part is not now and router is now.routers[one]:
+                continue  # it will be then as it is now
+            route = router.find(source, target)
             if route is None:
                 continue
             if not known:

@@ -111,25 +111,22 @@ class Metrics:
         old = {before.first + i: part for i, part in enumerate(before.slices)}
         done: list[Slice] = []
         for i, one in enumerate(fields):
-            done.append(self._slice(old.get(first + i), one))
+            done.append(self._slice(one, *(part for part in (done[-1] if done else None, old.get(first + i)) if part)))
             later = [old[number] for number in range(first + i + 1, first + len(fields)) if number in old]
             yield Board(first, (*done, *later), self._connect(done[0]))
         used = {id(router.engine) for part in done for router in part.routers.values()}
-        self._retired = [
-            (profile, router.engine)
-            for part in before.slices
-            for profile, router in part.routers.items()
-            if id(router.engine) not in used
-        ]
+        out = {id(r.engine): (p, r.engine) for part in before.slices for p, r in part.routers.items()}
+        self._retired = [kept for number, kept in out.items() if number not in used]
 
-    def _slice(self, before: Slice | None, fields: Fields) -> Slice:
+    def _slice(self, fields: Fields, *known: Slice) -> Slice:
+        """A slice, with the routers of known ones where their costs are the same."""
         routers, exposed = {}, exposures(self.network, fields)
         for profile, tariff in self._tariffs.items():
             prices = tariff.price(fields, exposed)
             costs = prices.total
-            old = before.routers[profile] if before is not None else None
-            if old is not None and np.array_equal(old.costs, costs):
-                routers[profile] = old
+            same = (part.routers[profile] for part in known if np.array_equal(part.routers[profile].costs, costs))
+            if (router := next(same, None)) is not None:
+                routers[profile] = router
                 continue
             engine = self._spare[profile].pop() if self._spare[profile] else self._root.twin()
             engine.customise(costs)

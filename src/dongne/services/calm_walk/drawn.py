@@ -24,11 +24,11 @@ class Drawing:
 
     def line(self, route: WalkRoute) -> Line:
         """The route as GeoJSON."""
-        first, *middle = route.legs[:-1] or route.legs
-        parts = [_write(self._cut(first))]
+        first, last = route.arcs[0], route.arcs[-1]
+        parts = [_write(self._cut(Leg(first, route.begin, route.end if len(route.arcs) == 1 else 1.0)))]
         if len(route.arcs) > 1:
-            parts += [self._written.get(leg.arc) or self._write(leg.arc) for leg in middle]
-            parts.append(_write(self._cut(route.legs[-1])[1:]))
+            parts += [self._written.get(arc) or self._write(arc) for arc in route.arcs[1:-1]]
+            parts.append(_write(self._cut(Leg(last, 0.0, route.end))[1:]))
         return Line(msgspec.Raw(b"[" + b",".join(parts) + b"]"))
 
     def _write(self, arc: int) -> bytes:
