@@ -23,6 +23,7 @@ PAGES = {
     "map",
     "answers",
     "walk",
+    "display",
     "replies",
     "data",
     "cases",

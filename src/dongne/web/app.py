@@ -54,6 +54,7 @@ from dongne.web.resident import (
     features,
     now,
     replies,
+    stop_display,
     things,
     walk,
 )
@@ -132,6 +133,7 @@ def create_pages(context: WebContext) -> Starlette:
         *map_page.ROUTES,
         *answers.ROUTES,
         *walk.ROUTES,
+        *stop_display.ROUTES,
         *data.ROUTES,
         *catalog.ROUTES,
         *alerts.ROUTES,
