@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,7 +107,7 @@ def assess(service: str, say: Say | None, thing: int, readings: list[Reading]) -
     there = [r for r in readings if r.is_there]
     if say is not None and there:
         try:
-            said = say({r.key: r.value for r in there})
+            said = say(_values_of(there))
         except (ArithmeticError, LookupError, TypeError, ValueError):
             log.exception("%s can't say how Thing %d is doing", service, thing)
     state, key, params = said
@@ -121,6 +121,22 @@ def assess(service: str, say: Say | None, thing: int, readings: list[Reading]) -
         readings, key=lambda r: (not r.is_there, r.origin.kind == "derived", r.unit in YES_OR_NO, r.stream.id)
     )
     return Assessment(thing, state, key, dict(params), tuple(ranked))
+
+
+def _values_of(readings: Sequence[Reading]) -> dict[str, float]:
+    """The value of each property; of one with parts the mean of those that are as young as the youngest."""
+    by_key: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_key.setdefault(reading.key, []).append(reading)
+    values = {}
+    for key, found in by_key.items():
+        if any(one.stream.part for one in found):
+            latest_us = max(one.time_us for one in found)
+            young = [one.value for one in found if one.time_us == latest_us]
+            values[key] = sum(young) / len(young)
+        else:
+            values[key] = found[-1].value
+    return values
 
 
 class Remembered:

@@ -103,9 +103,20 @@ def read_streams(city: SeenCity, streams: Sequence[Datastream], now_us: int) -> 
 
 
 def read_thing(city: SeenCity, thing_id: int, now_us: int) -> list[Reading]:
-    """The readings of a Thing's Datastreams: measured ones first, then what services make of them."""
+    """The readings of a Thing's Datastreams: measured ones first, then what services make of them; the parts of one property
+    together, in their order."""
     readings = read_streams(city, city.graph.list_datastreams(thing_id), now_us)
-    return sorted(readings, key=lambda r: (r.origin.kind == "derived", r.unit in YES_OR_NO, r.stream.id))
+    first: dict[tuple[str, str], int] = {}
+    for reading in readings:  # by id
+        first.setdefault((reading.origin.service, reading.key), reading.stream.id)
+
+    def place(reading: Reading) -> tuple[bool, bool, int, int, str, int]:
+        stream, origin = reading.stream, reading.origin
+        together = first[origin.service, reading.key] if stream.part else stream.id
+        number = int(stream.part) if stream.part.isdecimal() else 0
+        return origin.kind == "derived", reading.unit in YES_OR_NO, together, number, stream.part, stream.id
+
+    return sorted(readings, key=place)
 
 
 def newest(readings: Iterable[Reading]) -> Reading | None:
