@@ -140,6 +140,10 @@ def test_a_missing_column_is_named_with_those_that_are_there() -> None:
         ({"agency": LITTLE["agency.txt"].replace(",", ", ", 1)}, "column_spaces", ("agency.txt", 1, "agency_id,  agency_name, agency_url, agency_timezone")),
         ({"agency": LITTLE["agency.txt"].replace("agency_url", "agency_name")}, "column_twice", ("agency.txt", 1, "")),
         ({"agency": LITTLE["agency.txt"].replace("agency_url", "motto")}, "column_unknown", ("agency.txt", 1, "")),
+        ({"agency": LITTLE["agency.txt"].replace("https://example.org", "example")}, "value_passed_over", ("agency.txt", 2, "example")),
+        ({"agency": LITTLE["agency.txt"].replace("https://example.org", "")}, "value_wanted", ("agency.txt", 2, "")),
+        ({"feed_info": "feed_publisher_name,feed_lang\nA,ko\n"}, "column_wanted", ("feed_info.txt", 1, "")),
+        ({"trips": LITTLE["trips.txt"].replace("trip_headsign", "shape_id")}, "reference_passed_over", ("trips.txt", 4, "East")),
         ({"feed_info": ""}, "file_empty", ("feed_info.txt", 0, "")),
         ({"notes": "hello"}, "file_unknown", ("notes.txt", 0, "notes.txt")),
     ],
@@ -163,6 +167,17 @@ def test_every_row_is_used_or_named() -> None:
     }
     assert report.rows["stop_times.txt"] - report.used["stop_times.txt"] == len(dropped) == 5
     assert len(feed.stop_times.trip) == 11
+
+
+def test_a_fault_in_many_rows_is_named_in_each() -> None:
+    routes = (
+        LITTLE["routes.txt"].replace("route_type", "route_color").replace(",1\n", ",red\n").replace(",3\n", ",red\n")
+    )
+    routes = "".join(
+        f"{line},3\n" if number else f"{line},route_type\n" for number, line in enumerate(routes.splitlines())
+    )
+    _, report = good(change(routes=routes))
+    assert told(report, "value_passed_over") == [("routes.txt", 2, "red"), ("routes.txt", 3, "red")]
 
 
 def test_of_a_trip_that_goes_back_in_time_the_fewest_calls_are_left_out() -> None:

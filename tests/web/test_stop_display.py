@@ -1,6 +1,7 @@
 """The screen at a stop: what departs, how sure it is, and what is disrupted, without script."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def test_words_of_operators_and_disruptions_are_told_with_their_age(stops: Littl
         assert "The lift is broken &lt;here&gt;." in page
         stops.clock.us += 400_000_000
         assert "is old (7 minutes ago)" in text_of(browser.get("/display/stop/W").text)
+
+
+def test_departures_can_be_heard_where_there_is_a_voice(stops: LittleStops) -> None:
+    with visiting(stops) as browser:  # type: ignore[arg-type]
+        answer = browser.get("/display/stop/W/spoken")
+    if shutil.which("espeak-ng"):
+        assert (answer.headers["content-type"], answer.content[:4]) == ("audio/wav", b"RIFF")
+    else:
+        assert (answer.status_code, "apt install espeak-ng" in answer.text) == (400, True)
 
 
 def test_a_stop_that_there_is_not_and_a_city_without_boards_are_said(stops: LittleStops, tmp_path: Path) -> None:

@@ -29,17 +29,25 @@ class Call:
     distance: float | None
 
 
+@dataclass(frozen=True)
+class Ids:
+    """What trips and their calls may refer to; indices by id."""
+
+    stops: dict[str, int]
+    routes: dict[str, int]
+    services: dict[str, int]
+    shapes: frozenset[str]
+
+
 def read_calls(
     tables: dict[str, Table],
     stops: tuple[Stop, ...],
-    stop_ids: dict[str, int],
-    routes: dict[str, int],
-    services: dict[str, int],
+    ids: Ids,
     report: Report,
 ) -> tuple[tuple[Trip, ...], StopTimes, dict[str, int]]:
     """Trips that can be used, their calls, and the index of each trip by its id."""
-    rows = _read_trips(tables["trips.txt"], routes, services, report)
-    calls = _read_stop_times(tables[STOP_TIMES], stops, stop_ids, set(rows), report)
+    rows = _read_trips(tables["trips.txt"], ids, report)
+    calls = _read_stop_times(tables[STOP_TIMES], stops, ids.stops, set(rows), report)
     trips: list[Trip] = []
     kept: list[Call] = []
     owner: list[int] = []
@@ -51,34 +59,34 @@ def read_calls(
             )
             continue
         _find_oddities(id_, good, report)
-        trips.append(_trip(row, routes, services, len(kept), len(kept) + len(good)))
+        trips.append(_trip(row, ids, len(kept), len(kept) + len(good)))
         owner.extend([len(trips) - 1] * len(good))
         kept.extend(good)
     _find_overlaps(trips, kept, report)
     return tuple(trips), _columns(owner, kept), {trip.id: number for number, trip in enumerate(trips)}
 
 
-def _trip(row: Row, routes: dict[str, int], services: dict[str, int], first: int, last: int) -> Trip:
+def _trip(row: Row, ids: Ids, first: int, last: int) -> Trip:
     return Trip(
-        row["trip_id"], routes[row["route_id"]], services[row["service_id"]], row["trip_headsign"],
+        row["trip_id"], ids.routes[row["route_id"]], ids.services[row["service_id"]], row["trip_headsign"],
         -1 if row["direction_id"] is None else row["direction_id"], row["block_id"], row["shape_id"],
         row["wheelchair_accessible"] or 0, first, last,
     )  # fmt: skip
 
 
-def _read_trips(
-    table: Table, routes: dict[str, int], services: dict[str, int], report: Report
-) -> dict[str, tuple[int, Row]]:
+def _read_trips(table: Table, ids: Ids, report: Report) -> dict[str, tuple[int, Row]]:
     found: dict[str, tuple[int, Row]] = {}
     for line, row in read_rows(table, report):
         for name, known, target in (
-            ("route_id", routes, "routes.txt"),
-            ("service_id", services, "calendar.txt, calendar_dates.txt"),
+            ("route_id", ids.routes, "routes.txt"),
+            ("service_id", ids.services, "calendar.txt, calendar_dates.txt"),
         ):
             if row[name] not in known:
                 report.add("reference_unknown", table.name, line, name, row[name], target=target)
                 break
         else:
+            if row["shape_id"] and row["shape_id"] not in ids.shapes:
+                report.add("reference_passed_over", table.name, line, "shape_id", row["shape_id"], target="shapes.txt")
             found[row["trip_id"]] = (line, row)
     return found
 

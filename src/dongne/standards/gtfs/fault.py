@@ -48,6 +48,8 @@ RULES: dict[str, Rule] = {
     "row_too_long": Rule(DROPPED, FORMAT),
     "row_too_short": Rule(WARNING, FORMAT),
     "value_missing": Rule(DROPPED, "Presence"),
+    "column_wanted": Rule(WARNING, "Presence"),
+    "value_wanted": Rule(WARNING, "Presence"),
     "value_wrong": Rule(DROPPED, FIELD_TYPES),
     "value_passed_over": Rule(WARNING, FIELD_TYPES),
     "id_twice": Rule(DROPPED, "Dataset Attributes"),

@@ -4,7 +4,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from dongne.standards.gtfs.archive import open_archive
-from dongne.standards.gtfs.calls import read_calls
+from dongne.standards.gtfs.calls import Ids, read_calls
 from dongne.standards.gtfs.fault import Report
 from dongne.standards.gtfs.feed import Agency, Feed, Route, Service, Stop
 from dongne.standards.gtfs.hanging import read_frequencies, read_shapes, read_transfers
@@ -29,14 +29,13 @@ def read(body: bytes) -> tuple[Feed | None, Report]:
     stops, stop_ids = _read_stops(tables["stops.txt"], report)
     routes, route_ids = _read_routes(tables["routes.txt"], agency_ids, report)
     services, service_ids = _read_services(tables, report)
-    trips, stop_times, trip_ids = read_calls(tables, stops, stop_ids, route_ids, service_ids, report)
+    shapes = read_shapes(tables.get("shapes.txt"), report)
+    known = Ids(stop_ids, route_ids, service_ids, frozenset(shapes))
+    trips, stop_times, trip_ids = read_calls(tables, stops, known, report)
     if not (agencies and trips):
         for name in ("agency.txt",) if not agencies else ("trips.txt",):
             report.add("file_without_rows", name)
         return None, report
-    shapes = read_shapes(tables.get("shapes.txt"), report)
-    for trip in {trip.shape_id: trip for trip in trips if trip.shape_id and trip.shape_id not in shapes}.values():
-        report.add("reference_passed_over", "trips.txt", 0, "shape_id", trip.shape_id, target="shapes.txt")
     feed = Feed(
         agencies, ZoneInfo(agencies[0].zone), stops, routes, services, trips, stop_times,
         read_frequencies(tables.get("frequencies.txt"), trip_ids, report),

@@ -25,11 +25,11 @@ def read_rows(table: Table, report: Report) -> Iterator[tuple[int, Row]]:
             if text in known:
                 row[name] = known[text]
                 continue
-            value = _value(table.name, line, name, column, text, report)
+            value = _value(table, line, name, column, text, report)
             if value is LEFT_OUT:
                 break
             row[name] = value
-            if value is not None or not text:
+            if value not in (None, "") or not (text or column.wanted):  # a fault is named in each row that has it
                 known[text] = value
         else:
             if described.key:
@@ -49,17 +49,20 @@ def read_rows(table: Table, report: Report) -> Iterator[tuple[int, Row]]:
 
 
 LEFT_OUT = object()
+TEXTS = ("text", "url", "language")  # absent, they are ""
 
 
-def _value(file: str, line: int, name: str, column: Column, text: str, report: Report) -> Any:
+def _value(table: Table, line: int, name: str, column: Column, text: str, report: Report) -> Any:
     if not text:
         if column.required:
-            report.add("value_missing", file, line, name)
+            report.add("value_missing", table.name, line, name)
             return LEFT_OUT
-        return "" if column.kind.name == "text" else None
+        if column.wanted and name in table.there:
+            report.add("value_wanted", table.name, line, name)
+        return "" if column.kind.name in TEXTS else None
     try:
         return column.kind.read(text)
     except ValueError:
         rule = "value_wrong" if column.required else "value_passed_over"
-        report.add(rule, file, line, name, text, kind=column.kind.name, example=column.kind.example)
-        return LEFT_OUT if column.required else None
+        report.add(rule, table.name, line, name, text, kind=column.kind.name, example=column.kind.example)
+        return LEFT_OUT if column.required else "" if column.kind.name in TEXTS else None

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 TIME = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)")
 DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 WHOLE = re.compile(r"[+-]?\d{1,12}")
+ADDRESS = re.compile(r"https?://\S+\.\S+|https?://localhost\S*", re.IGNORECASE)
+LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 COLOR = re.compile(r"[0-9A-Fa-f]{6}")
 
 
@@ -81,6 +83,15 @@ def _zone(text: str) -> str:
         raise ValueError(text) from error
 
 
+def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError
+        return text
+
+    return read
+
+
 def choice(*allowed: int) -> Kind:
     """A number out of these."""
 
@@ -112,6 +123,8 @@ DISTANCE = Kind("distance", _distance, "5.25")
 COLOR_OF_ROUTE = Kind("color", _color, "0039A6")
 ZONE = Kind("zone", _zone, "Asia/Seoul")
 ROUTE_TYPE = Kind("choice", _route_type, "0..7, 11, 12")
+URL = Kind("url", _matching(ADDRESS), "https://www.example.org/lines")
+LANGUAGE_CODE = Kind("language", _matching(LANGUAGE), "ko")
 YES = choice(0, 1)
 ACCESS = choice(0, 1, 2)
 METHOD = choice(0, 1, 2, 3)
@@ -119,16 +132,19 @@ METHOD = choice(0, 1, 2, 3)
 
 @dataclass(frozen=True)
 class Column:
-    """`header`: without the column the file can't be read. `required`: a row without the value is left out."""
+    """`header`: without the column the file can't be read. `required`: a row without the value is left out. `wanted`: the
+    reference requires the value, but what is there can be used without it."""
 
     kind: Kind
     header: bool = False
     required: bool = False
+    wanted: bool = False
 
 
 MUST: dict[str, bool] = {"header": True, "required": True}
 ID = Column(TEXT, **MUST)
 SOME_TEXT = Column(TEXT)
+SOME_URL = Column(URL)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -144,15 +160,15 @@ class File:
 FILES: dict[str, File] = {
     "agency.txt": File(
         {
-            "agency_id": SOME_TEXT, "agency_name": ID, "agency_url": SOME_TEXT, "agency_timezone": Column(ZONE, **MUST),
-            "agency_lang": SOME_TEXT, "agency_phone": SOME_TEXT, "agency_fare_url": SOME_TEXT, "agency_email": SOME_TEXT,
+            "agency_id": SOME_TEXT, "agency_name": ID, "agency_url": Column(URL, wanted=True), "agency_timezone": Column(ZONE, **MUST),
+            "agency_lang": Column(LANGUAGE_CODE), "agency_phone": SOME_TEXT, "agency_fare_url": SOME_URL, "agency_email": SOME_TEXT,
         }, ("agency_id",), required=True,
     ),
     "stops.txt": File(
         {
             "stop_id": ID, "stop_code": SOME_TEXT, "stop_name": SOME_TEXT, "tts_stop_name": SOME_TEXT, "stop_desc": SOME_TEXT,
             "stop_lat": Column(LATITUDE, header=True), "stop_lon": Column(LONGITUDE, header=True), "zone_id": SOME_TEXT,
-            "stop_url": SOME_TEXT, "location_type": Column(choice(0, 1, 2, 3, 4)), "parent_station": SOME_TEXT,
+            "stop_url": SOME_URL, "location_type": Column(choice(0, 1, 2, 3, 4)), "parent_station": SOME_TEXT,
             "stop_timezone": Column(ZONE), "wheelchair_boarding": Column(ACCESS), "level_id": SOME_TEXT,
             "platform_code": SOME_TEXT, "stop_access": Column(YES),
         }, ("stop_id",), required=True,
@@ -160,7 +176,7 @@ FILES: dict[str, File] = {
     "routes.txt": File(
         {
             "route_id": ID, "agency_id": SOME_TEXT, "route_short_name": SOME_TEXT, "route_long_name": SOME_TEXT,
-            "route_desc": SOME_TEXT, "route_type": Column(ROUTE_TYPE, **MUST), "route_url": SOME_TEXT,
+            "route_desc": SOME_TEXT, "route_type": Column(ROUTE_TYPE, **MUST), "route_url": SOME_URL,
             "route_color": Column(COLOR_OF_ROUTE), "route_text_color": Column(COLOR_OF_ROUTE),
             "route_sort_order": Column(NOT_NEGATIVE), "continuous_pickup": Column(METHOD),
             "continuous_drop_off": Column(METHOD), "network_id": SOME_TEXT, "cemv_support": Column(ACCESS),
@@ -212,9 +228,9 @@ FILES: dict[str, File] = {
     ),
     "feed_info.txt": File(
         {
-            "feed_publisher_name": SOME_TEXT, "feed_publisher_url": SOME_TEXT, "feed_lang": SOME_TEXT, "default_lang": SOME_TEXT,
+            "feed_publisher_name": Column(TEXT, wanted=True), "feed_publisher_url": Column(URL, wanted=True), "feed_lang": Column(LANGUAGE_CODE, wanted=True), "default_lang": Column(LANGUAGE_CODE),
             "feed_start_date": Column(DATE_OF_SERVICE), "feed_end_date": Column(DATE_OF_SERVICE), "feed_version": SOME_TEXT,
-            "feed_contact_email": SOME_TEXT, "feed_contact_url": SOME_TEXT,
+            "feed_contact_email": SOME_TEXT, "feed_contact_url": SOME_URL,
         }, (),
     ),
 }  # fmt: skip

@@ -16,11 +16,13 @@ csv.field_size_limit(1_000_000)
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text by column name, each as long as `lines`, which has each row's line in the file."""
+    """Rows of text by column name, each as long as `lines`, which has each row's line in the file. `there` are the columns
+    that the file has; the others are empty."""
 
     name: str
     columns: dict[str, list[str]]
     lines: list[int]
+    there: frozenset[str] = frozenset()
 
 
 def read_table(name: str, body: bytes, report: Report) -> Table | None:
@@ -31,11 +33,14 @@ def read_table(name: str, body: bytes, report: Report) -> Table | None:
     if header is None:
         return Table(name, {column: [] for column in FILES[name].columns}, [])
     places = _read_header(name, header[1], report)
-    needed = [column for column, described in FILES[name].columns.items() if described.header]
+    needed = [column for column, one in FILES[name].columns.items() if one.header]
     if missing := [column for column in needed if column not in places]:
         for column in missing:
             report.add("column_missing", name, 1, column, ", ".join(header[1]))
         return None
+    for column, described in FILES[name].columns.items():
+        if described.wanted and column not in places:
+            report.add("column_wanted", name, 1, column)
     return _fill(name, rows, places, len(header[1]), report)
 
 
@@ -70,7 +75,7 @@ def _fill(
         report.add("value_spaces", name, spaces[0], count=len(spaces))
     for held in missing:
         held.extend([""] * len(lines))
-    return Table(name, columns, lines)
+    return Table(name, columns, lines, frozenset(places))
 
 
 def decode_text(name: str, body: bytes, report: Report) -> str:
