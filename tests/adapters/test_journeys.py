@@ -113,6 +113,10 @@ def test_passengers_of_a_block_stay_seated(number: int) -> None:
     )
     feed = little(trips=trips, stop_times=times)
     assert ask(both(feed)[number], feed, "W", "E", "2026-11-30T07:50") == [("11-30 08:30", 0)]
+    linked = little(
+        stop_times=times, transfers="from_stop_id,to_stop_id,transfer_type,from_trip_id,to_trip_id\nM1,M1,4,E1,BUS\n"
+    )
+    assert ask(both(linked)[number], linked, "W", "E", "2026-11-30T07:50") == [("11-30 08:30", 0)]
     apart = little(
         trips=trips, stop_times=times,
         transfers="from_stop_id,to_stop_id,transfer_type,from_trip_id,to_trip_id\nM1,M1,5,E1,BUS\n",

@@ -4,7 +4,7 @@ Trips of a block are one run where the vehicle goes on (passengers may stay seat
 are missing between two others are filled in by distance.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from math import ceil
@@ -21,7 +21,7 @@ NEAR_M = 150.0  # stops as near as this can be changed between, also where the f
 LONGEST_WALK_MIN = 5
 NO_PICKUP = NO_DROP_OFF = 1
 FORBIDDEN, MINIMUM = 3, 2  # transfer_type
-STAY_FORBIDDEN = 5
+STAY, STAY_FORBIDDEN = 4, 5
 
 
 def plan_in(feed: Feed, near_m: float = NEAR_M) -> Timetable:
@@ -80,9 +80,10 @@ def _list_runs(feed: Feed) -> Iterator[tuple[tuple[int, ...], frozenset[int]]]:
     """(trips that one vehicle runs one after the other, days)."""
     days = [frozenset(day.toordinal() for day in service.list_days()) for service in feed.services]
     blocks: dict[str, list[int]] = defaultdict(list)
+    linked = _find_links(feed)
     for number, trip in enumerate(feed.trips):
-        if trip.block_id:
-            blocks[trip.block_id].append(number)
+        if block := linked.get(number) or trip.block_id:
+            blocks[block].append(number)
         elif days[trip.service]:
             yield (number,), days[trip.service]
     apart = {rule.trips for rule in feed.transfers if rule.type == STAY_FORBIDDEN}
@@ -94,6 +95,18 @@ def _list_runs(feed: Feed) -> Iterator[tuple[tuple[int, ...], frozenset[int]]]:
                 by_trips[chain].add(day)
         for chain, when in by_trips.items():
             yield chain, frozenset(when)
+
+
+def _find_links(feed: Feed) -> dict[int, str]:
+    """Trips without a block that transfers.txt links one to one, as if they had one. Where trains are joined or parted,
+    nobody is told to stay seated."""
+    links = [rule.trips for rule in feed.transfers if rule.type == STAY and rule.trips is not None]
+    before, after = Counter(b for _, b in links), Counter(a for a, _ in links)
+    found: dict[int, str] = {}
+    for a, b in sorted(links, key=lambda link: int(feed.stop_times.departure_s[feed.trips[link[0]].first])):
+        if before[b] == after[a] == 1 and not (feed.trips[a].block_id or feed.trips[b].block_id):
+            found[a] = found[b] = found.get(a) or f"linked {a}"
+    return found
 
 
 def _list_chains(feed: Feed, going: list[int], apart: set[tuple[int, int] | None]) -> Iterator[tuple[int, ...]]:
