@@ -14,6 +14,7 @@ from dongne.model.geometry import distance_m
 from dongne.model.graph import ThingGraph
 
 FILE = "lines.toml"
+DAY_S = 86_400.0
 NEXT_PLATFORM, SERVED_BY = "next_platform", "served_by"
 
 NewId = Callable[[EntityType], int]
@@ -39,7 +40,7 @@ class Train(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A line, its stations in the order of direction 0. `simulated` is what is said of all its Things, empty where they are real;
+    """A line, its stations in the order of direction 0. `headway_s` is about how often a train leaves, 0 where nobody says. `simulated` is what is said of all its Things, empty where they are real;
     `replayed` instead, where the data set `loads` is there."""
 
     id: str
@@ -51,6 +52,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     station: tuple[Station, ...]
     train: tuple[Train, ...]
     name_ko: str = ""
+    headway_s: float = 0.0
     simulated: str = ""
     loads: str = ""
     replayed: str = ""
@@ -83,6 +85,8 @@ def _list_faults(line: Line) -> Iterator[str]:
     for train in line.train:
         if not 1 <= train.cars <= line.positions:
             yield f"train {train.id!r} has {train.cars} cars; its platforms have room for 1 to {line.positions}"
+    if not 0.0 <= line.headway_s <= DAY_S:
+        yield f"headway_s = {line.headway_s:g} is out of 0 to {DAY_S:g}"
     for station in line.station:
         lon, lat = station.place
         if not (-180 <= lon <= 180 and -90 <= lat <= 90):
@@ -162,6 +166,8 @@ class _Planner:
             "stop_id": f"{self.line.id}:{station.id}:{direction_id}",
             "direction_id": direction_id,
             "stop_sequence": sequence,
+            "line_name": {"name": self.line.name, "name_ko": self.line.name_ko or self.line.name},
+            "station_id": f"{self.line.id}:{station.id}",
             "station": {"name": station.name, "name_ko": station.name_ko or station.name},
             "headsign": {"name": last.name, "name_ko": last.name_ko or last.name},
             "name_ko": f"{station.name_ko or station.name} → {last.name_ko or last.name}",
@@ -169,6 +175,8 @@ class _Planner:
             "doors_per_car": self.line.doors_per_car,
             "exits": list(station.exits),
         }
+        if self.line.headway_s:
+            properties["headway_s"] = self.line.headway_s
         if station.loads_at:
             properties["loads_at"] = station.loads_at
         yield from self._thing(known, name, source_id, "platform", properties, (location_id,))
