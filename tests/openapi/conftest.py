@@ -37,6 +37,18 @@ MULTI = {
     "ObservedProperties": [SEEN],
     **PROBE,
 }
+PLATFORM = {
+    "name": "Platform 1",
+    "description": "towards the east",
+    "properties": {
+        "kind": "platform",
+        "line": "m",
+        "stop_id": "m:1",
+        "direction_id": 0,
+        "stop_sequence": 1,
+        "positions": 4,
+    },
+}
 CAPABILITY = {
     "name": "lid",
     "taskingParameters": {"type": "object", "properties": {"open": {"type": "boolean"}}, "required": ["open"]},
@@ -66,6 +78,7 @@ class RunningCity:
     def fill(self, times: int = 1) -> None:
         """What the little city has not: Tasking, a MultiDatastream, features, a history of places, an alert."""
         self.client.post("/api/webhooks", json={"url": "https://192.0.2.1/"})  # nobody is there (RFC 5737)
+        self._create("Things", PLATFORM)
         self.city.open_case("sensor_silent", {"silent_h": 7.0}, kind="alert")
         for _ in range(times):
             thing = self._create("Things", THING)

@@ -23,6 +23,7 @@ PAGES = {
     "map",
     "answers",
     "walk",
+    "boarding",
     "display",
     "replies",
     "data",

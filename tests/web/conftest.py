@@ -21,7 +21,7 @@ def load(name: str) -> Any:
     return module
 
 
-little_city, little_homes = load("little_city"), load("little_homes")
+little_city, little_homes, little_line = load("little_city"), load("little_homes"), load("little_line")
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,9 @@ MADE_OF = {
     "menu.": {name for _, name in MENU},
     "span.": set(SPANS),
     "property.": set(SHARED),
+    "boarding.class.": {"0", "1", "2", "3"},
+    "boarding.basis.": {"coming", "here", "away", "unknown"},
+    "boarding.origin.": {"measured", "replayed", "simulated"},
     "district.": {"calm", "busy", "crowded", "alarm", "old", "empty"},
     "origin.": {"measured", "rehomed", "simulated", "derived"},
     "setting.level.": {"default", "city", "thing", "arm"},
@@ -82,6 +85,7 @@ def used_keys() -> set[str]:
         *ROOM.glob("control_room/*.py"),
         *ROOM.glob("catalog/*.py"),
         *ROOM.glob("homes/*.py"),
+        *ROOM.glob("boarding/*.py"),
     ]
     files += [*ROOM.glob("templates/*.html"), *ROOM.glob("static/*.js")]
     found = {key for file in files for key in CALLED.findall(file.read_text(encoding="utf-8")) if "." in key}

@@ -12,13 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dongne.model.access import Veil
+from dongne.model.access import PUBLIC, Veil
 from dongne.model.errors import DongneError, NotKnown
 from dongne.model.who import ANYBODY
 from dongne.standards.openapi import Operation
 from dongne.web import assets, preferences, signing_in
 from dongne.web.api.app import Api
 from dongne.web.assess import Remembered
+from dongne.web.boarding import routes as boarding
+from dongne.web.boarding.feeds import LastFeeds
 from dongne.web.catalog.contents import Librarian
 from dongne.web.context import WebContext
 from dongne.web.control_room import (
@@ -59,6 +61,7 @@ from dongne.web.resident import (
     walk,
 )
 from dongne.web.resident import map as map_page
+from dongne.web.seen import SeenCity
 
 log = logging.getLogger(__name__)
 LAYERS_FRESH_S = 3600.0  # they are remembered by the revision of the graph
@@ -108,6 +111,7 @@ def wants_page(scope: Scope) -> bool:
 
 def list_operations(context: WebContext) -> list[Operation]:
     """What the pages answer to programs."""
+    seen = SeenCity(context.store, Veil(context.store.graph), PUBLIC)
     return [
         *map_page.OPERATIONS,
         *catalog.OPERATIONS,
@@ -116,6 +120,7 @@ def list_operations(context: WebContext) -> list[Operation]:
         *services.OPERATIONS,
         *case_feeds.OPERATIONS,
         *answers.list_operations(context),
+        *boarding.list_operations(seen),
         *described.list_operations(min(context.store.graph.locations, default=1)),
         *(described.list_route_operations(context.config.centre) if walk.answers_in(context) else []),
     ]
@@ -134,6 +139,7 @@ def create_pages(context: WebContext) -> Starlette:
         *answers.ROUTES,
         *walk.ROUTES,
         *stop_display.ROUTES,
+        *boarding.ROUTES,
         *data.ROUTES,
         *catalog.ROUTES,
         *alerts.ROUTES,
@@ -168,6 +174,12 @@ def create_pages(context: WebContext) -> Starlette:
             Exception: show_crash,
         },
     )
+    _remember(pages, context)
+    return pages
+
+
+def _remember(pages: Starlette, context: WebContext) -> None:
+    """What the pages keep between two requests."""
     pages.state.context = context
     pages.state.veil = Veil(context.store.graph)
     pages.state.homes_veil = None if context.homes is None else Veil(context.homes.graph)
@@ -179,8 +191,8 @@ def create_pages(context: WebContext) -> Starlette:
     pages.state.collections = collections = Collections(context)
     pages.state.librarian = Librarian(context, collections)
     pages.state.catalog = Remembered(CATALOG_FRESH_S, 4)
+    pages.state.gtfs_feeds = LastFeeds()
     pages.state.layers = Remembered(LAYERS_FRESH_S, 24)
-    return pages
 
 
 def show_http_error(request: Request, error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """The city as one who asks may see it: what is hidden is as if it were not there. Pages read nothing else."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -10,6 +11,7 @@ from dongne.model.access import Sight, Veil
 from dongne.model.cases import Case, CaseEvent
 from dongne.model.entities import EntityType
 from dongne.model.errors import NotFound
+from dongne.model.records import decode_batch
 from dongne.model.tasks import Task
 from dongne.runtime.ports import CaseFilter, Clock, Store
 
@@ -43,6 +45,18 @@ class SeenCity:
         numbers, times, results = self._store.latest_of(datastreams)
         seen = np.array([self.graph.find_stream(i) is not None for i in datastreams.tolist()], bool)
         return np.where(seen, numbers, 0), np.where(seen, times, 0), np.where(seen, results, np.nan)
+
+    def find_parameters(self, number: int) -> dict[str, Any]:
+        """What the Observation of this number says beside its result; empty where nothing, and where it is hidden or gone."""
+        try:
+            record, row = self._store.get_observation(number)
+        except NotFound:
+            return {}
+        batch = decode_batch(record.body, record.count)
+        if self.graph.find_stream(int(batch.datastream[row])) is None:
+            return {}
+        extra = batch.extras.get(row)
+        return (extra.parameters if extra else None) or {}
 
     def series(self, datastream: int, start: datetime, end: datetime) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """See Store; empty for what is hidden."""

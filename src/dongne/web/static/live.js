@@ -57,10 +57,10 @@ export function onObservations(streams, callback) {
   addEventListener("pagehide", () => source.close(), { once: true });
 }
 
-/** Fetches this page again and takes over the regions that are marked to be refreshed and have changed. */
+/** Fetches this page again and takes over the regions that are marked to be refreshed and have changed; whether it came. */
 export async function refresh(regions) {
   const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" }).catch(() => null);
-  if (!answer?.ok) return;
+  if (!answer?.ok) return false;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   began.city = Number(fresh.body.dataset.now);
   began.here = performance.now();
@@ -73,6 +73,7 @@ export async function refresh(regions) {
     if (focused) region.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
   }
   tick();
+  return true;
 }
 
 const marked = [...document.querySelectorAll("[data-refresh][id]")];

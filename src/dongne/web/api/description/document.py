@@ -30,6 +30,7 @@ _SCHEMAS: dict[str, Schema] = {
 _TAGS = {
     "SensorThings": "The service's root, and several requests in one (OGC 18-088, 17-079r1).",
     "data": "Many values in one answer, with licence and attribution inside.",
+    "boarding": "How full each car of the next train is: platform lines, GTFS Realtime, GTFS.",
     "events": "Server-sent events as things are stored.",
     "answers": "Questions over the live city.",
     "catalogue": "What open data there are, as DCAT-AP 3.0.",
