@@ -3,7 +3,8 @@
 dongne bench walk [--data FOLDER] [--pairs 1000] [--star 50] [--trips 200] [--seed 1] [--only SECTION,...] [--http URL]
 
 Sections: equal (costs beside scipy's Dijkstra, for each profile), speed (routes a second, igraph beside if it is installed), change (from a new
-crowd to answers with it), growth (cost of order, metric and question as networks grow), trips (profiles on a fixed set of trips). Times are of the
+crowd to answers with it), growth (cost of order, metric and question as networks grow), trips (profiles on a fixed set of trips), spread (the
+same question asked often: over how many routes people are sent). Times are of the
 processor, one core. igraph is under the GPL and no part of Dongne: who wants it beside runs `pip install igraph`. With --http
 questions are put to a running city's answer `calm_walk`.
 """
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import cycle
@@ -25,6 +27,7 @@ import numpy as np
 from bench._client import keep_busy
 from bench._running import machine
 from bench._walk_networks import draw_spots, draw_trips, list_networks, put_side_by_side
+from bench._walk_spread import show_spread
 from bench._walk_trips import show_trips
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
@@ -37,7 +40,7 @@ from dongne.methods.walk_metrics import Metrics, profiles_of
 from dongne.methods.walk_network import Floats, Ints, WalkNetwork
 from dongne.methods.walk_routes import Finder, Router, Spot, connected_edges
 
-SECTIONS = ("equal", "speed", "change", "growth", "trips")
+SECTIONS = ("equal", "speed", "change", "growth", "trips", "spread")
 COUNTERS = 60
 ASKED_PER_S = 100
 
@@ -196,9 +199,10 @@ def show_change(name: str, network: WalkNetwork, seed: int, turns: int = 6) -> b
             crowd = field.crowd(field.flow_per_h(chance.uniform(0.0, 6000.0, COUNTERS)))
         fields = Fields(crowd, closed, 0.5)
         waits: list[float] = []
-        asking = Asking(metrics, fields, trips, waits)
+        later = replace(fields, crowd=np.round(0.9 * crowd, 2))
+        asking = Asking(metrics, (fields, later), trips, waits)
         asking.start()
-        metrics.plan(0, [fields, fields])()
+        metrics.plan(0, [fields, later])()
         all_s, took_cpu = time.perf_counter() - began, time.thread_time() - began_cpu
         asking.join()
         took_s = asking.seen_s - began
@@ -215,7 +219,9 @@ def show_change(name: str, network: WalkNetwork, seed: int, turns: int = 6) -> b
 class Asking(threading.Thread):
     """Asks one question after the other, ASKED_PER_S a second, until all is in force; `seen_s` is when an answer first knew of these fields."""
 
-    def __init__(self, metrics: Metrics, fields: Fields, trips: list[tuple[Spot, Spot]], waits: list[float]) -> None:
+    def __init__(
+        self, metrics: Metrics, fields: tuple[Fields, Fields], trips: list[tuple[Spot, Spot]], waits: list[float]
+    ) -> None:
         super().__init__()
         self._metrics, self._fields, self._trips, self._waits = metrics, fields, trips, waits
         self.seen_s = 0.0
@@ -229,9 +235,9 @@ class Asking(threading.Thread):
             choose(board, calm, a, b, 0)
             now_s = time.perf_counter()
             self._waits.append(now_s - began_s)
-            if board.slices[0].fields is self._fields:
+            if board.slices[0].fields is self._fields[0]:
                 self.seen_s = self.seen_s or now_s
-                if board.slices[1].fields is self._fields:
+                if board.slices[1].fields is self._fields[1]:
                     return
             time.sleep(max(0.0, 1 / ASKED_PER_S - (now_s - began_s)))
 
@@ -291,6 +297,31 @@ def show_http(url: str, network: WalkNetwork, seed: int, seconds: float = 10.0) 
     )
 
 
+def grow(networks: dict[str, WalkNetwork], section: str) -> dict[str, WalkNetwork]:
+    """Copies of the largest network side by side, for sections that are about size."""
+    times = {"change": (2,), "growth": (2, 4)}.get(section, ())
+    name = max(networks, key=lambda one: networks[one].arcs)
+    return {f"{name} x {n}": put_side_by_side(networks[name], n) for n in times}
+
+
+def show(section: str, city: str, network: WalkNetwork, asked: argparse.Namespace) -> bool:
+    """Prints a section for a city; whether it is as it should be."""
+    match section:
+        case "equal":
+            return show_equality(city, network, asked.pairs, asked.star, asked.seed)
+        case "speed":
+            show_speed(city, network, asked.seed)
+        case "change":
+            return show_change(city, network, asked.seed)
+        case "growth":
+            show_growth(city, network, asked.seed)
+        case "trips":
+            show_trips(city, network, asked.data, asked.trips, asked.seed)
+        case _:
+            show_spread(city, network, asked.seed)
+    return True
+
+
 def main(argv: list[str] | None = None) -> int:
     """Prints the sections; 1 where a cost differs or a crowd comes too late."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -308,33 +339,15 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := set(wanted) - set(SECTIONS):
         parser.error(f"there is no section {', '.join(sorted(unknown))}; sections: {', '.join(SECTIONS)}")
     print(machine())
-    networks = list(list_networks(arguments.data))
-    name, largest = networks[-1]
-    grown = (
-        {f"{name} x {n}": put_side_by_side(largest, n) for n in (2, 4)} if {"change", "growth"} & set(wanted) else {}
-    )
-    good = True
+    networks = dict(list_networks(arguments.data))
     if arguments.http:
-        print("\nhttp")
-        show_http(arguments.http, networks[0][1], arguments.seed)
+        show_http(arguments.http, networks["Helsinki"], arguments.seed)
         return 0
+    good = True
     for section in wanted:
         print(f"\n{section}", flush=True)
-        for city, network in networks:
-            if section == "equal":
-                good &= show_equality(city, network, arguments.pairs, arguments.star, arguments.seed)
-            elif section == "speed":
-                show_speed(city, network, arguments.seed)
-            elif section == "growth":
-                show_growth(city, network, arguments.seed)
-            elif section == "trips":
-                show_trips(city, network, arguments.data, arguments.trips, arguments.seed)
-        for city, network in grown.items():
-            if section == "growth":
-                show_growth(city, network, arguments.seed)
-        if section == "change":
-            good &= show_change(name, largest, arguments.seed)
-            good &= show_change(f"{name} x 2", grown[f"{name} x 2"], arguments.seed)
+        for city, network in (networks | grow(networks, section)).items():
+            good &= show(section, city, network, arguments)
     return 0 if good else 1
 
 

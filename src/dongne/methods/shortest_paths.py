@@ -173,7 +173,7 @@ class Hierarchy:
 
         self._graph, self._kit = graph, kit
         self._cch = kit.CCH(list(order or contraction_order(graph)), graph.tail.tolist(), graph.head.tolist(), False)
-        self._near = _Neighbours(graph)
+        self._near: list[_Neighbours] = []  # one for all twins, made when `reach` is first asked
         self._costs: Ints | None = None
         self._metric: Any = None
 
@@ -211,7 +211,9 @@ class Hierarchy:
     def reach(self, sources: Sequence[End], limit: int) -> dict[int, int]:
         """The cost of each node that costs at most `limit`."""
         costs = self._costs if self._costs is not None else np.full(len(self._graph.tail), BARRED)
-        return self._near.reach(costs, sources, limit)
+        if not self._near:
+            self._near.append(_Neighbours(self._graph))
+        return self._near[0].reach(costs, sources, limit)
 
     def twin(self) -> "Hierarchy":
         """Another engine on the same graph, with costs of its own."""

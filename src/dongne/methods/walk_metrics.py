@@ -136,9 +136,8 @@ class Metrics:
     def _connect(self, now: Slice) -> Mapping[str, Flags]:
         """Worked out anew where other edges are closed."""
         if self._closed is None or not np.array_equal(self._closed, now.fields.closed):
-            self._connected = {
-                profile.id: connected_edges(self.network, now.routers[profiles_of(profile)[-1]].prices)
-                for profile in self.profiles
-            }
+            alike = {profiles_of(profile)[0]: profile for profile in self.profiles}  # barred from the same
+            flags = {one: connected_edges(self.network, now.routers[one].prices) for one in alike}
+            self._connected = {profile.id: flags[profiles_of(profile)[0]] for profile in self.profiles}
             self._closed = now.fields.closed
         return self._connected
