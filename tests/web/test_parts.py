@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,10 +13,10 @@ from dongne.adapters.clock import CityClock
 from dongne.model.access import EVERYTHING, Veil
 from dongne.model.entities import Datastream, Entity, Property, Sensor, Thing, Unit, put
 from dongne.model.records import ObservationBatch, RecordKind, encode_batch
-from dongne.runtime.ports import Entry, Transaction
+from dongne.runtime.ports import Entry, ServiceStatus, Transaction
 from dongne.runtime.registry import find_say
 from dongne.stores.embedded import EmbeddedStore
-from dongne.web.assess import assess
+from dongne.web.assess import assess, assess_city
 from dongne.web.names import Names
 from dongne.web.readings import read_thing
 from dongne.web.seen import SeenCity
@@ -62,3 +63,15 @@ def test_a_service_says_of_all_parts_the_mean_of_the_youngest(store: EmbeddedSto
     readings = read_thing(SeenCity(store, Veil(store.graph), EVERYTHING), 1, NOW_US + 2 * MINUTE_US)
     found = assess("boarding_line", find_say("boarding_line"), 1, readings[1:])
     assert (found.state, found.key, found.params) == ("busy", "boarding_line.say.caution", {"percent": 140.0})
+
+
+def test_a_card_counts_the_things_of_its_service_and_not_those_it_only_hears(store: EmbeddedStore) -> None:
+    status = ServiceStatus(
+        id="boarding_line", shape="service", area="mobility", maturity="pilot", reads=("temperature",),
+        emits=("expected_load",), keys=1, lag=0, parked=(), kinds=("train",),
+    )  # fmt: skip
+    city = SeenCity(store, Veil(store.graph), EVERYTHING)
+    for kinds, things in ((("train",), 0), (("platform",), 1), ((), 1)):
+        asked = msgspec.structs.replace(status, kinds=kinds)
+        (group,) = assess_city(city, SimpleNamespace(statuses=lambda sight, asked=asked: [asked]), NOW_US)  # type: ignore[arg-type]
+        assert len(group.things) == things

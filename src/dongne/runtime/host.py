@@ -247,7 +247,7 @@ class RuntimeHost:
         return ServiceStatus(
             id=service.id, shape="service", area=manifest.area, maturity=manifest.maturity,
             reads=service.declared.reads, emits=service.declared.emits, keys=len(cells), lag=self.live.lag,
-            parked=parked, running=not self.live.error,
+            parked=parked, running=not self.live.error, kinds=service.declared.cls.kinds,
         )  # fmt: skip
 
     def _told(self, hidden: Hidden) -> set[int]:

@@ -230,7 +230,8 @@ class RecordReader(Protocol):
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a service is doing. `lag` counts records behind the head; `reads`/`emits` are property keys and case kinds."""
+    """How a service is doing. `lag` counts records behind the head; `reads`/`emits` are property keys and case kinds; `kinds` those of
+    the Things it serves, empty where any."""
 
     id: str
     shape: str
@@ -242,6 +243,7 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     lag: int
     parked: tuple[tuple[int, str], ...]
     running: bool = True
+    kinds: tuple[str, ...] = ()
 
 
 class SettingInForce(msgspec.Struct, frozen=True):

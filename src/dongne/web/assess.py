@@ -85,12 +85,18 @@ def assess_city(city: SeenCity, runtime: Runtime, now_us: int) -> list[Group]:
 def _assess_service(city: SeenCity, status: ServiceStatus, streams: list[Datastream], now_us: int) -> Group:
     group = Group(status.id, status.id, status.area)
     by_thing: dict[int, list[Reading]] = {}
-    for reading in read_streams(city, streams, now_us):
+    for reading in read_streams(city, [s for s in streams if _serves(city, status, s)], now_us):
         by_thing.setdefault(reading.stream.thing_id, []).append(reading)
     say = find_say(status.id)
     for thing, readings in by_thing.items():
         group.things.append(assess(status.id, say, thing, readings))
     return group
+
+
+def _serves(city: SeenCity, status: ServiceStatus, stream: Datastream) -> bool:
+    """Whether this is at a Thing of the service, and not at a neighbour that it only hears."""
+    thing = city.graph.things.get(stream.thing_id)
+    return not status.kinds or (thing is not None and thing.kind in status.kinds)
 
 
 def _assess_property(city: SeenCity, key: str, streams: list[Datastream], now_us: int) -> Group:
