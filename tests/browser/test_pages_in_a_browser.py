@@ -17,6 +17,7 @@ ROUTES = [
     "/", "/things", "/things?q=kaivo&state=busy", f"/things/{FOOTWAY}", f"/things/{FULL_BIN}", "/things/8", "/map", "/cases", "/cases/roster",
     "/case", "/services", "/services/smart_bins", "/services/breaker", "/answers/whats_near",
     "/answers/whats_near?lon=24.9395&lat=60.17", "/data", "/sign-in", "/no/such/page", "/catalog", "/ogc?f=html",
+    "/walk", "/walk?start=West+Station&end=Terrace+Caf%C3%A9&profile=pram", "/walk?start=West+Statoin&end=East+Station", "/ogc/routes?f=html",
     "/ogc/collections/waste_basket/items?f=html", f"/ogc/collections/waste_basket/items/{FULL_BIN}?f=html",
 ]  # fmt: skip
 LIST_PAGES = ["/", "/things", "/cases", "/services", "/data", "/catalog", "/ogc/collections/waste_basket/items"]

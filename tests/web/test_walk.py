@@ -26,7 +26,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LittleCity]:
         thing = Thing(
             id=STREET, name="Main Street", properties={"kind": "pedestrian_street", "source_id": "osm:way/101"}, location_ids=(STREET,)
         )  # fmt: skip
-        body = msgspec.msgpack.encode([put(Location(id=STREET, name="", location=point)), put(thing)])
+        home = Thing(id=78, name="A home", properties={"kind": "home", "access": "personal"})
+        body = msgspec.msgpack.encode([put(Location(id=STREET, name="", location=point)), put(thing), put(home)])
         city.store.submit(Transaction([Entry(RecordKind.ENTITIES, body)])).result()
         yield city
 
@@ -113,6 +114,21 @@ def test_nobody_writes_down_where_people_go(
         browser.get("/answers/find_place?text=Terrace&format=json")
         routed(browser)
     assert "Terrace" not in caplog.text and city.store.head() == head
+
+
+def test_not_even_of_those_who_may_see_everything(guarded: LittleCity) -> None:
+    """What a carer asks of homes is in the audit log; where they walk is not."""
+    assert guarded.guard is not None
+    with visiting(guarded, "carer") as carer:
+        carer.get("/walk?start=West+Station&end=Terrace+Caf%C3%A9")
+        carer.get(
+            "/answers/find_place?text=Terrace", headers={"accept": "application/json", "accept-encoding": "identity"}
+        )
+        carer.get("/things/1")
+    guarded.guard._notes.close()
+    assert [one.place for one in guarded.guard.book.list_entries() if one.what == "personal data asked for"] == [
+        "/things/1"
+    ]
 
 
 # --- closures
@@ -214,3 +230,20 @@ def test_routes_are_announced_with_what_they_can(browser: Browser) -> None:
     assert browser.get("/ogc/routes").json()["links"][0]["rel"] == "self"
     assert "Routes on foot" in browser.get("/ogc/routes?f=html").text
     assert "/routes" in browser.get("/ogc/api").json()["paths"]
+
+
+# --- the short way
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["/answers/calm_walk?start=West+Station&end=East+Station", "/answers/calm_walk?start=nowhere&end=East+Station", "/answers/calm_walk?start=a",
+     "/answers/find_place?text=terr&limit=x", "/answers/nothing?a=1", "/answers/whats_near?lon=24.94&lat=60.17", "/answers/find_place?text=%EC%84%9C"],
+)  # fmt: skip
+def test_json_by_the_short_way_is_what_the_pages_answer(browser: Browser, asked: str) -> None:
+    """A client that takes gzip goes the way of the pages."""
+    short = browser.get(asked, headers={"accept": "application/json", "accept-encoding": "identity"})
+    whole = browser.get(asked, headers={"accept": "application/json", "accept-encoding": "gzip"})
+    assert (short.status_code, short.json()) == (whole.status_code, whole.json())
+    assert short.headers["content-type"] == whole.headers["content-type"] == "application/json"
+    assert short.headers["content-security-policy"] and "Accept" in short.headers["vary"]

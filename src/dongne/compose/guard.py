@@ -26,6 +26,12 @@ from dongne.web.forms import COOKIE
 SAFE = ("GET", "HEAD")
 DATA_ROADS = ("/v1.1", "/api/", "/events/")
 NOT_DATA = ("/assets/", "/sign-in", "/sign-out", "/preferences", "/favicon", "/cases/watch.json")
+WALKS = (
+    "/walk",
+    "/answers/calm_walk",
+    "/answers/find_place",
+    "/ogc/routes",
+)  # where somebody goes is written down nowhere
 ONCE_IN_S = 60.0  # the same again within this time is not written down again
 MOST_REFUSED = 60  # tokens refused that are written down within that time
 MOST_SAID = 10_000
@@ -94,7 +100,7 @@ class Guard:
             who = self._cookie_holder(scope) or self._nobody(dict(scope["headers"]))
         else:
             who = self._holder(token, scope)
-        if who.is_known and not scope["path"].startswith(NOT_DATA):
+        if who.is_known and not scope["path"].startswith((*NOT_DATA, *WALKS)):
             self._note_read(who, scope, is_page=True)
         return who
 

@@ -96,6 +96,19 @@ def _runs(route: Sequence[Stretch]) -> list[Step]:
 
 def _run(first: int, run: Sequence[Stretch]) -> Step:
     one = run[0]
+    if len(run) == 1:
+        return Step(
+            "",
+            one.way,
+            one.name,
+            one.length_m,
+            one.duration_s,
+            one.enters_deg,
+            one.leaves_deg,
+            first,
+            one.stairs,
+            one.rises,
+        )
     return Step(
         "", one.way, one.name, sum([s.length_m for s in run]), sum([s.duration_s for s in run]), one.enters_deg, run[-1].leaves_deg,
         first, sum([s.stairs for s in run]) if all([s.stairs for s in run]) else 0,  # a part uncounted: unknown in all

@@ -62,6 +62,7 @@ from dongne.web.resident import (
 )
 from dongne.web.resident import map as map_page
 from dongne.web.seen import SeenCity
+from dongne.web.short_answers import ShortAnswers, is_short
 
 log = logging.getLogger(__name__)
 LAYERS_FRESH_S = 3600.0  # they are remembered by the revision of the graph
@@ -74,7 +75,7 @@ def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
     """The application. `api` answers the paths of API_PATHS and gets their requests untouched."""
     is_https = context.public_url.startswith("https://")
     made = create_pages(context)
-    pages = with_sane_paths(made)
+    pages = with_short_answers(with_sane_paths(made), context)
     if api is None:
         return with_headers(pages, is_https=is_https)
     if isinstance(api, Api):
@@ -91,6 +92,19 @@ def create_app(context: WebContext, api: ASGIApp | None = None) -> ASGIApp:
             await pages(scope, receive, send)
 
     return with_headers(app, is_https=is_https)
+
+
+def with_short_answers(pages: ASGIApp, context: WebContext) -> ASGIApp:
+    """The same; answers as JSON go a way of their own."""
+    short = ShortAnswers(context)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_short(scope):
+            await short(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    return app
 
 
 def with_sane_paths(pages: ASGIApp) -> ASGIApp:

@@ -43,7 +43,16 @@ class View:
         self.network, self.places = network, places
         self.stretches, self.drawing, self.finder = Stretches(network), Drawing(network), Finder(network)
         self.live = Live(network, graph)
-        self.above = ~np.isin(network.cover, [COVERS.index("tunnel"), COVERS.index("indoor")])
+        self._above = ~np.isin(network.cover, [COVERS.index("tunnel"), COVERS.index("indoor")])
+        self._connected: dict[str, tuple[Flags, Flags]] = {}  # by profile: all, and those of them under the sky
+
+    def connected(self, board: Board, profile: str) -> tuple[Flags, Flags]:
+        """The edges that lead on, and those of them under the sky; the same arrays as long as they are equal, as the finder keeps a tree for each."""
+        found = board.connected[profile]
+        known = self._connected.get(profile)
+        if known is None or known[0] is not found:
+            known = self._connected[profile] = found, found & self._above
+        return known
 
 
 class CalmWalk(Answer[View, Walk, Routes]):
@@ -141,9 +150,9 @@ def read_point(text: str) -> Point | None:
 
 def _find_spot(view: View, board: Board, profile: str, point: Point) -> Found:
     """The nearest way under the sky that leads on, else any. Raises NotFound with the place by name that is nearest to where one gets."""
-    connected = board.connected[profile]
+    connected, above = view.connected(board, profile)
     try:
-        return view.finder.find(point, connected & view.above)
+        return view.finder.find(point, above)
     except NotFound:
         pass
     try:
