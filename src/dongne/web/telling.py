@@ -1,6 +1,6 @@
 """How an answer is told: its `sentences` are catalogue keys with values, and some of the values are keys themselves.
 
-A value named `<x>_key` is a catalogue key: its text fills in `{<x>}`, with `<x>_values` for the gaps of its own. A key
+A value named `<x>_key` is a catalogue key: its text fills in `{<x>}`, with `<x>_values` for the gaps of its own, which may be keys again. A key
 nobody has words for is told by its last word.
 """
 
@@ -32,16 +32,16 @@ def tell(words: Words, names: Names, sentences: Iterable[Sentence], things: Mapp
             return names.unit(rest)
         if room == "where":
             return words.find([key]) or rest
-        return words.find([key], **local(values)) or plain(key.rpartition(".")[2])
+        return words.find([key], **filled(values)) or plain(key.rpartition(".")[2])
 
-    def local(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: things.get(v, v) if isinstance(v, str) else v for k, v in values.items()}
-
-    told = []
-    for sentence in sentences:
-        values = local(sentence.values)
-        for name in [n for n in values if n.endswith("_key")]:
+    def filled(values: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {k: things.get(v, v) if isinstance(v, str) else v for k, v in values.items()}
+        for name in [n for n in found if n.endswith("_key")]:
             stem = name.removesuffix("_key")
-            values[stem] = text(str(values.pop(name)), values.pop(f"{stem}_values", {}))
-        told.append(words.find([sentence.key], **values) or plain(sentence.key.rpartition(".")[2]))
-    return told
+            found[stem] = text(str(found.pop(name)), found.pop(f"{stem}_values", {}))
+        return found
+
+    return [
+        words.find([sentence.key], **filled(sentence.values)) or plain(sentence.key.rpartition(".")[2])
+        for sentence in sentences
+    ]

@@ -57,4 +57,9 @@ def _between(points: list[Point], along: list[float], metres: float) -> Point:
 
 def _write(points: list[Point]) -> bytes:
     """[lon, lat] after [lon, lat], without the brackets around all."""
-    return _encode([(round(lon, DIGITS), round(lat, DIGITS)) for lon, lat in points])[1:-1]
+    return _encode([written(point) for point in points])[1:-1]
+
+
+def written(point: Point) -> Point:
+    """The place as it is written, wherever it is: the same everywhere to the last digit."""
+    return round(float(point[0]), DIGITS), round(float(point[1]), DIGITS)

@@ -24,7 +24,7 @@ from dongne.model.records import ObservationBatch
 from dongne.model.times import from_us, to_us
 from dongne.runtime.answer import Answer, Change, Layers
 from dongne.services.calm_walk.counters import FORECAST
-from dongne.services.calm_walk.drawn import Drawing
+from dongne.services.calm_walk.drawn import Drawing, written
 from dongne.services.calm_walk.live import Live
 from dongne.services.calm_walk.said import say_closures, say_crowd, say_directions, say_spared
 from dongne.services.calm_walk.walk import Route, Routes, Spot, Walk
@@ -197,8 +197,7 @@ def _choose(
 
 
 def _spot(place: Place, asked: str, found: Found) -> Spot:
-    lon, lat = found.point
-    return Spot(asked, place.name, place.names, round(float(lon), 6), round(float(lat), 6), round(found.away_m))
+    return Spot(asked, place.name, place.names, *written(found.point), round(found.away_m))
 
 
 def _told(view: View, board: Board, chosen: list[Choice], walk: Routes) -> tuple[Route, ...]:
@@ -221,8 +220,8 @@ def _route(view: View, board: Board, choice: Choice, walk: Routes) -> Route:
     seconds = part.routers[profiles_of(get_profile(walk.profile))[-1]].times(route) / 1000
     steps = list_steps(view.stretches.of(route.arcs, metres.tolist(), seconds.tolist()))
     tails = network.tail[[route.arcs[step.first] for step in steps[1:]]]
-    turns = zip(network.node_lon[tails].round(6).tolist(), network.node_lat[tails].round(6).tolist(), strict=True)
-    points = [(walk.start.lon, walk.start.lat), *turns, (walk.end.lon, walk.end.lat)]
+    turns = zip(network.node_lon[tails].tolist(), network.node_lat[tails].tolist(), strict=True)
+    points = [(walk.start.lon, walk.start.lat), *map(written, turns), (walk.end.lon, walk.end.lat)]
     return Route(
         role="",
         duration_s=round(choice.time_ms / 1000),

@@ -1,5 +1,6 @@
 """What calm_walk promises to whoever walks."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from dongne.adapters.osm_places import read_places
 from dongne.adapters.osm_walking import read_walk_network
 from dongne.methods.place_search import PlaceSearch
+from dongne.methods.walk_directions import Step, Way
 from dongne.model.cases import CaseEvent
 from dongne.model.entities import Datastream, Property, Unit, put
 from dongne.model.errors import BadInput, NotFound, RetryLater
@@ -25,6 +27,7 @@ from dongne.runtime.engine import decode_changes
 from dongne.runtime.examples import read_example
 from dongne.runtime.manifest import define_case_kinds
 from dongne.runtime.registry import LoadedAnswer, load
+from dongne.services.calm_walk.said import say_step
 from dongne.services.calm_walk.service import CalmWalk, View
 from dongne.services.calm_walk.walk import Routes, Walk
 from dongne.web.names import Names
@@ -268,6 +271,31 @@ def test_the_line_leads_from_start_to_end_and_is_as_long_as_said(view: View) -> 
             route.duration_s, abs=len(route.directions)
         )
     assert found.start.away_m == 11
+
+
+def test_each_turn_lies_on_the_line_to_the_last_digit(layers: Layers) -> None:
+    """Also where a coordinate lies just between two that are written."""
+    network = layers["walk_network"]
+    odd = replace(network, node_lon=network.node_lon + 5e-7, shape_lon=network.shape_lon + 5e-7)
+    view = ANSWER.start(ThingGraph(), {**layers, "walk_network": odd})
+    for end in (EAST, "Terrace Café"):
+        for route in ask(view, end=end).routes:
+            line = msgspec.json.decode(route.geometry.coordinates)
+            assert all([one.lon, one.lat] in line for one in route.directions)
+
+
+@pytest.mark.parametrize(
+    ("language", "crossings", "text"),
+    [
+        ("en", 1, "Turn left and follow Kaivokatu for about 150 m. You cross one street on the way."),
+        ("en", 3, "Turn left and follow Kaivokatu for about 150 m. You cross 3 streets on the way."),
+        ("ko", 1, "왼쪽으로 돌아 Kaivokatu를 따라 약 150 m 걸으세요. 가는 동안 길을 한 번 건넙니다."),
+    ],
+)
+def test_streets_crossed_on_the_way_are_told_with_it(language: str, crossings: int, text: str) -> None:
+    step = Step("left", Way.STREET, "Kaivokatu", 142.0, 110.0, 0.0, 0.0, 1, crossings=crossings)
+    words = TEXTS.words(language)
+    assert tell(words, Names(ThingGraph(), words), [say_step(step)], {}) == [text]
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
