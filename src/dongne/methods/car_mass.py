@@ -6,33 +6,36 @@ The technique is that of Nielsen et al., "Estimating passenger numbers in trains
 **Zero.** What an empty car's scales say (its tare and the drift of the scales) is a random walk, seen through a scalar Kalman filter. Its
 observations are empty runs, each the median of its weighings (they share the friction of the springs, so that many of them are hardly surer than a few); one that is too far off counts only as much as one at
 HUBER standard deviations (Huber's weight on the innovation), and two in a row that are far off mean that the zero has moved.
-Between them it is bounded: no car carries less than nobody, so the zero lies below what was weighed, within the noise. That is a
-soft inequality constraint; the density is cut off and its first two moments are kept (Simon, IET Control Theory Appl. 4 (2010) 1303, section 2.4,
-with the step of the constraint replaced by a normal distribution function). The gain of the scales is taken as nominal.
+Between them it is bounded: no car carries less than nobody, so the zero lies below what was weighed, or above by no more than BOUND_SD standard
+deviations of the weighing; an estimate beyond is projected onto the bound (Simon, IET Control Theory Appl. 4 (2010) 1303, estimate projection). Cutting the density off
+instead takes each load as equally likely, and is wrong for cars that are empty every night. The gain of the scales is taken as nominal, right to GAIN_SD.
 
 **Mass of a person.** BODY_KG is the mean of adults examined in Korea in 2018: 72.7 kg for men, 57.8 for women (National Health Insurance Service,
 77 % of all who were invited). Seoul Metro divides by 65 kg. What people wear and carry comes on top, and changes with the season: see
-WORN_KG and CARRIED_KG, which are our assumptions; EN 15663 takes 70 kg a passenger with hand luggage for commuter trains. A city with
+WORN_KG (in the middle of July and of January, a cosine between) and CARRIED_KG, which are our assumptions; EN 15663 takes 70 kg a passenger with hand luggage for commuter trains. A city with
 figures of its own sets them. PERSON_SD_KG is how persons differ from each other, MEAN_SD_KG how unsure the mean is: the first averages out
 over the people of a car, the second does not.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erf, exp, pi, sqrt
+from math import cos, pi, sqrt
 from statistics import median
 
 HUBER = 2.5
+BOUND_SD = 2.5
 FAR_OFF = 6.0  # standard deviations of an innovation
 MOVED_AFTER = 2
 MOVED_SD_KG = 4_000.0
 LEAST_SD_KG = 5.0  # errors of weighings at one place hang together: a zero never gets surer than this
 
 BODY_KG = {"adults": (72.7 + 57.8) / 2, "men": 72.7, "women": 57.8}
-WORN_KG = {"winter": 4.0, "between": 2.5, "summer": 1.2}
+WORN_KG = (1.2, 4.0)
 CARRIED_KG = {"commuters": 3.0, "students": 4.0, "travellers": 12.0}
 PERSON_SD_KG = 13.0
 MEAN_SD_KG = 1.5
+GAIN_SD = 0.015
+COLDEST_DAY = 15  # of the year; the middle of January
 
 
 @dataclass(slots=True)
@@ -61,17 +64,15 @@ class People:
     sd: float
 
 
-def season_of(month: int, is_southern: bool = False) -> str:
-    """ "winter", "between" or "summer", for a month of 1 to 12 of the meteorologists' seasons."""
-    month = (month + 5) % 12 + 1 if is_southern else month
-    if month in (12, 1, 2):
-        return "winter"
-    return "summer" if month in (6, 7, 8) else "between"
+def coldness(day_of_year: int, *, is_southern: bool = False) -> float:
+    """How much of winter it is, 0 in the middle of summer to 1 in the middle of winter."""
+    turn = 0.5 if is_southern else 0.0
+    return 0.5 + 0.5 * cos(2.0 * pi * ((day_of_year - COLDEST_DAY) / 365.25 + turn))
 
 
-def person_mass(body_kg: float, carried: str, season: str) -> Person:
-    """The mean mass of a person who carries what these do ("commuters", "students", "travellers") in this season."""
-    return Person(body_kg + WORN_KG[season] + CARRIED_KG[carried])
+def person_mass(body_kg: float, carried: str, cold: float) -> Person:
+    """The mean mass of a person who carries what these do ("commuters", "students", "travellers"), dressed for this `coldness`."""
+    return Person(body_kg + WORN_KG[0] + (WORN_KG[1] - WORN_KG[0]) * cold + CARRIED_KG[carried])
 
 
 def let_drift(zero: Zero, hours: float, drift_kg_per_day: float) -> None:
@@ -98,16 +99,7 @@ def weigh_empty(zero: Zero, kg: float, noise_kg: float) -> None:
 
 def bound_by(zero: Zero, kg: float, noise_kg: float) -> None:
     """The car weighed this with whoever was in it: the empty car does not weigh more."""
-    spread = sqrt(zero.variance_kg2 + noise_kg**2)
-    room = (kg - zero.kg) / spread
-    if room > 4.0:
-        return  # nothing learned
-    room = max(room, -5.0)  # a reading that can't be: it moves the zero no further
-    rate = _hazard(room)
-    zero.kg -= zero.variance_kg2 / spread * rate
-    zero.variance_kg2 = max(
-        zero.variance_kg2 * (1.0 - zero.variance_kg2 / spread**2 * rate * (rate + room)), LEAST_SD_KG**2
-    )
+    zero.kg = min(zero.kg, kg + BOUND_SD * noise_kg)
 
 
 def empty_run(weighed_kg: Sequence[float], noise_kg: float, stop_kg: float) -> tuple[float, float]:
@@ -116,17 +108,17 @@ def empty_run(weighed_kg: Sequence[float], noise_kg: float, stop_kg: float) -> t
     return median(weighed_kg), sqrt(pi / 2.0 * noise_kg**2 / len(weighed_kg) + stop_kg**2)
 
 
-def _hazard(x: float) -> float:
-    """Density over distribution function of the standard normal distribution."""
-    return exp(-x * x / 2.0) / sqrt(2.0 * pi) / (0.5 * (1.0 + erf(x / sqrt(2.0))))
+def lasting_kg2(person: Person) -> float:
+    """The variance, for each person squared, of what is wrong by as much for all of them: their mean mass, and the gain."""
+    return person.mean_sd_kg**2 + (GAIN_SD * person.mean_kg) ** 2
 
 
 def count_people(kg: float, variance_kg2: float, zero: Zero, person: Person) -> People:
     """The people in a car that weighs `kg` (with this variance of the weighing), not fewer than none.
 
     Of the mass between car and zero, each person accounts for their own: with n people its variance is n sd^2, and the mean itself is
-    unsure by n mean_sd.
+    unsure by n mean_sd; so is the gain of the scales.
     """
     crowd = max((kg - zero.kg) / person.mean_kg, 0.0)
-    variance = variance_kg2 + zero.variance_kg2 + crowd * person.sd_kg**2 + (crowd * person.mean_sd_kg) ** 2
+    variance = variance_kg2 + zero.variance_kg2 + crowd * person.sd_kg**2 + crowd**2 * lasting_kg2(person)
     return People(crowd, sqrt(variance) / person.mean_kg)

@@ -9,6 +9,7 @@ Each car is judged at each stop beside the others of its train, since whatever c
 | implausible | half of the weighings outside what a car can weigh | 2 stops |
 | noisy | at two of three stops its weighings are NOISY_FACTOR times as far from a course (`dwell_load`) as the median of the others' | 2 stops |
 | jumped | its mass leaps by more than can pass the doors (none while they are closed), and its load then stays to that side of what the balance says; or it is far below nobody | 2 stops |
+| | the others were left by everybody (at the end of the line), this car by its scales not | 1 stop |
 
 The passenger balance: the people in a car against (share of this car / shares of the others) * (people in the others). The shares of a
 stop are learned as a running mean; how far a car usually is from them is learned as well, with outliers cut off, so that a car which is always
@@ -36,6 +37,7 @@ STAYS_SD = 2.0  # to the side of a leap
 BACK_SD = 1.0  # nearer than that, a load may have leapt back
 LEAP_SD = 5.0
 LEAST_LEAP_KG = 800.0
+MOST_LEFT_OVER = 15.0
 LEAP_STOPS = 3  # for so many stops a leap is remembered
 SHARE_WEIGHT = 1.0 / 12.0
 SPREAD_WEIGHT = 1.0 / 30.0
@@ -67,7 +69,8 @@ class Scales:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """What one car's scales said at a stop: how many weighings, how many outside what a car can weigh, their range and how far they are from a course (None: too few to
-    say), and the people they make (NaN: none) with the standard deviation of that, and by how much its mass leapt."""
+    say), and the people they make (NaN: none) with the standard deviation of that, by how much its mass leapt, and the people left in it where
+    everybody left the others."""
 
     heard: int
     outside: int
@@ -76,6 +79,7 @@ class Stop:
     people: float
     people_sd: float
     leap_kg: float = 0.0
+    left_over: float = 0.0
 
 
 def find_leap(steps: Sequence[tuple[float, float]], noise_kg: float, doors_kg_s: float) -> float:
@@ -156,12 +160,11 @@ def believe_again(scales: Scales) -> None:
         scales.fault, scales.sign, scales.signs, scales.clean, scales.leap_stops = "", "", 0, 0, 0
 
 
-def _sign(scales: Scales, stop: Stop, others: Sequence[Stop], off: float) -> str:
+def _sign(scales: Scales, stop: Stop, others: Sequence[Stop], off: float | None) -> str:
     heard = [other for other in others if other.heard]
-    if not stop.heard:
-        return DEAD if heard and median(other.heard for other in heard) >= HEARD_AT_LEAST else ""
-    if 2 * stop.outside >= stop.heard:
-        return IMPLAUSIBLE
+    if not stop.heard or 2 * stop.outside >= stop.heard:
+        is_dead = heard and not stop.heard and median(other.heard for other in heard) >= HEARD_AT_LEAST
+        return IMPLAUSIBLE if stop.heard else DEAD if is_dead else ""
     moving = median(other.range_kg for other in heard) if heard else 0.0
     if stop.heard >= HEARD_AT_LEAST and stop.range_kg == 0.0 and moving > 0.0:
         return STUCK
@@ -170,17 +173,25 @@ def _sign(scales: Scales, stop: Stop, others: Sequence[Stop], off: float) -> str
     return JUMPED if _has_jumped(scales, stop, off) else ""
 
 
-def _has_jumped(scales: Scales, stop: Stop, off: float) -> bool:
+def _has_jumped(scales: Scales, stop: Stop, off: float | None) -> bool:
     if stop.people < -JUMP_SD * max(stop.people_sd, 1.0):
         scales.leap = -1
         return True
-    return bool(stop.leap_kg) or (scales.leap_stops > 0 and off * scales.leap > STAYS_SD)
+    if stop.left_over > max(MOST_LEFT_OVER, JUMP_SD * stop.people_sd):
+        scales.leap, scales.sign, scales.signs = 1, JUMPED, SIGNS_TO_BELIEVE
+        return True
+    if stop.leap_kg:
+        return scales.leap_stops > 0
+    return scales.leap_stops > 0 and (off is None or off * scales.leap > STAYS_SD)
 
 
 def _remember_leap(scales: Scales, stop: Stop) -> None:
+    """A leap back ends what the leap before began."""
     scales.leap_stops = max(scales.leap_stops - 1, 0)
     if stop.leap_kg:
-        scales.leap, scales.leap_stops = (1 if stop.leap_kg > 0 else -1), LEAP_STOPS
+        side = 1 if stop.leap_kg > 0 else -1
+        leapt_back = scales.leap_stops > 0 and side != scales.leap
+        scales.leap, scales.leap_stops = side, 0 if leapt_back else LEAP_STOPS
 
 
 def _is_noisy(scales: Scales, stop: Stop, others: Sequence[Stop]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from dongne.methods.car_mass import MOVED_SD_KG, Person, empty_run, let_drift, person_mass, season_of, weigh_empty
+from dongne.methods.car_mass import MOVED_SD_KG, Person, coldness, empty_run, let_drift, person_mass, weigh_empty
 from dongne.methods.crowding_scale import Z_80
 from dongne.methods.scale_faults import Scales, believe_again
 from dongne.model.cases import CaseEvent
@@ -19,7 +19,7 @@ from dongne.model.properties import (
 )
 from dongne.model.times import format_instant, from_us, to_us
 from dongne.runtime.service import Alert, City, Emission, Result, Service, Step, Wake, WorkOrder, on, on_case, wake
-from dongne.services.car_load.stop import Load, Seen, close_stop, friction_kg
+from dongne.services.car_load.stop import Load, Seen, close_stop, friction_kg, load_of
 from dongne.services.car_load.train import (
     MOST_EMPTY,
     Car,
@@ -144,6 +144,8 @@ class CarLoad(Service[Settings, Train]):
             or not train.trip
         ):
             train.trip = format_instant(time)
+        if train.to.stop_sequence >= 0 and place != train.to:
+            _forget_loads(train)  # it may have stopped unseen
         train.phase, train.at, train.to = "dwell", place, Place()
         train.rows, train.is_thinned, train.opened_us = [], False, to_us(time)
         self._drift(train, time)
@@ -155,7 +157,10 @@ class CarLoad(Service[Settings, Train]):
             train.departed_us = train.opened_us + int((rows[-1] + 1.0) * 1e6) if rows else to_us(time)
             train.to = Place()
         if train.phase:
+            was_heard_to_leave = train.phase == "leaving"
             yield from self._close(train, city)
+            if not was_heard_to_leave:
+                _forget_loads(train)
 
     def _close(self, train: Train, city: City) -> Iterator[Emission]:
         """The stop is over."""
@@ -207,8 +212,9 @@ class CarLoad(Service[Settings, Train]):
         }
 
     def _person(self, time: datetime, city: City) -> Person:
-        season = season_of(time.astimezone(city.zone).month, is_southern=self.settings.seasons == "south")
-        return person_mass(self.settings.body_kg, self.settings.carried, season)
+        day = time.astimezone(city.zone).timetuple().tm_yday
+        cold = coldness(day, is_southern=self.settings.seasons == "south")
+        return person_mass(self.settings.body_kg, self.settings.carried, cold)
 
     # --- the zero --------------------------------------------------------------------------------------------------
 
@@ -231,7 +237,7 @@ class CarLoad(Service[Settings, Train]):
                 believe_again(car.scales)
             car.empty_kg = []
             car.left_kg, car.left_kg2 = car.zero.kg, car.zero.variance_kg2
-        train.empty = False
+        train.empty, train.to = False, Place()
 
     # --- what is wrong ---------------------------------------------------------------------------------------------
 
@@ -284,10 +290,7 @@ class CarLoad(Service[Settings, Train]):
 
 
 def _left(car: Car, person: Person, settings: Settings) -> Load:
-    people = max(car.left_kg - car.zero.kg, 0.0) / person.mean_kg
-    noise_kg2 = car.left_kg2 + friction_kg(car, settings) ** 2 + people * person.sd_kg**2
-    lasting_kg2 = car.zero.variance_kg2 + (people * person.mean_sd_kg) ** 2
-    return Load(people, noise_kg2**0.5 / person.mean_kg, lasting_kg2**0.5 / person.mean_kg)
+    return load_of(car.left_kg, car.left_kg2 + friction_kg(car, settings) ** 2, car.zero, person)
 
 
 def _forget_loads(train: Train) -> None:

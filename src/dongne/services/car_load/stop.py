@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite, nan, sqrt
+from statistics import median
 
 import numpy as np
 
-from dongne.methods.car_mass import Person, Zero, bound_by, count_people
+from dongne.methods.car_mass import Person, Zero, bound_by, lasting_kg2
 from dongne.methods.dwell_load import Dwell, fit_dwells
 from dongne.methods.scale_faults import JUMPED, WHOLE, Stop, expect, find_leap, learn_shares, look_for_fault
 from dongne.services.car_load.train import Car, Settings, Train, cars_from_head
@@ -15,9 +16,10 @@ from dongne.services.car_load.train import Car, Settings, Train, cars_from_head
 NOISE_WEIGHT = 0.1
 LEAST_NOISE_KG = 10.0
 MOST_MISFIT = 9.0
-BELOW_ZERO = 2.5  # standard deviations: so much below its zero, a car says something about it; nearer, noise alone would pull it down
 MOST_DOOR_KG_S = 140.0  # two people a second
 QUIET_S = 5.0  # after the last weighing, where no departure was heard
+LEAST_EMPTIED = 4  # cars
+MANY_GONE, FEW_LEFT = 10.0, 3.0
 SHARES_AFTER = 2  # visits of a stop from which on a car is measured by its share there
 GUESS_SHARE = 0.3  # how far a car without weighings may be from what the others say
 
@@ -50,7 +52,8 @@ def close_stop(train: Train, person: Person, settings: Settings) -> list[Seen]:
     dwells = _fit(train, cars, settings)
     if all(dwell is None for dwell in dwells):
         return []
-    found = [_judged(train, car, i, dwells[i], person, settings) for i, car in enumerate(cars)]
+    is_emptied = _is_emptied(cars, dwells, person)
+    found = [_judged(train, car, i, dwells[i], person, settings, is_emptied) for i, car in enumerate(cars)]
     shares = _shares(train, len(cars))
     is_known = train.shares.get(_name(train), [0])[0] >= SHARES_AFTER
     _look_for_faults(cars, found, shares, is_known=is_known)
@@ -99,7 +102,9 @@ def _fit(train: Train, cars: Sequence[Car], settings: Settings) -> list[Dwell | 
     return found
 
 
-def _judged(train: Train, car: Car, i: int, dwell: Dwell | None, person: Person, settings: Settings) -> Stop:
+def _judged(
+    train: Train, car: Car, i: int, dwell: Dwell | None, person: Person, settings: Settings, is_emptied: bool
+) -> Stop:
     kg = [row[i + 1] for row in train.rows]
     heard = [one for one in kg if one is not None]
     low, high = car.zero.kg + settings.least_kg, car.zero.kg + settings.most_people * person.mean_kg
@@ -112,7 +117,20 @@ def _judged(train: Train, car: Car, i: int, dwell: Dwell | None, person: Person,
     noise_kg = None if dwell.misfit is None else car.noise_kg * sqrt(dwell.misfit)
     leap_kg = _leap(train, car, i, settings)
     sd = sqrt(spread2) / person.mean_kg
-    return Stop(len(heard), outside, range_kg, noise_kg, people if heard else nan, sd, leap_kg)
+    left_over = people if is_emptied and heard else 0.0
+    return Stop(len(heard), outside, range_kg, noise_kg, people if heard else nan, sd, leap_kg, left_over)
+
+
+def _is_emptied(cars: Sequence[Car], dwells: Sequence[Dwell | None], person: Person) -> bool:
+    """Whether people were in most believed cars, and none was left in them."""
+    believed = [
+        (car, dwell) for car, dwell in zip(cars, dwells, strict=True) if dwell is not None and not car.scales.fault
+    ]
+    if len(believed) < LEAST_EMPTIED:
+        return False
+    gone = median(dwell.gone_kg for _, dwell in believed) / person.mean_kg
+    left = median(dwell.departure_kg - car.zero.kg for car, dwell in believed) / person.mean_kg
+    return gone > MANY_GONE and left < FEW_LEFT
 
 
 def _leap(train: Train, car: Car, i: int, settings: Settings) -> float:
@@ -175,21 +193,20 @@ def _weighed(car: Car, dwell: Dwell, person: Person, settings: Settings) -> Seen
         (dwell.after_kg, dwell.after_variance_kg2),
         (dwell.departure_kg, dwell.departure_variance_kg2),
     ):
-        noise_kg = sqrt(variance + friction**2)
-        if car.zero.kg - kg > BELOW_ZERO * noise_kg:
-            bound_by(car.zero, kg, noise_kg)
-    after = _load(dwell.after_kg, dwell.after_variance_kg2 + friction**2, car.zero, person)
-    left = _load(dwell.departure_kg, dwell.departure_variance_kg2 + friction**2, car.zero, person)
+        bound_by(car.zero, kg, sqrt(variance + friction**2))
+    after = load_of(dwell.after_kg, dwell.after_variance_kg2 + friction**2, car.zero, person)
+    left = load_of(dwell.departure_kg, dwell.departure_variance_kg2 + friction**2, car.zero, person)
     alighted = max(dwell.gone_kg, 0.0) / person.mean_kg
     scatter2 = dwell.gone_variance_kg2 + alighted * person.sd_kg**2
     boarded = max(dwell.departure_kg - dwell.after_kg, 0.0) / person.mean_kg
     return Seen(after, left, alighted, sqrt(scatter2) / person.mean_kg, boarded, is_weighed=True)
 
 
-def _load(kg: float, variance_kg2: float, zero: Zero, person: Person) -> Load:
-    sure = count_people(kg, variance_kg2, Zero(zero.kg, 0.0), Person(person.mean_kg, 0.0, person.sd_kg))
-    lasting = sqrt(zero.variance_kg2 + (sure.count * person.mean_sd_kg) ** 2) / person.mean_kg
-    return Load(sure.count, sure.sd, lasting)
+def load_of(kg: float, variance_kg2: float, zero: Zero, person: Person) -> Load:
+    people = max(kg - zero.kg, 0.0) / person.mean_kg
+    noise_kg2 = variance_kg2 + people * person.sd_kg**2
+    lasting = zero.variance_kg2 + people**2 * lasting_kg2(person)
+    return Load(people, sqrt(noise_kg2) / person.mean_kg, sqrt(lasting) / person.mean_kg)
 
 
 def _guessed(

@@ -18,7 +18,7 @@ from dongne.runtime.replay import replay
 from dongne.services.car_load.train import MOST_ROWS, Train, note_weighing, read_cars
 
 START = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
-STOPS, TARE_KG, PERSON_KG = 5, 33_000.0, 70.75  # neither winter nor summer, commuters
+STOPS, TARE_KG, PERSON_KG = 5, 33_000.0, 71.26  # commuters in November
 Line = dict[str, Any]
 
 
