@@ -11,6 +11,7 @@ import pytest
 from tests.standards.little_gtfs import LITTLE, change
 
 from dongne.adapters.nigiri import Nigiri, can_plan, open_planner
+from dongne.methods.journeys import plan_while
 from dongne.methods.raptor import LONGEST_MIN, Raptor
 from dongne.methods.timetable import Call, Journey, Planner, Ride, Run, Timetable, Walk, build_timetable, find_walk
 from dongne.standards.gtfs.feed import Feed
@@ -285,3 +286,32 @@ def test_the_legs_of_a_journey_fit_together(seed: int) -> None:
                 stop, ready = leg.to_stop, leg.arrival_min
             assert (stop, ready) == (end, journey.arrival_min)
             assert sum(isinstance(leg, Ride) for leg in journey.legs) in (journey.transfers + 1, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_all_journeys_worth_taking_in_a_while_are_those_of_every_minute(seed: int) -> None:
+    timetable = draw_network(seed)
+    raptor, nigiri = Raptor(timetable), Nigiri(timetable)
+    chance = random.Random(seed)
+    for _ in range(4):
+        start, end = chance.sample(range(12), 2)
+        first = timetable.day_start_min(date(2026, 10, 23).toordinal()) + chance.randrange(6 * 60, 20 * 60)
+        last = first + 90
+        every = [
+            (journey.departure_min, journey.arrival_min, journey.transfers)
+            for minute_ in range(first, last + 1)
+            for journey in raptor.plan({start: 0}, {end: 0}, minute_)
+            if any(isinstance(leg, Ride) for leg in journey.legs)
+        ]
+        right = {
+            one
+            for one in every
+            if one[0] <= last
+            and not any(b[0] >= one[0] and b[1] <= one[1] and b[2] <= one[2] and b != one for b in every)
+        }
+        for planner in (raptor, nigiri):
+            found = plan_while(planner, {start: 0}, {end: 0}, first, last)
+            rides = [journey for journey in found if any(isinstance(leg, Ride) for leg in journey.legs)]
+            told = {(one.departure_min, one.arrival_min, one.transfers) for one in rides}
+            assert {one for one in told if one[0] <= last} == right
+            assert right or all(one[0] > last for one in told)

@@ -17,6 +17,7 @@ from dongne.model.properties import SHARED
 from dongne.model.tasks import TASK_STATES
 from dongne.runtime.manifest import SERVICES
 from dongne.standards.cql2.evaluate import Sort
+from dongne.standards.gtfs.feed import EXTENDED_MODES, MODES
 from dongne.web.catalog.contents import METRICS
 from dongne.web.frame import MENU, SCRIPT_TEXTS, THEMES
 from dongne.web.homes import chain
@@ -63,6 +64,9 @@ MADE_OF = {
     "catalog.about.": {"csv", "parquet", "geojson", "sensorthings", "features"},
     "catalog.metric.": set(METRICS),
     "catalog.service.": {"sensorthings", "features", "values"},
+    "transit.mode.": {*MODES.values(), *EXTENDED_MODES.values(), "other"},
+    "transit.step_free.": {"yes", "no", "unknown"},
+    "stop_display.step_free.": {"yes", "no", "unknown"},
     "ogc.": {"locations", "datastreams", "other", "related", "alternate"},
     "ogc.sort.": {sort.name.lower() for sort in Sort},
 }

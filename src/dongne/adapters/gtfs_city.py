@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from dongne.adapters.nigiri import open_planner
 from dongne.adapters.sources import Source, convert, get_file, load_sources, read_table
 from dongne.adapters.streaming import Streams
-from dongne.methods.timetable import Timetable
+from dongne.methods.timetable import Planner, Timetable
 from dongne.model.entities import EntityChange, EntityType, Location, Thing, put
 from dongne.model.errors import BadSetup
 from dongne.model.graph import ThingGraph
@@ -43,6 +45,7 @@ class Transit:
     moved_weeks: int
 
 
+@lru_cache(maxsize=1)
 def load_transit(folder: Path, data: Path | None, cache: Path) -> Transit:
     """The timetable of a city. Raises BadSetup where it has none, or one that can't be used, naming the first fault."""
     source = load_sources(folder).get(SOURCE)
@@ -52,6 +55,11 @@ def load_transit(folder: Path, data: Path | None, cache: Path) -> Transit:
     moved = _load_file(folder).moved_weeks
     feed = move(feed, moved)
     return Transit(feed, plan_in(feed), moved)
+
+
+def load_planner(folder: Path, data: Path | None, cache: Path) -> Planner:
+    """The layer `transit_planner`: whoever plans journeys in that timetable. Raises BadSetup as `load_transit` does."""
+    return open_planner(load_transit(folder, data, cache).timetable)
 
 
 def _load_file(folder: Path) -> TransitFile:

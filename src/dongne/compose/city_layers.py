@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from dongne.adapters.gtfs_city import load_transit
+from dongne.adapters.gtfs_city import load_planner, load_transit
 from dongne.adapters.osm_places import load_places
 from dongne.adapters.osm_walking import load_walk_network
 from dongne.model.errors import BadSetup
@@ -16,6 +16,7 @@ LAYERS: dict[
 ] = {  # of a city's folder, its data, and where to keep what was made
     "places": load_places,
     "transit": load_transit,
+    "transit_planner": load_planner,
     "walk_network": load_walk_network,
 }
 

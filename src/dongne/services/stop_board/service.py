@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import msgspec
@@ -19,12 +18,11 @@ from dongne.runtime.answer import Change as Changed
 from dongne.services.stop_board.board import Board, Change, Departure, StopBoard
 from dongne.services.stop_board.live import LiveStops
 from dongne.services.stop_board.words import say, say_aloud
-from dongne.standards.gtfs.feed import Feed
+from dongne.standards.gtfs.feed import Feed, step_free
+from dongne.standards.gtfs.lookup import StopNames
 
 LATE_MIN = 60  # a vehicle so late may still come
 FURTHER_MIN = (120, 12 * 60)  # how far ahead is looked, until there is enough
-MODES = {0: "tram", 1: "subway", 2: "rail", 3: "bus", 4: "ferry", 5: "cable_tram", 6: "aerial_lift", 7: "funicular", 11: "trolleybus", 12: "monorail"}  # fmt: skip
-EXTENDED = {1: "rail", 2: "bus", 4: "subway", 7: "bus", 8: "trolleybus", 9: "tram", 10: "ferry", 12: "ferry", 13: "aerial_lift", 14: "funicular"}  # hundreds  # fmt: skip
 LOW, HIGH = 0.1, 0.9
 
 
@@ -49,7 +47,7 @@ class View:
     def __init__(self, feed: Feed, timetable: Timetable, moved_weeks: int) -> None:
         self.feed, self.timetable, self.moved_weeks = feed, timetable, moved_weeks
         self.live = LiveStops(feed, timetable.day_start_min)
-        self.stop_ids = {stop.id: number for number, stop in enumerate(feed.stops)}
+        self.names = StopNames(feed)
 
 
 class StopBoards(Answer[View, Board, StopBoard]):
@@ -75,9 +73,9 @@ class StopBoards(Answer[View, Board, StopBoard]):
 
     def answer(self, question: Board, view: View, now_us: int) -> StopBoard:
         """The departures from `at` on. Raises NotFound for a stop that there is not, with names much like it."""
-        stop = find_stop(view, question.stop)
+        stop = view.names.get(question.stop)
         at_us = _at_us(question.at, view, now_us)
-        stops = list_platforms(view, stop)
+        stops = view.names.list_platforms(stop)
         found: list[tuple[int, Departure]] = []
         for further in FURTHER_MIN:
             found = sorted(_list_departures(view, stops, at_us, further, now_us), key=lambda one: one[0])
@@ -96,32 +94,6 @@ class StopBoards(Answer[View, Board, StopBoard]):
             sentences=tuple(say(name, departures, view.moved_weeks, view.feed.zone)),
             spoken=tuple(say_aloud(spoken_name, departures, view.feed.zone)),
         )  # fmt: skip
-
-
-def find_stop(view: View, asked: str) -> int:
-    """The stop or station of this stop_id, else of this name where one alone has it (or one station). Raises NotFound."""
-    if (number := view.stop_ids.get(asked.strip())) is not None:
-        return number
-    wanted = asked.strip().casefold()
-    named = [number for number, stop in enumerate(view.feed.stops) if stop.name.casefold() == wanted]
-    if stations := [number for number in named if view.feed.stops[number].location_type == 1]:
-        named = stations
-    if len(named) == 1:
-        return named[0]
-    if named:
-        ids = ", ".join(view.feed.stops[number].id for number in named[:8])
-        raise NotFound(f"{len(named)} stops are called {asked[:40]!r}; ask by stop_id: {ids}")
-    names = {stop.name.casefold(): stop.name for stop in view.feed.stops}
-    near = [names[name] for name in get_close_matches(wanted, names, 3, 0.6)]
-    raise NotFound(
-        f"there is no stop {asked[:40]!r}; {'did you mean ' + ', '.join(near) + '?' if near else 'ask by its stop_id'}"
-    )
-
-
-def list_platforms(view: View, stop: int) -> list[int]:
-    """Where vehicles stop: the stop itself, or the platforms of the station."""
-    children = [n for n, one in enumerate(view.feed.stops) if one.parent == stop and one.location_type == 0]
-    return children or [stop]
 
 
 def _at_us(text: str, view: View, now_us: int) -> int:
@@ -158,7 +130,7 @@ def _tell(view: View, stop: int, row: Row, at_us: int, now_us: int) -> tuple[int
     route = feed.routes[trip.route]
     last = row.pattern.stops[-1]
     departure = Departure(
-        trip_id=trip.id, route=route.name, mode=_mode(route.type), headsign=trip.headsign or feed.stops[last].name,
+        trip_id=trip.id, route=route.name, mode=route.mode, headsign=trip.headsign or feed.stops[last].name,
         stop_id=feed.stops[stop].id, platform=feed.stops[stop].platform_code,
         scheduled=format_instant(from_us(scheduled_us)), expected=format_instant(from_us(expected_us)),
         minutes=max(0, (expected_us - at_us) // 60_000_000),
@@ -167,7 +139,7 @@ def _tell(view: View, stop: int, row: Row, at_us: int, now_us: int) -> tuple[int
         low_s=round(learned[0].quantile(LOW)) if learned and not live else None,
         high_s=round(learned[0].quantile(HIGH)) if learned and not live else None,
         seen=len(learned[0].delays_s) if learned else 0, hour_alone=learned[1] if learned else True,
-        cancelled=bool(live and live.cancelled), step_free=_step_free(feed.stops[stop].wheelchair_boarding, trip.wheelchair_accessible),
+        cancelled=bool(live and live.cancelled), step_free=step_free(feed.stops[stop].wheelchair_boarding, trip.wheelchair_accessible),
     )  # fmt: skip
     return expected_us, departure
 
@@ -184,15 +156,6 @@ def _sequence(view: View, row: Row, stop: int) -> int:
     return int(times.sequence[right[0]]) if right else -1
 
 
-def _mode(route_type: int) -> str:
-    return MODES.get(route_type) or EXTENDED.get(route_type // 100, "other")
-
-
-def _step_free(stop: int, trip: int) -> str:
-    """GTFS: 1 possible, 2 not, 0 nobody says. Both must be possible."""
-    return "no" if 2 in (stop, trip) else "yes" if stop == trip == 1 else "unknown"
-
-
 def _with_changes(
     view: View, trip_id: str, stops: list[int], departures: list[Departure], at_us: int, now_us: int
 ) -> Iterator[Departure]:
@@ -206,7 +169,7 @@ def _with_changes(
             f"trip {trip_id[:60]!r} does not arrive here in these hours, nor at a stop from which one can walk"
         )
     for departure in departures:
-        stop = view.stop_ids[departure.stop_id]
+        stop = view.names.ids[departure.stop_id]
         here = [(arrival, minutes[stop], live) for arrival, minutes, live in arrivals if stop in minutes]
         if not here or departure.trip_id == trip_id:
             yield departure

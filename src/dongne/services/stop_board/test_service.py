@@ -24,6 +24,7 @@ from dongne.services.stop_board.board import Board, Departure, StopBoard
 from dongne.services.stop_board.service import StopBoards, View
 from dongne.standards.gtfs.planning import plan_in
 from dongne.standards.gtfs.read import read
+from dongne.web.texts import OWN
 
 FOLDER = Path(__file__).parent
 ANSWER = StopBoards()
@@ -82,7 +83,7 @@ def told(board: StopBoard) -> list[tuple[str, str, str]]:
 
 
 def words(board: StopBoard, language: str = "en", spoken: bool = False) -> list[str]:
-    texts = read_words(FOLDER / f"texts/{language}.po")
+    texts = {**read_words(FOLDER / f"texts/{language}.po"), **read_words(OWN / f"{language}.po")}
     fill: Callable[[Any], str] = lambda said: texts[said.key].format(  # noqa: E731
         **{k.removesuffix("_key"): texts[v] if k.endswith("_key") else v for k, v in said.values.items()}
     )

@@ -50,7 +50,7 @@ def _values(one: Departure, zone: ZoneInfo) -> dict[str, Any]:
     scheduled, expected = (datetime.fromisoformat(text).astimezone(zone) for text in (one.scheduled, one.expected))
     return {
         "time": f"{scheduled:%H:%M}", "expected": f"{expected:%H:%M}", "route": one.route, "headsign": one.headsign,
-        "mode_key": f"stop_board.mode.{one.mode}", "step_free_key": f"stop_board.step_free.{one.step_free}",
+        "mode_key": f"transit.mode.{one.mode}", "step_free_key": f"transit.step_free.{one.step_free}",
         "minutes": one.minutes, "late": abs(round((one.delay_s or 0) / 60)), "seen": one.seen,
         "low": round((one.low_s or 0) / 60), "high": round((one.high_s or 0) / 60),
         "hour": expected.hour, "minute": expected.minute,

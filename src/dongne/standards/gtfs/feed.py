@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 from dongne.model.geometry import Point
 
 NO_TIME = -1
+MODES = {
+    0: "tram", 1: "subway", 2: "rail", 3: "bus", 4: "ferry", 5: "cable_tram", 6: "aerial_lift", 7: "funicular",
+    11: "trolleybus", 12: "monorail",
+}  # fmt: skip
+EXTENDED_MODES = {  # the hundreds of the extended route types
+    1: "rail", 2: "bus", 4: "subway", 5: "subway", 6: "subway", 7: "bus", 8: "trolleybus", 9: "tram", 10: "ferry", 12: "ferry",
+    13: "aerial_lift", 14: "funicular",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,11 @@ class Route:
         """The short name, else the long one, else the id."""
         return self.short_name or self.long_name or self.id
 
+    @property
+    def mode(self) -> str:
+        """What goes there, in a word: "bus", "tram"; "other" where the type says nothing."""
+        return MODES.get(self.type) or EXTENDED_MODES.get(self.type // 100, "other")
+
 
 @dataclass(frozen=True)
 class Service:
@@ -102,6 +115,16 @@ class Trip:
     wheelchair_accessible: int
     first: int
     last: int
+
+
+STEP_FREE = {1: "yes", 2: "no"}  # wheelchair_boarding, wheelchair_accessible
+
+
+def step_free(*said: int) -> str:
+    """Whether all of a way is step-free, by what GTFS says of its parts: "no" where one is not, "yes" where all are, else
+    "unknown"."""
+    words = {STEP_FREE.get(one, "unknown") for one in said}
+    return "no" if "no" in words else "unknown" if "unknown" in words else "yes"
 
 
 @dataclass(frozen=True)

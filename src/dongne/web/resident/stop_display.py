@@ -99,7 +99,7 @@ def _show(page: Page, one: Any) -> Shown:
     }[sort]()
     expected, scheduled = (page.words.clock(datetime.fromisoformat(text)) for text in (one.expected, one.scheduled))
     return Shown(
-        one.route, page.words.find([f"{ANSWER}.mode.{one.mode}"]) or "", one.headsign, one.platform, expected, scheduled,
+        one.route, page.words.find([f"transit.mode.{one.mode}"]) or "", one.headsign, one.platform, expected, scheduled,
         one.minutes, sort, said, one.step_free, page.words.find([f"stop_display.step_free.{one.step_free}"]) or "",
     )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Journeys by public transport from one stop to another."""
