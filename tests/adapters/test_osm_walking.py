@@ -90,6 +90,8 @@ def test_a_way_on_foot_knows_the_road_it_crosses(file: Path) -> None:
         ({"highway": "cycleway", "segregated": "yes"}, "cycleway"),
         ({"highway": "construction", "construction": "footway"}, None),
         ({"highway": "steps", "conveying": "yes"}, "escalator"),
+        ({"highway": "footway", "construction": "yes"}, None),
+        ({"highway": "bridleway"}, None),
         ({"railway": "platform"}, "platform"),
     ],
 )

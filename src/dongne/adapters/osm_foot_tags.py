@@ -1,7 +1,8 @@
 """What OpenStreetMap's tags say to people on foot.
 
 Which ways are open follows the wiki's defaults for access (OpenStreetMap wiki, "OSM tags for routing/Access restrictions") and the tags `foot`, `access`,
-`sidewalk`, `motorroad`, `oneway:foot`, `foot:backward`; what is private, being built or for customers alone is closed.
+`sidewalk`, `motorroad`, `oneway:foot`, `foot:backward`; what is private, being built or for customers alone is closed. Trunk roads are taken as closed where
+no sidewalk is mapped, as the wiki has it for some countries only.
 """
 
 import re
@@ -73,6 +74,8 @@ def find_walk_kind(tags: Mapping[str, str]) -> str | None:
 
 def _is_open(tags: Mapping[str, str], highway: str) -> bool:
     foot, access = tags.get("foot", ""), tags.get("access", "")
+    if tags.get("construction") in ("yes", "1", "true"):
+        return False
     if foot in ALLOWED:
         return True
     if foot in FORBIDDEN or access in FORBIDDEN:
