@@ -86,6 +86,12 @@ def test_days_of_service_may_be_in_either_file_but_not_in_none() -> None:
     assert told(report, "file_missing") == [("calendar.txt", 0, "")]
 
 
+def test_a_feed_in_which_no_trip_ever_runs_is_fatal() -> None:
+    feed, report = read(change(calendar=LITTLE["calendar.txt"].replace("1,1,1,1,1", "0,0,0,0,0"), calendar_dates=None))
+    assert feed is None
+    assert rules(report) == {"service_never", "days_missing"}
+
+
 def test_a_missing_column_is_named_with_those_that_are_there() -> None:
     feed, report = read(change(trips="route_id,service_id,name\nR1,WEEK,E1\n"))
     assert feed is None
@@ -119,6 +125,7 @@ def test_a_missing_column_is_named_with_those_that_are_there() -> None:
         ({"routes": LITTLE["routes.txt"] + "R3,A,,,3\n"}, "route_nameless", ("routes.txt", 4, "R3")),
         ({"routes": LITTLE["routes.txt"] + "R3,A,3,,99\n"}, "value_wrong", ("routes.txt", 4, "99")),
         ({"calendar": LITTLE["calendar.txt"] + "X,1,1,1,1,1,0,0,20261301,20261231\n"}, "value_wrong", ("calendar.txt", 3, "20261301")),
+        ({"calendar": LITTLE["calendar.txt"] + "X,1,1,1,1,1,0,0,20261201,99991231\n"}, "value_wrong", ("calendar.txt", 3, "99991231")),
         ({"calendar": LITTLE["calendar.txt"] + "X,1,1,1,1,1,0,0,20261231,20261201\n"}, "dates_backwards", ("calendar.txt", 3, "20261231 > 20261201")),
         ({"calendar": LITTLE["calendar.txt"] + "X,0,0,0,0,0,0,0,20261201,20261231\n"}, "service_never", ("calendar.txt", 3, "X")),
         ({"calendar_dates": LITTLE["calendar_dates.txt"] + "WEEK,20261204,1\n"}, "exception_without_effect", ("calendar_dates.txt", 4, "WEEK 20261204")),

@@ -64,6 +64,7 @@ RULES: dict[str, Rule] = {
     "dates_backwards": Rule(DROPPED, "calendar.txt: end_date"),
     "service_never": Rule(WARNING, "calendar.txt"),
     "exception_without_effect": Rule(WARNING, "calendar_dates.txt: exception_type"),
+    "days_missing": Rule(FATAL, "calendar.txt"),
     # trips and their calls
     "rows_unsorted": Rule(WARNING, "stop_times.txt: stop_sequence"),
     "stop_not_boardable": Rule(DROPPED, "stop_times.txt: stop_id"),

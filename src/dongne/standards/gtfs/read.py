@@ -36,6 +36,9 @@ def read(body: bytes) -> tuple[Feed | None, Report]:
         for name in ("agency.txt",) if not agencies else ("trips.txt",):
             report.add("file_without_rows", name)
         return None, report
+    if not any(services[number].list_days() for number in {trip.service for trip in trips}):
+        report.add("days_missing", "calendar.txt")
+        return None, report
     feed = Feed(
         agencies, ZoneInfo(agencies[0].zone), stops, routes, services, trips, stop_times,
         read_frequencies(tables.get("frequencies.txt"), trip_ids, report),

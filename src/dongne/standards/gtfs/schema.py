@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 TIME = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d)")
 DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
+FIRST_YEAR, LAST_YEAR = 1990, 2100  # a day of service out of these is a slip
 WHOLE = re.compile(r"[+-]?\d{1,12}")
 ADDRESS = re.compile(r"https?://\S+\.\S+|https?://localhost\S*", re.IGNORECASE)
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -33,7 +34,7 @@ def _time(text: str) -> int:
 
 
 def _date(text: str) -> date:
-    if not (found := DATE.fullmatch(text)):
+    if not (found := DATE.fullmatch(text)) or not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
         raise ValueError
     return date(*map(int, found.groups()))
 
