@@ -15,8 +15,11 @@ from dongne.adapters.osm_foot_tags import (
     read_node,
 )
 from dongne.adapters.osm_walking import load_walk_network, read_walk_network
-from dongne.methods.walk_network import CROSSINGS, KINDS, ROADS, SURFACES, YES, WalkNetwork
-from dongne.model.errors import BadSetup
+from dongne.methods.shortest_paths import Graph, make_engine
+from dongne.methods.walk_costs import Fields, get_profile, price
+from dongne.methods.walk_network import CROSSINGS, KINDS, NO, ROADS, SURFACES, YES, WalkNetwork
+from dongne.methods.walk_routes import Finder, Router, connected_edges
+from dongne.model.errors import BadSetup, NotFound
 
 OSM = """<?xml version='1.0' encoding='UTF-8'?>
 <osm version="0.6" generator="hand">
@@ -227,3 +230,28 @@ def test_real_maps_are_one_network_for_nearly_everybody(
     straight = network.node_m[network.end] - network.node_m[network.start]
     assert (np.hypot(straight[:, 0], straight[:, 1]) <= network.length_m * 1.01 + 0.1).all()
     assert (network.start != network.end).all()
+
+
+def test_in_a_real_city_nobody_is_sent_over_steps_who_can_not_take_them(data_folder: Path) -> None:
+    network = read_walk_network(data_folder / "helsinki/Helsinki.osm.pbf")
+    prices = price(network, get_profile("step_free"), Fields.none(network))
+    engine = make_engine(Graph(network.tail, network.head, network.node_m))
+    engine.customise(prices.total)
+    router, connected = Router(network, engine, prices), connected_edges(network, prices)
+    finder, chance = Finder(network), np.random.default_rng(3)
+    west, south, east, north = 24.9352, 60.1642, 24.9534, 60.1791
+    walked: set[int] = set()
+    for _ in range(150):
+        places = np.stack([chance.uniform(west, east, 2), chance.uniform(south, north, 2)], axis=1)
+        try:
+            spots = [finder.find((float(lon), float(lat)), connected) for lon, lat in places]
+        except NotFound:
+            continue  # in the harbour
+        route = router.find(spots[0], spots[1])
+        assert route is not None
+        walked |= {arc >> 1 for arc in route.arcs}
+    edges = sorted(walked)
+    assert len(edges) > 500
+    assert network.steps[edges].sum() == 0
+    assert not np.isin(network.kind[edges], [KINDS.index("steps"), KINDS.index("escalator")]).any()
+    assert not (network.wheelchair[edges] == NO).any()

@@ -1,6 +1,5 @@
 """From one place to another: places are found on the nearest edge, whose rest is priced exactly."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -252,13 +251,3 @@ def connected_edges(network: WalkNetwork, prices: Prices) -> Flags:
     through = (prices.total < BARRED).reshape(-1, 2).all(axis=1)
     component = find_components(network.nodes, network.start[through], network.end[through])
     return np.asarray(through & (component[network.start] == 0))
-
-
-def edges_of(legs: Sequence[Leg]) -> Ints:
-    """The edges of a route in its order."""
-    return np.array([leg.arc >> 1 for leg in legs], np.int64)
-
-
-def lengths_m(network: WalkNetwork, legs: Sequence[Leg]) -> Floats:
-    """How much of each leg's edge is walked."""
-    return np.asarray(network.length_m[edges_of(legs)] * np.array([leg.end - leg.begin for leg in legs]))
