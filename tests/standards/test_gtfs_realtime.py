@@ -8,6 +8,8 @@ import pytest
 from google.transit import gtfs_realtime_pb2 as pb
 from gtfs_rt_validator.api import Request, Result, resolve_roles, validate
 from gtfs_rt_validator.runner import Mode
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.standards.little_gtfs import LITTLE, zip_of
 
 from dongne.model.errors import BadInput, Conflict
@@ -197,3 +199,16 @@ def test_an_alert_is_active_in_its_periods_alone() -> None:
     assert LIFT.is_active(NOW)
     assert not LIFT.is_active(NOW + timedelta(hours=1))  # the end is no part of it
     assert replace(LIFT, periods=()).is_active(NOW)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=8))
+def test_whatever_the_bytes_a_feed_is_read_or_refused_and_never_a_crash(place: int, noise: bytes) -> None:
+    body = encode(FEED)
+    place %= len(body)
+    try:
+        feed, faults = decode(body[:place] + noise + body[place + len(noise) :], KNOWN)
+    except BadInput:
+        return
+    assert len(feed.vehicles) + len(feed.trip_updates) + len(feed.alerts) + len(faults) <= 8
+    assert all(fault.message and fault.reason for fault in faults)
