@@ -4,7 +4,7 @@
     dongne bench transit --data ../datasets --queries 200 --seed 9
 
 Random pairs of stops, days of service (days on which clocks change are drawn often) and times of day. Nigiri alone is timed as
-it is called; what finding its trips again in our timetable costs stands beside it. Every difference is counted and printed.
+it is called; the whole answer, with its trips found again in our timetable, stands beside it. Every difference is counted and printed.
 """
 
 import argparse

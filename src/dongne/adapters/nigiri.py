@@ -110,24 +110,29 @@ class Nigiri:
         return list_best([walk, *found] if walk else found)
 
     def _journey(self, found: Any) -> Journey:
-        legs: list[Ride | Walk] = []
         parts = [
             (self._here[int(getattr(leg, "from"))], self._here[int(leg.to)], leg.dep_time, leg.arr_time)
             for leg in found.legs
         ]
-        for a, b, departure, arrival in parts:
-            if a == b:  # waiting between two vehicles
-                continue
-            walked = dict(self.timetable.footpaths[a]).get(b)
-            try:
-                trip, day = find_ride(self.timetable, a, b, departure, arrival)
-            except NotFound:
-                if walked is None:
-                    raise
-                legs.append(Walk(a, b, departure, arrival))
-                continue
-            legs.append(Ride(a, b, departure, arrival, trip, day))
+        legs = [
+            self._leg(*part, can_walk=True) for part in parts if part[0] != part[1]
+        ]  # equal: a wait between two vehicles
+        if sum(isinstance(leg, Ride) for leg in legs) != found.transfers + 1:  # a vehicle was as slow as a walk
+            legs = [self._leg(*part, can_walk=False) for part in parts if part[0] != part[1]]
         return Journey(found.dest_time, found.transfers, tuple(legs))
+
+    def _leg(self, a: int, b: int, departure: int, arrival: int, *, can_walk: bool) -> Ride | Walk:
+        """A walk, where one takes just so long (with `can_walk`, or where no vehicle goes so), else a ride."""
+        walked = dict(self.timetable.footpaths[a]).get(b)
+        if can_walk and walked == arrival - departure:
+            return Walk(a, b, departure, arrival)
+        try:
+            trip, day = find_ride(self.timetable, a, b, departure, arrival)
+        except NotFound:
+            if walked is None:
+                raise
+            return Walk(a, b, departure, arrival)
+        return Ride(a, b, departure, arrival, trip, day)
 
 
 @contextmanager
