@@ -18,6 +18,7 @@ ROUTES = [
     "/case", "/services", "/services/smart_bins", "/services/breaker", "/answers/whats_near",
     "/answers/whats_near?lon=24.9395&lat=60.17", "/data", "/sign-in", "/no/such/page", "/catalog", "/ogc?f=html",
     "/walk", "/walk?start=West+Station&end=Terrace+Caf%C3%A9&profile=pram", "/walk?start=West+Statoin&end=East+Station", "/ogc/routes?f=html",
+    "/walk?start=West+Station&within=15",
     "/ogc/collections/waste_basket/items?f=html", f"/ogc/collections/waste_basket/items/{FULL_BIN}?f=html",
 ]  # fmt: skip
 LIST_PAGES = ["/", "/things", "/cases", "/services", "/data", "/catalog", "/ogc/collections/waste_basket/items"]

@@ -101,6 +101,15 @@ def test_the_answer_is_json_for_programs_and_its_page_is_the_walks(browser: Brow
     assert "http://testserver/walk?start=West+Station&amp;end=East+Station" in page
 
 
+def test_calm_places_are_listed_with_the_walk_to_each(browser: Browser) -> None:
+    page = browser.get("/walk?start=West+Station&within=9&profile=step_free").text
+    assert "Calm places within 9 minutes of West Station" in page and "8 min" in page
+    link = re.search(r'<a href="(/walk\?[^"]+)">Terrace', page)
+    assert link is not None and "You have arrived" in browser.get(link[1].replace("&amp;", "&")).text
+    assert "No calm place lies that near now." in browser.get("/walk?start=West+Station&within=1").text
+    assert browser.get("/walk?start=West+Station&within=x").status_code == 400
+
+
 def test_the_front_page_asks_where_one_walks(browser: Browser) -> None:
     assert '<form class="where panel" method="get" action="/walk">' in browser.get("/").text
 

@@ -26,6 +26,7 @@ from dongne.runtime.answer import Answer, Change, Layers
 from dongne.services.calm_walk.counters import FORECAST
 from dongne.services.calm_walk.drawn import Drawing, written
 from dongne.services.calm_walk.live import Live
+from dongne.services.calm_walk.reach import CalmPlaces
 from dongne.services.calm_walk.said import say_closures, say_crowd, say_directions, say_spared
 from dongne.services.calm_walk.walk import Route, Routes, Spot, Walk
 
@@ -43,6 +44,7 @@ class View:
         self.network, self.places = network, places
         self.stretches, self.drawing, self.finder = Stretches(network), Drawing(network), Finder(network)
         self.live = Live(network, graph)
+        self.calm = CalmPlaces(network, self.finder, places.places)
         self._above = ~np.isin(network.cover, [COVERS.index("tunnel"), COVERS.index("indoor")])
         self._connected: dict[str, tuple[Flags, Flags]] = {}  # by profile: all, and those of them under the sky
 
@@ -87,26 +89,30 @@ class CalmWalk(Answer[View, Walk, Routes]):
         to which no way leads."""
         profile = get_profile(question.profile)
         depart_us = _find_departure(question, now_us)
-        start, end = (
-            _find_place(view, text, side) for text, side in ((question.start, "start"), (question.end, "end"))
-        )
+        start = _find_place(view, question.start, "start")
+        board = view.live.board(depart_us, now_us)
+        source = _find_spot(view, board, profile.id, start.point)
+        crowd_from, is_forecast = view.live.known_at(depart_us)
+        said = (*say_crowd(crowd_from, is_forecast), *say_closures(len(view.live.closed_things)))
+        walk = Routes(
+            start=_spot(start, question.start, source), end=None, profile=profile.id, departs=from_us(depart_us), routes=(),
+            closures=view.live.closed_things, crowd_from=tuple(crowd_from), sentences=said,
+        )  # fmt: skip
+        if not question.end.strip():
+            reach = view.calm.within(board, profile, source, depart_us, question.within_min)
+            return msgspec.structs.replace(walk, reach=reach)
+        end = _find_place(view, question.end, "end")
         if distance_m(start.point, end.point) < SAME_PLACE_M:
             raise BadInput("start and end are the same place; give two places", reason="same_place")
-        board = view.live.board(depart_us, now_us)
-        ends = _find_spot(view, board, profile.id, start.point), _find_spot(view, board, profile.id, end.point)
-        chosen = _choose(view.live, board, profile, ends, (depart_us, now_us))
+        target = _find_spot(view, board, profile.id, end.point)
+        chosen = _choose(view.live, board, profile, (source, target), (depart_us, now_us))
         if not chosen:
             raise NotFound(
                 f"no way leads from {start.name!r} to {end.name!r} for the profile {profile.id}; try another profile",
                 reason="no_route",
             )
-        crowd_from, is_forecast = view.live.known_at(depart_us)
-        said = (*say_crowd(crowd_from, is_forecast), *say_closures(len(view.live.closed_things)))
-        walk = Routes(
-            start=_spot(start, question.start, ends[0]), end=_spot(end, question.end, ends[1]), profile=profile.id,
-            departs=from_us(depart_us), routes=(), closures=view.live.closed_things, crowd_from=tuple(crowd_from), sentences=said,
-        )  # fmt: skip
-        return msgspec.structs.replace(walk, routes=_told(view, board, chosen, walk))
+        there = _spot(end, question.end, target)
+        return msgspec.structs.replace(walk, end=there, routes=_told(view, board, chosen, walk, there))
 
 
 def _find_departure(question: Walk, now_us: int) -> int:
@@ -200,9 +206,9 @@ def _spot(place: Place, asked: str, found: Found) -> Spot:
     return Spot(asked, place.name, place.names, *written(found.point), round(found.away_m))
 
 
-def _told(view: View, board: Board, chosen: list[Choice], walk: Routes) -> tuple[Route, ...]:
+def _told(view: View, board: Board, chosen: list[Choice], walk: Routes, end: Spot) -> tuple[Route, ...]:
     """The routes with what they are like, each beside the fastest."""
-    bare = [_route(view, board, one, walk) for one in chosen]
+    bare = [_route(view, board, one, walk, end) for one in chosen]
     fastest = min(bare, key=lambda one: one.duration_s)
     roles = ["advised", *("fastest" if one is fastest else "other" for one in bare[1:])]
     return tuple(
@@ -213,7 +219,7 @@ def _told(view: View, board: Board, chosen: list[Choice], walk: Routes) -> tuple
     )
 
 
-def _route(view: View, board: Board, choice: Choice, walk: Routes) -> Route:
+def _route(view: View, board: Board, choice: Choice, walk: Routes, end: Spot) -> Route:
     network, part, route = view.network, board.slice_of(to_us(walk.departs)), choice.route
     edges = np.array(route.arcs, np.int64) >> 1
     metres = network.length_m[edges] * route.shares()
@@ -221,7 +227,7 @@ def _route(view: View, board: Board, choice: Choice, walk: Routes) -> Route:
     steps = list_steps(view.stretches.of(route.arcs, metres.tolist(), seconds.tolist()))
     tails = network.tail[[route.arcs[step.first] for step in steps[1:]]]
     turns = zip(network.node_lon[tails].tolist(), network.node_lat[tails].tolist(), strict=True)
-    points = [(walk.start.lon, walk.start.lat), *map(written, turns), (walk.end.lon, walk.end.lat)]
+    points = [(walk.start.lon, walk.start.lat), *map(written, turns), (end.lon, end.lat)]
     return Route(
         role="",
         duration_s=round(choice.time_ms / 1000),
@@ -232,6 +238,6 @@ def _route(view: View, board: Board, choice: Choice, walk: Routes) -> Route:
         steps=choice.steps,
         crossings=sum(step.crossings + (step.way is Way.CROSSING) for step in steps),
         spares=(),
-        directions=say_directions(steps, points, walk.end.name),
+        directions=say_directions(steps, points, end.name),
         geometry=view.drawing.line(route),
     )

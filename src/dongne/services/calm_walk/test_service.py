@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 import pytest
+import shapely
 
 from dongne.adapters.osm_places import read_places
 from dongne.adapters.osm_walking import read_walk_network
@@ -331,3 +332,47 @@ def test_the_question_is_a_dataclass_the_pages_can_read() -> None:
 def test_the_example_gives_its_recorded_answer(view: View) -> None:
     wanted = msgspec.json.decode((FOLDER / "example/expected.json").read_bytes())
     assert msgspec.json.decode(msgspec.json.encode(ask(view))) == wanted
+
+
+# --- calm places
+
+
+def near(view: View, minutes: int, profile: str = "calm", start: str = WEST) -> dict[str, int]:
+    """Names of the calm places and the seconds to them."""
+    work = ANSWER.refresh(view, to_us(NOON))
+    if work is not None:
+        work()
+    found = ANSWER.answer(Walk(start, profile=profile, within_min=minutes), view, to_us(NOON))
+    assert found.reach is not None and found.routes == () and found.end is None
+    return {one.name: one.duration_s for one in found.reach.places}
+
+
+def test_calm_places_are_those_one_reaches_in_time_for_whom_one_asks(empty: View) -> None:
+    """167 m along the street and 44 m of steps; without steps 334 m and 173 m of ramp, at 1 m/s."""
+    assert near(empty, 2) == {}
+    assert near(empty, 5) == {"Terrace Café": pytest.approx(192, abs=3)}
+    assert near(empty, 8, "step_free") == {}
+    assert near(empty, 9, "step_free") == {"Terrace Café": pytest.approx(507, abs=3)}
+
+
+def test_times_to_places_are_those_of_the_walks_there(empty: View) -> None:
+    for profile in ("fast", "step_free"):
+        walk = ask(empty, WEST, "Terrace Café", profile)
+        assert near(empty, 30, profile)["Terrace Café"] == pytest.approx(walk.routes[0].duration_s, abs=2)
+
+
+def test_the_area_holds_where_one_stands_and_grows_with_the_minutes(empty: View) -> None:
+    ask(empty)
+    areas = []
+    for minutes in (1, 3, 6):
+        reach = ANSWER.answer(Walk(WEST, within_min=minutes), empty, to_us(NOON)).reach
+        assert reach is not None
+        areas.append(shapely.from_geojson(bytes(reach.area)))
+    assert all(area.is_valid and area.covers(shapely.Point(25.0, 60.0)) for area in areas)
+    assert areas[0].area < areas[1].area < areas[2].area
+
+
+@pytest.mark.parametrize("minutes", [0, 31, -1])
+def test_minutes_out_of_range_are_told_the_range(minutes: int) -> None:
+    with pytest.raises(BadInput, match=r"1\.\.30"):
+        Walk(WEST, within_min=minutes)

@@ -9,22 +9,27 @@ import msgspec
 from dongne.model.errors import BadInput
 
 LONGEST_PLACE = 120
+MOST_MIN = 30
 
 
 @dataclass(frozen=True)
 class Walk:
     """How does one walk there, and how calm is it? `start` and `end` are a place's name, an address, or `lon,lat` in degrees WGS 84;
-    `profile` is one of fast, calm, step_free, lit, pram; `when` is when one sets out (ISO 8601 with its zone), now where it is missing."""
+    `profile` is one of fast, calm, step_free, lit, pram; `when` is when one sets out (ISO 8601 with its zone), now where it is missing. Without
+    `end`: which calm places are there within `within_min` minutes (1 to 30)?"""
 
     start: str
-    end: str
+    end: str = ""
     profile: str = "calm"
     when: datetime | None = None
+    within_min: int = 15
 
     def __post_init__(self) -> None:
+        if not 1 <= self.within_min <= MOST_MIN:
+            raise BadInput(f"within_min = {self.within_min} is out of 1..{MOST_MIN}; give within_min in that range")
+        if not self.start.strip():
+            raise BadInput("start is empty; give a place's name, an address, or lon,lat", reason="no_start")
         for name, value in (("start", self.start), ("end", self.end)):
-            if not value.strip():
-                raise BadInput(f"{name} is empty; give a place's name, an address, or lon,lat", reason=f"no_{name}")
             if len(value) > LONGEST_PLACE:
                 raise BadInput(
                     f"{name} is longer than {LONGEST_PLACE} characters; give a place's name, an address, or lon,lat"
@@ -91,15 +96,37 @@ class Route(msgspec.Struct, frozen=True):
     geometry: Line
 
 
+class Nearby(msgspec.Struct, frozen=True):
+    """A calm place. `name` is empty where it has none, as a bench; `crowd_percent` is how full it is there now."""
+
+    name: str
+    names: dict[str, str]
+    kind: str
+    address: str
+    lon: float
+    lat: float
+    duration_s: int
+    crowd_percent: float
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """How far one gets within some minutes. `places` are the calm ones, nearest first, a few of each kind; `area` is a GeoJSON Polygon."""
+
+    within_min: int
+    places: tuple[Nearby, ...]
+    area: msgspec.Raw
+
+
 class Routes(msgspec.Struct, frozen=True):
     """The routes, the one to be advised first. `closures` are the Things whose ways are closed now; `crowd_from` is where the crowd was measured ("here",
-    "simulated", or a place from which it is replayed here), empty where nobody counts; `sentences` say that in words."""
+    "simulated", or a place from which it is replayed here), empty where nobody counts; `sentences` say that in words. Where calm places were asked for, they are in `reach`, and there is no end and no route."""
 
     start: Spot
-    end: Spot
+    end: Spot | None
     profile: str
     departs: datetime
     routes: tuple[Route, ...]
     closures: tuple[int, ...]
     crowd_from: tuple[str, ...]
     sentences: tuple[Sentence, ...]
+    reach: Reach | None = None

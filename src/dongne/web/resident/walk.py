@@ -21,13 +21,13 @@ from dongne.services.calm_walk.walk import Direction, Route, Routes, Walk
 from dongne.services.find_place.find import Find, Match
 from dongne.web.context import WebContext
 from dongne.web.drawing import Projection
-from dongne.web.frame import Page, open_page, render
+from dongne.web.frame import Page, is_id, open_page, render
 from dongne.web.names import plain
 from dongne.web.telling import tell
 
 ANSWER, PLACES = "calm_walk", "find_place"
 PATH = "/walk"
-FIELDS = ("start", "end", "profile", "at")
+FIELDS = ("start", "end", "profile", "at", "within")
 USUAL = "calm"
 MARGIN = 0.12  # of what is drawn, around the routes
 LEAST_SPAN = 120.0  # of the drawing, in its units
@@ -78,7 +78,7 @@ def show(request: Request) -> Response:
     given["profile"] = given["profile"] or USUAL
     found: Routes | None = None
     error, status, instead = "", 200, {}
-    if given["start"] and given["end"]:
+    if given["start"] and (given["end"] or given["within"]):
         try:
             found = page.context.runtime.ask(ANSWER, _question(page, given), page.who.sight)
         except DongneError as caught:
@@ -93,19 +93,33 @@ def show(request: Request) -> Response:
             else ""
         )
     cards = [_card(page, route, found.profile) for route in found.routes] if found else []
-    projection = Projection(page.context.config.bounds)
     return render(
         page, "walk.html", status, given=given, profiles=[one.id for one in list_profiles()], found=found, cards=cards, error=error,
-        instead=instead, said=_say(page, found.sentences) if found else [], projection=projection,
-        lines=[_path(projection, card.line) for card in cards], box=_box(projection, cards),
-        ends=[projection.at(cards[0].line[at]) for at in (0, -1)] if cards else [],
+        instead=instead, said=_say(page, found.sentences) if found else [], nearby=_nearby(page, found) if found else [],
         json_link=_machine_link(given) if found else "", others=_others(page, found) if found else {},
-        departs=found.departs if found and given["at"] else None,
+        departs=found.departs if found and given["at"] else None, **_drawn(page, found, cards),
     )  # fmt: skip
 
 
+def _nearby(page: Page, found: Routes) -> list[tuple[str, str, int, str]]:
+    """(name, what it is and where, minutes, the walk there) of each calm place."""
+    told = []
+    for one in found.reach.places if found.reach else ():
+        kind = page.words.find([f"place.{one.kind}"]) or plain(one.kind)
+        name = one.names.get(page.language) or one.name or kind
+        what = ", ".join(word for word in (kind if one.name else "", one.address) if word)
+        link = page.link(end=one.name if one.name and not one.address else f"{one.lon:.5f},{one.lat:.5f}", within=None)
+        told.append((name, what, max(1, ceil(one.duration_s / 60 - 0.5)), link))
+    return told
+
+
 def _question(page: Page, given: dict[str, str]) -> Walk:
-    return Walk(given["start"], given["end"], given["profile"], _instant(page, given["at"]) if given["at"] else None)
+    when = _instant(page, given["at"]) if given["at"] else None
+    if not given["within"]:
+        return Walk(given["start"], given["end"], given["profile"], when)
+    if not is_id(given["within"]):
+        raise BadInput(f"within = {given['within'][:40]!r} is no number of minutes", reason="no_within")
+    return Walk(given["start"], "", given["profile"], when, int(given["within"]))
 
 
 def _instant(page: Page, local: str) -> datetime:
@@ -120,7 +134,9 @@ def _instant(page: Page, local: str) -> datetime:
 
 
 def _machine_link(given: dict[str, str]) -> str:
-    return f"/answers/{ANSWER}?{urlencode({name: given[name] for name in ('start', 'end', 'profile')} | {'format': 'json'})}"
+    asked = {"start": given["start"], "profile": given["profile"], "format": "json"}
+    asked |= {"within_min": given["within"]} if given["within"] else {"end": given["end"]}
+    return f"/answers/{ANSWER}?{urlencode(asked)}"
 
 
 def _card(page: Page, route: Route, profile: str) -> Card:
@@ -162,6 +178,8 @@ def _others(page: Page, found: Routes) -> dict[str, list[Match]]:
         return {}
     others = {}
     for side, spot in (("start", found.start), ("end", found.end)):
+        if spot is None:
+            continue
         matches = page.context.runtime.ask(PLACES, Find(spot.asked, limit=6), page.who.sight).places
         if others_here := [one for one in matches[1:] if one.name == spot.name]:
             others[side] = others_here
@@ -175,13 +193,30 @@ def _finds_places(page: Page) -> bool:
 # --- the drawing
 
 
+def _drawn(page: Page, found: Routes | None, cards: list[Card]) -> dict[str, Any]:
+    """What the drawing is made of: paths of the ways or of the area, the ends, and the part of the city around them."""
+    projection = Projection(page.context.config.bounds)
+    lines = [card.line for card in cards]
+    places = [card.line[at] for card in cards[:1] for at in (0, -1)]
+    area: list[Point] = []
+    if found and found.reach:
+        area = [(lon, lat) for lon, lat in msgspec.json.decode(found.reach.area)["coordinates"][0]]
+        places = [(found.start.lon, found.start.lat)]
+    return {
+        "projection": projection,
+        "lines": [_path(projection, line) for line in lines],
+        "area": _path(projection, area) if area else "",
+        "box": _box([projection.at(point) for line in [*lines, area] for point in line]),
+        "ends": [projection.at(place) for place in places],
+    }
+
+
 def _path(projection: Projection, line: list[Point]) -> Markup:
     return Markup("M" + "L".join("{} {}".format(*projection.at(point)) for point in line))
 
 
-def _box(projection: Projection, cards: list[Card]) -> str:
-    """The part of the drawing around the routes, as a viewBox."""
-    at = [projection.at(point) for card in cards for point in card.line]
+def _box(at: list[tuple[float, float]]) -> str:
+    """The part of the drawing around these places of it, as a viewBox."""
     if not at:
         return ""
     (west, north), (east, south) = map(min, zip(*at, strict=True)), map(max, zip(*at, strict=True))
