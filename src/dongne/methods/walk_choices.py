@@ -57,7 +57,7 @@ def choose(
     found = [one for route in routes if (one := measure(board, profile, route, depart_us)) is not None]
     kept = select(board, whole, found, most)
     if load is not None and kept:
-        kept = spread(kept, whole, load, depart_us)
+        kept = spread(board.slices[0].routers[whole].network, kept, whole, load, depart_us)
     return kept
 
 
@@ -146,12 +146,14 @@ def overlap(network: WalkNetwork, one: Choice, other: Choice) -> float:
     return min(sum(map(network.lengths_m.__getitem__, both)) / max(shorter_m, 0.1), 1.0)
 
 
-def spread(kept: Sequence[Choice], whole: Profile, load: AdvisedLoad, now_us: int) -> list[Choice]:
+def spread(
+    network: WalkNetwork, kept: Sequence[Choice], whole: Profile, load: AdvisedLoad, now_us: int
+) -> list[Choice]:
     """The same routes; first the comparable one that feels least with all who were sent along it, to which one more is added."""
     weighed = []
     for one in kept:
         edges = np.array(sorted(one.edges), np.int64)
-        crowd = float(np.mean(load.crowd(edges, now_us))) if len(edges) else 0.0
+        crowd = float(np.average(load.crowd(edges, now_us), weights=network.length_m[edges]))
         weighed.append(one._replace(sent_ms=one.time_ms * crowd * max(whole.crowd_weight, 1.0)))
     best = min(one.felt_ms for one in weighed)
     fair = [one for one in weighed if one.felt_ms <= best * COMPARABLE]

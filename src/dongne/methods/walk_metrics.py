@@ -63,10 +63,10 @@ def draws_of(profile: Profile) -> tuple[Profile, ...]:
 
 @cache
 def list_companions(profile: Profile, profiles: tuple[Profile, ...]) -> tuple[Profile, ...]:
-    """What others mind who walk as fast and are barred from the same: their routes are open to this profile too."""
-    alike = [other for other in profiles if blend(other, 0.0) == blend(profile, 0.0)]
+    """The others, with all they mind, who walk as fast and are barred from the same: their routes are open to this profile too."""
+    alike = [profiles_of(other)[-1] for other in profiles if blend(other, 0.0) == blend(profile, 0.0)]
     own = profiles_of(profile)
-    return tuple(one for other in alike for one in profiles_of(other) if one not in own)
+    return tuple(one for one in alike if one not in own)
 
 
 class Metrics:
