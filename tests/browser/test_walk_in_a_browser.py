@@ -74,3 +74,19 @@ def test_on_paper_all_ways_are_open_and_the_form_is_gone(open_window: Any) -> No
     assert page.locator(".walk-form").is_hidden()
     turns = page.locator(".turns li")
     assert turns.count() >= 2 and all(turns.nth(i).is_visible() for i in range(turns.count()))
+
+
+def test_the_answer_comes_first_and_the_question_is_folded_below_it(open_window: Any) -> None:
+    page = open_window(language="en", viewport={"width": 320, "height": 640}).page
+    page.goto(WALK)
+    change = page.locator(".walk-change summary")
+    assert page.locator("#walk-start").is_hidden()
+    [answer, below] = [one.bounding_box()["y"] for one in (page.locator("#routes-title"), change)]
+    assert answer < 640 < below
+    change.focus()
+    page.keyboard.press("Enter")
+    page.locator("#walk-start").fill("Terrace")
+    page.keyboard.press("Enter")
+    page.get_by_text("You have arrived: East Station.").first.wait_for()
+    page.goto("/walk")
+    assert page.locator("#walk-start").is_visible() and change.count() == 0

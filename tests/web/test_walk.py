@@ -80,6 +80,7 @@ def test_an_unknown_place_gets_names_like_it_to_choose_from(browser: Browser) ->
         ("start=West+Station&end=Island+Museum", 404, "near Back Lane"),
         ("start=West+Station&end=127,37", 404, "24.9370..24.9430"),
         ("start=West+Station&end=East+Station&at=noon", 400, "no date and time"),
+        ("start=West+Station&end=East+Station&at=0001-01-01T00:00", 400, "no date and time"),
         ("start=West+Station&end=East+Station&at=2027-01-01T08:00", 400, "is out of"),
         ("start=West+Station&end=East+Station&profile=scenic", 404, "profiles: fast, calm"),
     ],

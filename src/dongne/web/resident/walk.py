@@ -126,11 +126,11 @@ def _instant(page: Page, local: str) -> datetime:
     """The instant at which the city's clocks show this."""
     try:
         found = datetime.fromisoformat(local)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=page.context.config.zone_info)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadInput(
             f"at = {local[:40]!r} is no date and time; give it as 2026-05-01T08:30", reason="no_time"
         ) from None
-    return (found if found.tzinfo else found.replace(tzinfo=page.context.config.zone_info)).astimezone(UTC)
 
 
 def _machine_link(given: dict[str, str]) -> str:
