@@ -183,6 +183,28 @@ def test_a_feed_that_goes_back_in_time_changes_nothing(line: LittleLine, visitor
     assert state(visitor) == before
 
 
+def test_a_clock_that_is_ahead_neither_hides_other_trains_nor_keeps_the_display_fresh(
+    line: LittleLine, visitor: Browser
+) -> None:
+    comes(line)
+    before = state(visitor)
+    line.say("short", 0, 1, STOPPED_AT, NOW + timedelta(hours=20))
+    assert state(visitor) == before
+    wait(line, 300)
+    assert state(visitor)["age"] != before["age"] and state(visitor)["heard"] == before["heard"]
+
+
+def test_what_was_said_of_a_trip_before_is_not_shown_as_the_next_one(line: LittleLine, visitor: Browser) -> None:
+    """As where the service stands still and trains go on."""
+    comes(line, LEFT - timedelta(hours=1))
+    line.aboard("long", [16.0, 120.0, 220.0, 300.0], LEFT - timedelta(hours=1))
+    line.say("long", 0, 2, IN_TRANSIT_TO, LEFT)
+    shown = state(visitor)
+    assert (shown["phase"], [car["percent"] for car in shown["positions"]]) == ("unknown", [None] * 4)
+    (vehicle,) = visitor.get("/gtfs-rt/vehicle-positions.json").json()["entity"]
+    assert {car["occupancy_status"] for car in vehicle["vehicle"]["multi_carriage_details"]} == {"NO_DATA_AVAILABLE"}
+
+
 def test_a_display_that_never_heard_anything_says_so(line: LittleLine, visitor: Browser) -> None:
     shown = state(visitor)
     assert (shown["age"], shown["heard"], shown["phase"]) == ("gone", None, "unknown")

@@ -136,7 +136,7 @@ class _Shown:
 
 
 def _find_forecast(seen: SeenCity, line: Line, platform: Platform, streams: Sequence[Datastream]) -> _Shown | None:
-    """The train of the newest forecast with its cars, as long as it has not left."""
+    """The train of the newest forecast with its cars, as long as it has not left, and not that of a trip before."""
     values = latest_by_part(seen, streams)
     newest_us = max((value.time_us for _, value in values), default=0)
     cars, estimated, said = {}, set(), dict[str, Any]()
@@ -149,7 +149,7 @@ def _find_forecast(seen: SeenCity, line: Line, platform: Platform, streams: Sequ
             if said.get("source") == "estimated":
                 estimated.add(position)
     train = line.find_train(str(said.get("vehicle_id", "")))
-    if train is None or _has_left(train, platform, newest_us):
+    if train is None or not train.holds(newest_us) or _has_left(train, platform, newest_us):
         return None
     return _Shown("coming", train, cars, frozenset(estimated), str(said.get("trip", "")))
 
@@ -175,10 +175,10 @@ def _as_now(train: Train, platform: Platform, full: float) -> list[tuple[int, Ca
     if not 0 < train.cars <= platform.positions:
         return []
     found = []
-    for car, load in enumerate(train.loads, 1):
+    for car, load in enumerate(train.loads_now, 1):
         if load is not None and isfinite(load.result):
             position = position_of(car, train.cars, platform.positions, platform.direction_id)
-            percent = to_percent(load.result, full)
+            percent = round(to_percent(load.result, full), 1)
             found.append((position, judge(position, percent, percent, percent)))
     return found
 

@@ -26,6 +26,8 @@ EXPECTED_LOAD = "expected_load"
 SAID_OF_TRAINS = (IN_SERVICE.key, DIRECTION_ID.key, CURRENT_STOP_SEQUENCE.key, CURRENT_STATUS.key)
 ALL_OF_TRAINS = (*SAID_OF_TRAINS, CAR_MASS.key, PEOPLE_ABOARD.key, AFTER_ALIGHTING)
 MOST_CARS = 40
+AHEAD_US = 60_000_000  # of the city's clock: what is said with a time beyond says nothing of now
+LOAD_HOLDS_US = 600_000_000  # so long after a load was worked out, a train that is still heard has another one
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,15 @@ class Train:
     heard_us: int
     is_empty_run: bool
     loads: tuple[Value | None, ...] = ()
+
+    @property
+    def loads_now(self) -> tuple[Value | None, ...]:
+        """The loads without those that are too old for what was heard of the train since."""
+        return tuple(load if load is not None and self.holds(load.time_us) else None for load in self.loads)
+
+    def holds(self, time_us: int) -> bool:
+        """Whether what was worked out of the train for this instant can still be so."""
+        return self.heard_us - time_us <= LOAD_HOLDS_US
 
 
 @dataclass(frozen=True)
@@ -172,13 +183,17 @@ def _distances(seen: SeenCity, platforms: list[Platform]) -> Iterator[float]:
 
 
 def latest_by_part(seen: SeenCity, streams: Iterable[Datastream]) -> list[tuple[Datastream, Value]]:
-    """The newest value of each of these that has one."""
-    wanted = list(streams)
+    """The newest value of each of these that has one; without those from a clock that is ahead, which would stay new for ever."""
+    wanted, until_us = list(streams), seen.clock.now_us() + AHEAD_US
     if not wanted:
         return []
     columns = seen.latest_of(np.array([stream.id for stream in wanted], np.int64))
     rows = zip(wanted, *(column.tolist() for column in columns), strict=True)
-    return [(stream, Value(stream.id, number, time_us, result)) for stream, number, time_us, result in rows if number]
+    return [
+        (stream, Value(stream.id, number, time_us, result))
+        for stream, number, time_us, result in rows
+        if number and time_us <= until_us
+    ]
 
 
 def _look_at_trains(seen: SeenCity, things: Iterable[Thing]) -> Iterator[Train]:

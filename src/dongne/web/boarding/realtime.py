@@ -54,8 +54,8 @@ class Fleet:
     def vehicles(self) -> Iterator[VehiclePosition]:
         """All of them."""
         for train, place, platform in self._running():
-            carriages = tuple(self._carriage(train, number, load) for number, load in enumerate(train.loads, 1))
-            known = [load.result for load in train.loads if load is not None and isfinite(load.result)]
+            carriages = tuple(self._carriage(train, number, load) for number, load in enumerate(train.loads_now, 1))
+            known = [load.result for load in train.loads_now if load is not None and isfinite(load.result)]
             whole = len(known) == train.cars > 0
             people = sum(known) / train.cars if whole else 0.0
             percent = to_percent(people, self.full)
