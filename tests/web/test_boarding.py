@@ -153,7 +153,7 @@ def test_scales_at_fault_are_said_in_data_and_on_the_phone(line: LittleLine, vis
 
 def test_the_last_state_stays_with_its_age_and_turns_grey(line: LittleLine, visitor: Browser) -> None:
     comes(line)
-    assert "board fresh coming" in visitor.get(DISPLAY).text
+    assert "board live coming" in visitor.get(DISPLAY).text
     wait(line, 90)
     old = visitor.get(DISPLAY).text
     assert "board old coming" in old and "2 minutes ago" in old and "2분 전" in old

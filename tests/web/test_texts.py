@@ -43,7 +43,7 @@ MADE_OF = {
     "span.": set(SPANS),
     "property.": set(SHARED),
     "boarding.class.": {"0", "1", "2", "3"},
-    "boarding.basis.": {"coming", "here", "away", "unknown"},
+    "boarding.basis.": {"coming", "here", "away", "leaving", "unknown"},
     "boarding.origin.": {"measured", "replayed", "simulated"},
     "district.": {"calm", "busy", "crowded", "alarm", "old", "empty"},
     "origin.": {"measured", "rehomed", "simulated", "derived"},

@@ -55,14 +55,13 @@ class Board:
     old_us: int
     gone_us: int
     now_us: int
-    streams: tuple[int, ...]
 
     @property
     def age(self) -> str:
-        """fresh, old or gone; never heard is gone."""
+        """live, old or gone; never heard is gone."""
         if self.now_us >= self.gone_us or not self.heard_us:
             return "gone"
-        return "old" if self.now_us >= self.old_us else "fresh"
+        return "old" if self.now_us >= self.old_us else "live"
 
     @property
     def advice(self) -> tuple[int, ...]:
@@ -92,11 +91,10 @@ def look_at_platform(
     if phase == "coming" and any(one.is_here and one.train is shown.train for one in coming):
         phase = "here"
     coming = sorted(coming, key=lambda one: one.train is not shown.train)
-    listened = [stream.id for stream in streams] + [s for one in line.trains for s in _places_of(seen, one)]
     heard_us, old_us, gone_us = _age_limits(line, shown.train)
     return Board(
         platform, line, phase, shown.train, tuple(shown.cars.get(p) for p in range(1, platform.positions + 1)),
-        shown.estimated, shown.trip, tuple(coming[:MOST_NEXT]), heard_us, old_us, gone_us, now_us, tuple(listened),
+        shown.estimated, shown.trip, tuple(coming[:MOST_NEXT]), heard_us, old_us, gone_us, now_us,
     )  # fmt: skip
 
 
@@ -181,11 +179,6 @@ def _as_now(train: Train, platform: Platform, full: float) -> list[tuple[int, Ca
             percent = round(to_percent(load.result, full), 1)
             found.append((position, judge(position, percent, percent, percent)))
     return found
-
-
-def _places_of(seen: SeenCity, train: Train) -> list[int]:
-    graph = seen.graph
-    return [s.id for s in graph.list_datastreams(train.thing.id) if graph.property_key(s) == "current_status"]
 
 
 def _age_limits(line: Line, train: Train | None) -> tuple[int, int, int]:

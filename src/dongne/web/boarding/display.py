@@ -48,7 +48,7 @@ class ShownTrain(msgspec.Struct, frozen=True):
 
 
 class ShownPlatform(msgspec.Struct, frozen=True):
-    """What the display shows. `age` is fresh, old or gone: what is gone must not be shown as if it were so now. `phase` is coming, here, away (the loads
+    """What the display shows. `age` is live, old or gone: what is gone must not be shown as if it were so now. `phase` is coming, here, away (the loads
     are those of now, some stops away) or unknown."""
 
     thing: int
@@ -145,7 +145,7 @@ def list_operations(seen: SeenCity) -> tuple[Operation, ...]:
             "GET", "/display/platform/{key}.json", "getPlatformLine", "boarding", "What the line of a platform shows now",
             {200: Answer("One entry for each position of the platform.", {JSON: _SHOWN})},
             "What the display beside it shows, for what else shows it: a floor that lights up, an app. Look again when "
-            "/events/observations tells of an `expected_load` or a `current_status`, and every few seconds for the age.",
+            "/events/observations tells of an `expected_load` at the platform, and every few seconds.",
             parameters=(key,), errors=(404, 429), refusal=AS_PAGE, schemas=_PARTS,
         ),
     )  # fmt: skip

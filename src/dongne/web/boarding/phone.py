@@ -65,7 +65,6 @@ def show_station(request: Request) -> Response:
     values: dict[str, Any] = {
         "said": said, "first": said[0], "shape_of": SHAPE_OF_CLASS, "order_of": order_of,
         "origin": origin_of_line(page.seen, said[0].board.line),
-        "streams": sorted({stream for one in said for stream in one.board.streams}),
     }  # fmt: skip
     return render(page, "boarding.html", **values)
 

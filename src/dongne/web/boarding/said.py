@@ -83,9 +83,9 @@ class SaidBoard:
     def basis(self) -> str:
         """What the loads are of."""
         board, words = self.board, self.words
-        if board.phase == "away" and board.coming:
-            return words.count("boarding.basis.away", board.coming[0].stops_away)
-        return words.say(f"boarding.basis.{board.phase}")
+        if board.phase == "away" and board.coming and (stops := board.coming[0].stops_away):
+            return words.count("boarding.basis.away", stops)
+        return words.say("boarding.basis.leaving" if board.phase == "away" else f"boarding.basis.{board.phase}")
 
     @property
     def as_of(self) -> tuple[str, str, str]:

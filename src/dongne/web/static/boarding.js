@@ -21,8 +21,8 @@ function grow() {
   for (const one of board.querySelectorAll("[data-age-state]")) {
     const { heard, old, gone } = one.dataset;
     const now = cityNow();
-    const age = Number(heard) === 0 || now >= Number(gone) ? "gone" : now >= Number(old) || missed >= LOST_AFTER ? "old" : "fresh";
-    for (const name of ["fresh", "old", "gone"]) one.classList.toggle(name, name === age);
+    const age = Number(heard) === 0 || now >= Number(gone) ? "gone" : now >= Number(old) || missed >= LOST_AFTER ? "old" : "live";
+    for (const name of ["live", "old", "gone"]) one.classList.toggle(name, name === age);
     for (const words of one.querySelectorAll("[data-age-words]")) {
       if (Number(heard)) words.textContent = ago(words.closest("[lang]").lang, Number(heard));
     }
@@ -43,7 +43,8 @@ async function look() {
   looking = false;
 }
 
-onObservations((document.body.dataset.streams ?? board.dataset.streams ?? "").split(",").filter(Boolean), look);
+const platforms = [...board.querySelectorAll("[data-platform]")].map((one) => one.dataset.platform);
+onObservations(platforms, look, "thing"); // also of Datastreams that the first forecast makes
 setInterval(look, LOOK_MS);
 setInterval(grow, 1000);
 grow();

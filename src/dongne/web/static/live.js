@@ -45,10 +45,10 @@ function show(stream, time, value) {
   }
 }
 
-/** Calls back with each Observation of these Datastreams, until the page goes. */
-export function onObservations(streams, callback) {
-  if (!streams.length) return;
-  const source = new EventSource(`/events/observations?datastream=${streams.join(",")}`);
+/** Calls back with each Observation of these Datastreams (or Things), until the page goes. */
+export function onObservations(ids, callback, of = "datastream") {
+  if (!ids.length) return;
+  const source = new EventSource(`/events/observations?${of}=${ids.join(",")}`);
   source.addEventListener("observation", (event) => {
     const said = JSON.parse(event.data);
     if (!said.Datastream) return; // lists of a MultiDatastream are not shown live
