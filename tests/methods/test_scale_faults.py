@@ -143,3 +143,15 @@ def test_a_car_lighter_than_empty_has_jumped() -> None:
     scales, others = Scales(), [Stop(7, 0, 600.0, 120.0, 3.0, 2.0)] * 2
     found = [look_for_fault(scales, Stop(7, 0, 600.0, 120.0, -25.0, 2.0), others, None) for _ in range(2)]
     assert found == ["", "jumped"]
+
+
+def test_a_car_that_seems_full_where_everybody_left_the_others_has_jumped() -> None:
+    others = [Stop(7, 0, 600.0, 120.0, 1.0, 2.0)] * 9
+    assert look_for_fault(Scales(), Stop(7, 0, 600.0, 120.0, 40.0, 2.0, left_over=40.0), others, None) == "jumped"
+    assert look_for_fault(Scales(), Stop(7, 0, 600.0, 120.0, 12.0, 2.0, left_over=12.0), others, None) == ""
+
+
+def test_a_leap_back_ends_what_the_leap_began() -> None:
+    scales, others = Scales(), [Stop(7, 0, 600.0, 120.0, 40.0, 2.0)] * 9
+    for leap_kg, people in ((4_000.0, 97.0), (-4_000.0, 41.0), (0.0, 40.0), (0.0, 40.0)):
+        assert look_for_fault(scales, Stop(7, 0, 600.0, 120.0, people, 2.0, leap_kg), others, 40.0) == ""

@@ -15,7 +15,7 @@ from dongne.runtime.examples import ListReader, read_example
 from dongne.runtime.facts import Fact
 from dongne.runtime.registry import LoadedService, load
 from dongne.runtime.replay import replay
-from dongne.services.car_load.train import MOST_ROWS, Train, note_weighing, read_cars
+from dongne.services.car_load.train import MOST_ROWS, Settings, Train, fit_length, note_weighing, read_cars
 
 START = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
 STOPS, TARE_KG, PERSON_KG = 5, 33_000.0, 71.26  # commuters in November
@@ -265,6 +265,17 @@ def test_a_train_that_skips_a_stop_says_where_it_goes_instead(tmp_path: Path) ->
     assert aboard[1][1] == aboard[0][1]
 
 
+def test_a_train_that_was_not_heard_for_hours_is_not_faulty(tmp_path: Path) -> None:
+    """Its people got off meanwhile."""
+    ride = Ride(usual=(150, 160, 140, 150, 170)).empty_run().run(3)
+    ride.stop(0, 1)
+    ride.stop(0, 2)
+    ride.people, ride.seconds = [0] * 5, ride.seconds + 4 * 3600
+    ride.stop(0, 1)
+    ride.run(1)
+    assert cases(facts(ride.lines, tmp_path)) == []
+
+
 def test_values_from_before_are_not_used_and_said_once(tmp_path: Path) -> None:
     ride = Ride().empty_run().run(1)
     plain = facts(ride.lines, tmp_path)
@@ -290,14 +301,19 @@ def test_a_car_that_the_train_has_not_is_said_once(part: str, tmp_path: Path) ->
     assert [fact for fact in found if fact.what != "case"] == plain
 
 
-def test_a_train_of_another_length_is_begun_anew(tmp_path: Path) -> None:
-    ride = Ride().empty_run().run(1)
-    shorter = Ride(seconds=ride.seconds, off_kg=(0, 0, 0), usual=(50, 60, 70)).empty_run().run(1)
-    found = facts([*ride.lines, {**thing(3), "at": at(0)}] if False else ride.lines, tmp_path)
-    assert {p["cars"] for _, p, _ in results(found, "people_aboard")} == {5}
-    alone = facts(shorter.lines, tmp_path, thing(3))
-    assert {p["cars"] for _, p, _ in results(alone, "people_aboard")} == {3}
-    assert cases(alone) == []
+def test_a_train_of_another_length_is_begun_anew() -> None:
+    train, settings = Train(), Settings()
+    assert fit_length(train, {"cars": 5, "tare_kg": TARE_KG}, settings) == 5
+    train.cars[0].zero.kg, train.rows, train.shares = (
+        40_000.0,
+        [[1.0] * 6],
+        {"0/1": [3, 2_000, 2_000, 2_000, 2_000, 2_000]},
+    )
+    assert fit_length(train, {"cars": 5, "tare_kg": TARE_KG}, settings) == 5
+    assert train.cars[0].zero.kg == 40_000.0
+    assert fit_length(train, {"cars": 3, "tare_kg": TARE_KG}, settings) == 3
+    assert [car.zero.kg for car in train.cars] == [TARE_KG] * 3
+    assert (train.rows, train.shares) == ([], {})
 
 
 @pytest.mark.parametrize("cars", [None, 0, -2, "ten", 5.5, True, 4_000])
