@@ -8,8 +8,8 @@ gains b between a time s and a time f:
 
 For given times (e, s, f) this is linear in (m, a, b), with normal priors and normal noise: a Bayesian linear regression in closed form
 (Bishop, Pattern Recognition and Machine Learning, 2006, eqs. 3.49-3.53; evidence 3.77). m is what the car weighed when it left the stop before. A flow
-takes time: after FIRST_S about one person a second passes a door (DOOR_PEOPLE_S; Transit Capacity and Quality of Service Manual, TCRP report 165, 2013, ch. 6 and 8, level boarding
-through a double door), within FLOW_SPREAD; so much is expected of a and b, given the times. The times are not known: a grid of them is averaged over,
+takes time: after FIRST_S about one person a second passes a door (DOOR_PEOPLE_S, an assumption; surveys differ by door, crowd and
+city), within FLOW_SPREAD; so much is expected of a and b, given the times. The times are not known: a grid of them is averaged over,
 weighted by evidence (Hoeting et al., Statist. Sci. 14 (1999) 382). s < e is the overlap of both flows. The load after alighting is m - a, the load at
 departure m - a + b, each with its mean and variance.
 

@@ -189,11 +189,7 @@ def _learn(train: Train, cars: Sequence[Car], dwells: Sequence[Dwell | None], fo
 
 def _weighed(car: Car, dwell: Dwell, person: Person, settings: Settings) -> Seen:
     friction = friction_kg(car, settings)
-    for kg, variance in (
-        (dwell.after_kg, dwell.after_variance_kg2),
-        (dwell.departure_kg, dwell.departure_variance_kg2),
-    ):
-        bound_by(car.zero, kg, sqrt(variance + friction**2))
+    bound_by(car.zero, dwell.departure_kg, sqrt(dwell.departure_variance_kg2 + friction**2))
     after = load_of(dwell.after_kg, dwell.after_variance_kg2 + friction**2, car.zero, person)
     left = load_of(dwell.departure_kg, dwell.departure_variance_kg2 + friction**2, car.zero, person)
     alighted = max(dwell.gone_kg, 0.0) / person.mean_kg
