@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import msgspec
@@ -91,7 +92,10 @@ def test_what_cannot_be_answered_says_why(browser: Browser, query: str, status: 
 
 
 def test_the_time_is_that_of_the_citys_clocks(browser: Browser) -> None:
-    assert "Setting out Fri, Nov 20 16:30" in browser.get(f"{WALK}&at=2026-11-20T16:30").text
+    page = browser.get(f"{WALK}&at=2026-11-20T16:30").text
+    assert "Setting out Fri, Nov 20 16:30" in page
+    program = re.search(r'data-routes="([^"]+)"', page)
+    assert program and browser.get(unescape(program[1])).json()["departs"] == "2026-11-20T14:30:00Z"
 
 
 def test_the_answer_is_json_for_programs_and_its_page_is_the_walks(browser: Browser) -> None:

@@ -96,7 +96,7 @@ def show(request: Request) -> Response:
     return render(
         page, "walk.html", status, given=given, profiles=[one.id for one in list_profiles()], found=found, cards=cards, error=error,
         instead=instead, said=_say(page, found.sentences) if found else [], nearby=_nearby(page, found) if found else [],
-        json_link=_machine_link(given) if found else "", others=_others(page, found) if found else {},
+        json_link=_machine_link(given, found.departs) if found else "", others=_others(page, found) if found else {},
         departs=found.departs if found and given["at"] else None, **_drawn(page, found, cards),
     )  # fmt: skip
 
@@ -133,9 +133,11 @@ def _instant(page: Page, local: str) -> datetime:
         ) from None
 
 
-def _machine_link(given: dict[str, str]) -> str:
+def _machine_link(given: dict[str, str], departs: datetime) -> str:
+    """The same question for programs, at the same time where one was given."""
     asked = {"start": given["start"], "profile": given["profile"], "format": "json"}
     asked |= {"within_min": given["within"]} if given["within"] else {"end": given["end"]}
+    asked |= {"when": departs.isoformat()} if given["at"] else {}
     return f"/answers/{ANSWER}?{urlencode(asked)}"
 
 
