@@ -50,7 +50,7 @@ def test_a_wrong_definition_is_told_where(inputs: dict[str, Any], says: str) -> 
     assert says in caught.value.message
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"\xff", b'{"inputs": 3}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"\xff", b'{"inputs": 3}', b"[" * 60_000])
 def test_what_is_no_definition_is_refused(body: bytes) -> None:
     with pytest.raises(BadInput):
         parse_definition(body, PREFERENCES)

@@ -93,6 +93,10 @@ def parse_definition(body: bytes, preferences: Sequence[str]) -> RouteDefinition
         raise BadInput(f"route definition: {error}") from error
     except msgspec.DecodeError as error:
         raise BadInput(f"route definition is no JSON: {error}") from error
+    except RecursionError:
+        raise BadInput(
+            "route definition is nested too deeply; it has objects within objects four levels deep"
+        ) from None
     for name, value, known in (("preference", found.preference, preferences), ("mode", found.mode, MODES)):
         if value not in known:
             raise BadInput(f"{name} {value[:40]!r} is not known here; there are {', '.join(known)}")
