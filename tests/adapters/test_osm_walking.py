@@ -255,3 +255,8 @@ def test_in_a_real_city_nobody_is_sent_over_steps_who_can_not_take_them(data_fol
     assert network.steps[edges].sum() == 0
     assert not np.isin(network.kind[edges], [KINDS.index("steps"), KINDS.index("escalator")]).any()
     assert not (network.wheelchair[edges] == NO).any()
+
+
+def test_a_count_of_steps_that_is_no_number_is_guessed_from_the_length(file: Path) -> None:
+    file.write_text(OSM.replace('"step_count" v="20"', '"step_count" v="2²"'), encoding="utf-8")
+    assert read_walk_network(file).steps.max() > 1

@@ -333,6 +333,6 @@ def _steps(way: _Way, length_m: float, way_m: float) -> int:
     if way.kind not in ("steps", "escalator"):
         return 0
     said = way.tags.get("step_count", "")
-    if said.isdigit() and int(said) and way_m:
+    if said.isdecimal() and int(said) and way_m:
         return max(1, round(int(said) * length_m / way_m))
     return max(1, round(length_m / TREAD_M))
