@@ -6,7 +6,7 @@ and departs within one minute, both are that minute: a change of two minutes the
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from dongne.model.errors import NotFound
+from dongne.model.errors import BadInput, NotFound
 
 CHANGE_MIN = 2  # between two vehicles at one stop, where the feed says nothing else
 DAY_MIN = 1440
-NOON_MINUS = timedelta(hours=12)
+FIRST_YEAR, LAST_YEAR = 1970, 2199  # of times that are asked for
 Footpaths = tuple[tuple[tuple[int, int], ...], ...]  # of each stop: (other stop, minutes)
 
 
@@ -118,6 +118,17 @@ class Journey:
     def departure_min(self) -> int:
         """When the first vehicle departs."""
         return next((leg.departure_min for leg in self.legs if isinstance(leg, Ride)), self.arrival_min)
+
+
+def read_time(text: str, zone: ZoneInfo) -> datetime:
+    """The instant that a question names in ISO 8601; the local one where it says no zone. Raises BadInput."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"at = {text[:40]!r} is no time; write it as 2026-11-30T08:00") from None
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise BadInput(f"at = {text[:40]!r} is out of the years {FIRST_YEAR}..{LAST_YEAR}; give a day of the timetable")
+    return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
 class Planner(Protocol):

@@ -1,12 +1,10 @@
 """Two stops and a time: which vehicles to take, and how tight the changes are."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from dongne.methods.journeys import plan_while
-from dongne.methods.timetable import Journey, Planner, Ride, Timetable, Walk
-from dongne.model.errors import BadInput
+from dongne.methods.timetable import Journey, Planner, Ride, Timetable, Walk, read_time
 from dongne.model.graph import ThingGraph
 from dongne.model.times import format_instant, from_us, to_us
 from dongne.runtime.answer import Answer, Change, Layers
@@ -42,7 +40,7 @@ class JourneyPlanner(Answer[View, Travel, Journeys]):
     def answer(self, question: Travel, view: View, now_us: int) -> Journeys:
         """The journeys worth taking. Raises NotFound for a stop that there is not, with names much like it."""
         start, end = view.names.get(question.from_stop), view.names.get(question.to_stop)
-        at_us = _at_us(question.at, view, now_us)
+        at_us = to_us(read_time(question.at, view.feed.zone)) if question.at else now_us
         at_min = -(-at_us // MINUTE_US)
         sources, targets = (dict.fromkeys(view.names.list_platforms(stop), 0) for stop in (start, end))
         found = plan_while(
@@ -54,16 +52,6 @@ class JourneyPlanner(Answer[View, Travel, Journeys]):
             from_stop=view.feed.stops[start].id, to_stop=view.feed.stops[end].id, time_us=at_us, journeys=told,
             moved_weeks=view.moved_weeks, sentences=tuple(say(*names, told, view.moved_weeks, view.feed.zone)),
         )  # fmt: skip
-
-
-def _at_us(text: str, view: View, now_us: int) -> int:
-    if not text:
-        return now_us
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"at = {text[:40]!r} is no time; write it as 2026-11-30T08:00") from None
-    return to_us(at if at.tzinfo else at.replace(tzinfo=view.feed.zone))
 
 
 def _instant(minute: int) -> str:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from dongne.methods.delays import Spread, chance_of_change
-from dongne.methods.timetable import Pattern, Timetable, list_departures
-from dongne.model.errors import BadInput, NotFound
+from dongne.methods.timetable import Pattern, Timetable, list_departures, read_time
+from dongne.model.errors import NotFound
 from dongne.model.graph import ThingGraph
 from dongne.model.properties import CALL_CANCELLED, DEPARTURE_DELAY, DISRUPTION
 from dongne.model.records import ObservationBatch
@@ -74,7 +74,7 @@ class StopBoards(Answer[View, Board, StopBoard]):
     def answer(self, question: Board, view: View, now_us: int) -> StopBoard:
         """The departures from `at` on. Raises NotFound for a stop that there is not, with names much like it."""
         stop = view.names.get(question.stop)
-        at_us = _at_us(question.at, view, now_us)
+        at_us = to_us(read_time(question.at, view.feed.zone)) if question.at else now_us
         stops = view.names.list_platforms(stop)
         found: list[tuple[int, Departure]] = []
         for further in FURTHER_MIN:
@@ -94,16 +94,6 @@ class StopBoards(Answer[View, Board, StopBoard]):
             sentences=tuple(say(name, departures, view.moved_weeks, view.feed.zone)),
             spoken=tuple(say_aloud(spoken_name, departures, view.feed.zone)),
         )  # fmt: skip
-
-
-def _at_us(text: str, view: View, now_us: int) -> int:
-    if not text:
-        return now_us
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"at = {text[:40]!r} is no time; write it as 2026-11-30T08:00") from None
-    return to_us(at if at.tzinfo else at.replace(tzinfo=view.feed.zone))
 
 
 def _list_departures(

@@ -202,6 +202,12 @@ def test_a_learned_delay_makes_a_change_likely_or_not(view: View) -> None:
     assert bus.change is not None and bus.change.holds_percent == 75
 
 
+@pytest.mark.parametrize("at", ["soon", "0001-01-01T00:00", "9999-12-31T23:59"])
+def test_a_time_of_no_timetable_is_refused(view: View, at: str) -> None:
+    with pytest.raises(BadInput, match=at):
+        ask(view, at=at)
+
+
 def test_step_free_needs_stop_and_vehicle(view: View) -> None:
     assert {one.trip_id: one.step_free for one in ask(view, "MID").departures} == {"E1": "yes", "W1": "no", "BUS": "no"}
     assert ask(view, at="2026-11-30T20:00").departures[0].step_free == "unknown"  # nobody says it of the night train
