@@ -91,6 +91,19 @@ def test_what_cannot_be_answered_says_why(browser: Browser, query: str, status: 
     assert page.status_code == status and says in page.text and '<form class="panel fields walk-form"' in page.text
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("start=West+Station&end=Island+Museum", "이어져 있지 않습니다"),
+        ("start=West+Station&end=127,37", "지도 밖"),
+        ("start=West+Station&end=East+Station&at=2027-01-01T08:00", "여섯 시간"),
+    ],
+)
+def test_why_not_is_said_in_the_language_of_the_page(browser: Browser, query: str, says: str) -> None:
+    assert says in browser.get(f"/walk?{query}&lang=ko").text
+    browser.get("/?lang=en")
+
+
 def test_the_time_is_that_of_the_citys_clocks(browser: Browser) -> None:
     page = browser.get(f"{WALK}&at=2026-11-20T16:30").text
     assert "Setting out Fri, Nov 20 16:30" in page

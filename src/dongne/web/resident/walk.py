@@ -29,6 +29,11 @@ ANSWER, PLACES = "calm_walk", "find_place"
 PATH = "/walk"
 FIELDS = ("start", "end", "profile", "at", "within")
 USUAL = "calm"
+DETAILED = (
+    "when",
+    "no_way_near",
+    "not_connected",
+)  # reasons whose message has bounds or a place near, which are shown too
 MARGIN = 0.12  # of what is drawn, around the routes
 LEAST_SPAN = 120.0  # of the drawing, in its units
 ICONS = {"street": "", "crossing": "⇄", "steps": "≡", "square": "□", "tunnel": "∩", "lift": "⇅"}
@@ -77,13 +82,14 @@ def show(request: Request) -> Response:
     given = {name: request.query_params.get(name, "").strip() for name in FIELDS}
     given["profile"] = given["profile"] or USUAL
     found: Routes | None = None
-    error, status, instead = "", 200, {}
+    error, detail, status, instead = "", "", 200, {}
     if given["start"] and (given["end"] or given["within"]):
         try:
             found = page.context.runtime.ask(ANSWER, _question(page, given), page.who.sight)
         except DongneError as caught:
             key = f"walk.error.{caught.reason}"
             error, status = page.words.find([key]) or caught.message, caught.status
+            detail = caught.message if caught.reason in DETAILED else ""
             if caught.reason == "unknown_place":
                 instead = {side: matches for side in ("start", "end") if (matches := _instead(page, given[side]))}
     elif given["start"] or given["end"]:
@@ -94,7 +100,7 @@ def show(request: Request) -> Response:
         )
     cards = [_card(page, route, found.profile) for route in found.routes] if found else []
     return render(
-        page, "walk.html", status, given=given, profiles=[one.id for one in list_profiles()], found=found, cards=cards, error=error,
+        page, "walk.html", status, given=given, profiles=[one.id for one in list_profiles()], found=found, cards=cards, error=error, detail=detail,
         instead=instead, said=_say(page, found.sentences) if found else [], nearby=_nearby(page, found) if found else [],
         json_link=_machine_link(given, found.departs) if found else "", others=_others(page, found) if found else {},
         departs=found.departs if found and given["at"] else None, **_drawn(page, found, cards),
