@@ -39,15 +39,6 @@ def run_s(distance_m: float) -> float:
     return distance_m / CRUISE_M_S + STOP_LOSS_S
 
 
-def is_at(place: TrainPlace, direction_id: int, stop_sequence: int) -> bool:
-    """Whether the train stands at this stop."""
-    return (place.direction_id, place.stop_sequence, place.status) == (
-        direction_id,
-        stop_sequence,
-        StopStatus.STOPPED_AT,
-    )
-
-
 def stops_away(place: TrainPlace, direction_id: int, stop_sequence: int) -> int | None:
     """How many stops the train makes before this one: 0 where this is its next, or where it stands; None where it goes another
     way or has left."""

@@ -147,7 +147,7 @@ class CarLoad(Service[Settings, Train]):
         if train.to.stop_sequence >= 0 and place != train.to:
             _forget_loads(train)  # it may have stopped unseen
         train.phase, train.at, train.to = "dwell", place, Place()
-        train.rows, train.is_thinned, train.opened_us = [], False, to_us(time)
+        train.rows, train.opened_us = [], to_us(time)
         self._drift(train, time)
 
     def _leave_unseen(self, train: Train, time: datetime, city: City) -> Iterator[Emission]:

@@ -86,7 +86,7 @@ def _fit(train: Train, cars: Sequence[Car], settings: Settings) -> list[Dwell | 
     doors_s = max((train.departed_us - train.opened_us) / 1e6, 1.0)
     if times_s and times_s[-1] < doors_s:  # nothing was heard of the departure itself
         doors_s = min(doors_s, times_s[-1] + QUIET_S)
-    weighed = np.array([[nan if kg is None else kg for kg in row[1:]] for row in rows]).reshape(len(rows), -1).T
+    weighed = np.array([[nan if kg is None else kg for kg in row[1:]] for row in rows]).reshape(len(rows), len(cars)).T
     usable = [i for i, car in enumerate(cars) if (len(rows) and np.isfinite(weighed[i]).any()) or car.left_kg2 >= 0.0]
     found: list[Dwell | None] = [None] * len(cars)
     if not usable:

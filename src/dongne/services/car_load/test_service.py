@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
+from dongne.model.records import Record
 from dongne.runtime.examples import ListReader, read_example
 from dongne.runtime.facts import Fact
 from dongne.runtime.registry import LoadedService, load
@@ -38,12 +41,17 @@ def thing(cars: object = 5, **more: object) -> Line:
 
 
 def facts(lines: Iterable[Line], folder: Path, train: Line | None = None) -> list[Fact]:
-    file = folder / "records.jsonl"
-    file.write_text("\n".join(json.dumps(line) for line in (train or thing(), *lines)), encoding="utf-8")
     loaded = load("car_load")
     assert isinstance(loaded, LoadedService)
-    records = read_example(file, "car_load", loaded.manifest.list_properties())
-    return list(replay(ListReader(records), [loaded], ZoneInfo("Europe/Helsinki")))
+    return list(replay(ListReader(records([train or thing(), *lines], folder)), [loaded], ZoneInfo("Europe/Helsinki")))
+
+
+def records(lines: Iterable[Line], folder: Path) -> list[Record]:
+    file = folder / "records.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    loaded = load("car_load")
+    assert isinstance(loaded, LoadedService)
+    return read_example(file, "car_load", loaded.manifest.list_properties())
 
 
 @dataclass
@@ -316,6 +324,24 @@ def test_a_train_of_another_length_is_begun_anew() -> None:
     assert (train.rows, train.shares) == ([], {})
 
 
+def test_a_train_that_is_shortened_between_two_runs_is_followed_as_a_new_one(tmp_path: Path) -> None:
+    long = Ride().empty_run().run(1)
+    short = Ride(seconds=long.seconds + 60, off_kg=(0, 0, 0), usual=(50, 60, 70)).empty_run().run(1)
+    one = records([thing(), *long.lines, *short.lines], tmp_path)
+    split = 1 + len(long.lines)
+    (changed, *_) = records([thing(3), *short.lines], tmp_path)  # Location and Thing come first in it
+    changes = msgspec.msgpack.encode(msgspec.msgpack.decode(changed.body)[:2])
+    between = replace(changed, number=one[split].number, at_us=one[split].at_us, body=changes)
+    joined = [*one[:split], between, *(replace(r, number=r.number + 1) for r in one[split:])]
+    loaded = load("car_load")
+    assert isinstance(loaded, LoadedService)
+    found = list(replay(ListReader(joined), [loaded], ZoneInfo("Europe/Helsinki")))
+    aboard = results(found, "people_aboard")
+    assert [parameters["cars"] for _, parameters, _ in aboard] == [5] * 5 * len(long.truth) + [3] * 3 * len(short.truth)
+    assert aboard[-3 * len(short.truth) :] == results(facts(short.lines, tmp_path, thing(3)), "people_aboard")
+    assert cases(found) == []
+
+
 @pytest.mark.parametrize("cars", [None, 0, -2, "ten", 5.5, True, 4_000])
 def test_a_train_that_does_not_say_how_long_it_is_says_nothing_wrong(cars: object, tmp_path: Path) -> None:
     found = facts(Ride().empty_run().run(1).lines, tmp_path, thing(cars))
@@ -338,3 +364,14 @@ def test_a_long_stop_stays_small() -> None:
             note_weighing(train, carriage, number * 5.0, 40_000.0)
     assert len(train.rows) <= MOST_ROWS
     assert (train.rows[0][0], train.rows[-1][0]) == (0.0, 24_995.0)
+
+
+def test_a_stop_at_which_nothing_was_weighed_ends_no_train(tmp_path: Path) -> None:
+    """As where the computer that speaks for all scales of a train is down."""
+    ride = Ride().empty_run().run(1)
+    first = len(ride.lines)
+    ride.run(1)
+    silent = [line for line in ride.lines[first:] if line["observe"][0][1] != "car_mass"]
+    found = facts([*ride.lines[:first], *silent, *Ride(seconds=ride.seconds).empty_run().run(1).lines], tmp_path)
+    times = {fact.time for fact, _, _ in results(found, "people_aboard")}
+    assert max(times) > START + timedelta(seconds=ride.seconds)

@@ -76,7 +76,6 @@ class Train:
     opened_us: int = 0
     departed_us: int = 0
     rows: list[list[float | None]] = field(default_factory=list)
-    is_thinned: bool = False
     shares: dict[str, list[int]] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     is_behind: bool = False
@@ -117,7 +116,7 @@ def note_weighing(train: Train, carriage: int, seconds: float, kg: float) -> Non
     last = train.rows[-1] if train.rows else None
     if last is None or last[0] is None or seconds - last[0] > SAME_S or last[carriage] is not None:
         if len(train.rows) >= MOST_ROWS:
-            train.rows, train.is_thinned = train.rows[::2], True
+            train.rows = train.rows[::2]
         last = [seconds, *([None] * len(train.cars))]
         train.rows.append(last)
     last[carriage] = kg
