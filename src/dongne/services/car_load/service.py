@@ -278,7 +278,7 @@ class CarLoad(Service[Settings, Train]):
             yield Alert("unknown_car", f"car {part[:20]} of {cars}", {"car": part[:20] or "-", "cars": cars})
 
     def _in_time(self, obs: Observation, train: Train, city: City) -> Iterator[Emission]:
-        """Notes whether this is behind what was heard already; said once each time the train's clock goes back."""
+        """Notes whether this is behind what was heard already; that the train's clock went back is said once a day."""
         time_us = to_us(obs.time)
         behind_us = train.seen_us - time_us
         was_behind, train.is_behind = train.is_behind, behind_us > 0 or obs.time > obs.arrived + CLOCKS_APART
@@ -286,7 +286,7 @@ class CarLoad(Service[Settings, Train]):
             train.seen_us = time_us
         elif not was_behind and behind_us > SAID_BACK_US:
             seen = format_instant(from_us(train.seen_us))
-            yield Alert("clock_back", f"after {seen}", {"behind_s": round(behind_us / 1e6), "seen": seen})
+            yield Alert("clock_back", f"on {seen[:10]}", {"behind_min": round(behind_us / 60e6), "seen": seen})
 
 
 def _left(car: Car, person: Person, settings: Settings) -> Load:

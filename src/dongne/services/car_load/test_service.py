@@ -292,8 +292,9 @@ def test_values_from_before_are_not_used_and_said_once(tmp_path: Path) -> None:
         [1, "current_status", 1, at(60)],
         [1, "car_mass", 90_000, at(61), "", "2"],
     ]
-    lines = [*ride.lines[:40], {"at": ride.lines[40]["at"], "observe": late}, *ride.lines[40:]]
-    found = facts(lines, tmp_path)
+    again = [{"at": line["at"], "observe": late} for line in ride.lines[40:60]]
+    between = [one for pair in zip(again, ride.lines[40:60], strict=True) for one in pair]
+    found = facts([*ride.lines[:40], *between, *ride.lines[60:]], tmp_path)
     assert cases(found) == [("clock_back", "open")]
     assert [fact for fact in found if fact.what != "case"] == plain
 
