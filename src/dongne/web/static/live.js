@@ -57,11 +57,15 @@ export function onObservations(ids, callback, of = "datastream") {
   addEventListener("pagehide", () => source.close(), { once: true });
 }
 
+const PATIENCE_MS = 10_000; // a server that hangs is as one that is gone
+
 /** Fetches this page again and takes over the regions that are marked to be refreshed and have changed; whether it came. */
 export async function refresh(regions) {
-  const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" }).catch(() => null);
-  if (!answer?.ok) return false;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const asked = { headers: { accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) };
+  const answer = await fetch(location.href, asked).catch(() => null);
+  const text = answer?.ok ? await answer.text().catch(() => null) : null; // a connection may also break while it is read
+  if (text === null) return false;
+  const fresh = new DOMParser().parseFromString(text, "text/html");
   began.city = Number(fresh.body.dataset.now);
   began.here = performance.now();
   for (const region of regions) {
