@@ -87,9 +87,10 @@ def test(arguments: list[str]) -> int:
     everything = "--all" in arguments
     rest = [argument for argument in arguments if argument != "--all"]
     if not any(argument.startswith("-n") for argument in rest):
-        rest = ["-n", "2", *rest]
+        rest = ["-n", "2", "--dist", "loadfile", *rest]  # by file: what a file sets up is set up once
     chosen = [] if everything else ["-m", "not full"]
-    code = subprocess.call([str(BIN / "pytest"), *chosen, *rest])
+    environment = {**os.environ, "DONGNE_EXAMPLES": "all"} if everything else None
+    code = subprocess.call([str(BIN / "pytest"), *chosen, *rest], env=environment)
     if failed:
         say("failed beside the tests: " + ", ".join(failed) + " (the output is above)")
     return code or (1 if failed else 0)

@@ -2,6 +2,7 @@
 
 DONGNE_DATA      a folder with the data sets that no package brings
 DONGNE_REQUIRE   comma-separated: data, mqtt, browser, gdal; what is named must be there (the CI names all)
+DONGNE_EXAMPLES  "all" (what `dev.py test --all` sets): property tests try as many examples as they are worth, not a sample
 """
 
 import os
@@ -11,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's. Where a test names no number of examples, it is a sample of what `--all` tries.
+settings.register_profile("sampled", deadline=None, max_examples=40)
+settings.register_profile("all", deadline=None)
+settings.load_profile(os.environ.get("DONGNE_EXAMPLES", "sampled"))
 
 Need = Callable[[str, bool, str], None]
 

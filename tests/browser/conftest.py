@@ -54,7 +54,8 @@ def url(city: Any) -> Iterator[str]:
     scope="module"
 )  # no longer: its event loop would still run under the tests that come after in this process
 def chrome(chromium: str) -> Iterator[Browser]:
-    flags = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
+    # Without a GPU pages are drawn by the processor anyway: a GPU process that does it takes six times as long. Maps (WebGL) are SwiftShader's.
+    flags = ["--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=flags)
         yield opened
