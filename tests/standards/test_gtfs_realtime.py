@@ -212,3 +212,11 @@ def test_whatever_the_bytes_a_feed_is_read_or_refused_and_never_a_crash(place: i
         return
     assert len(feed.vehicles) + len(feed.trip_updates) + len(feed.alerts) + len(faults) <= 8
     assert all(fault.message and fault.reason for fault in faults)
+
+
+def test_a_text_that_is_not_utf_8_leaves_its_entity_out_and_says_so() -> None:
+    body = encode(FEED)
+    name = FEED.alerts[0].id.encode()
+    feed, faults = decode(body.replace(name, b"\xff" * len(name)), KNOWN)
+    assert not feed.alerts and feed.vehicles
+    assert any("UTF-8" in fault.message for fault in faults)

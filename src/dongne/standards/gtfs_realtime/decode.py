@@ -77,6 +77,9 @@ def _entities(read: Any, time: datetime, known: Known | None) -> tuple[Feed, lis
     ids: set[str] = set()
     readers: dict[str, Callable[[Any], Any]] = {"vehicle": _vehicle, "trip_update": _trip_update}
     for entity in read.entity:
+        if not _is_text(entity):
+            faults.append(Fault(repr(entity.id), "wrong", "a text in it is not UTF-8; write all texts as UTF-8"))
+            continue
         if entity.id in ids:
             faults.append(Fault(entity.id, "twice", "this id was there before in the feed; the first one holds"))
             continue
@@ -97,6 +100,20 @@ def _entities(read: Any, time: datetime, known: Known | None) -> tuple[Feed, lis
         found[kind].append(one)
     feed = Feed(time, tuple(found["vehicle"]), tuple(found["trip_update"]), tuple(found["alert"]))
     return feed, faults
+
+
+def _is_text(message: Any) -> bool:
+    """Whether all texts of a message are UTF-8: protobuf gives those of old syntax that are not as bytes."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            ones = [value] if isinstance(value, str | bytes) else value
+            if not all(isinstance(one, str) for one in ones):
+                return False
+        elif field.type in (field.TYPE_MESSAGE, field.TYPE_GROUP):
+            ones = [value] if hasattr(value, "ListFields") else value
+            if not all(_is_text(one) for one in ones):
+                return False
+    return True
 
 
 def _find_unknown(entity: str, one: VehiclePosition | TripUpdate, known: Known) -> Fault | None:
