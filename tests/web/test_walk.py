@@ -238,6 +238,7 @@ def test_the_shortest_is_the_fastest_on_foot_and_says_so(browser: Browser) -> No
         ({"waypoints": {"type": "MultiPoint", "coordinates": [WEST, WEST]}}, 400, "same place"),
         ({"waypoints": {"type": "MultiPoint", "coordinates": [WEST, ISLAND]}}, 422, "not connected"),
         ({"waypoints": {"type": "MultiPoint", "coordinates": [WEST, [127, 37.5]]}}, 422, "no way within"),
+        ({"when": {"timestamp": "2026-11-20T12:00:30Z", "type": "arrival"}}, 400, "give a later arrival"),
         ({"name": "x" * 70_000}, 413, "65536 bytes"),
     ],
 )

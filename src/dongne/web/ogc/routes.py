@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -50,9 +51,7 @@ def make_route(page: Page, body: bytes) -> dict[str, Any]:
         raise TooLarge(f"a route definition has at most {MOST_BYTES} bytes; name fewer waypoints")
     definition = parse_definition(body, PREFERENCES)
     legs = _walk(page, definition)
-    walked = [leg.routes[0] for leg in legs]
-    if definition.preference in ("fastest", "shortest"):
-        walked = [min(leg.routes, key=lambda one: one.duration_s) for leg in legs]
+    walked = [_pick(definition, leg) for leg in legs]
     line: list[Point] = []
     for one in walked:
         points = [(lon, lat) for lon, lat in msgspec.json.decode(one.geometry.coordinates)]
@@ -70,8 +69,21 @@ def _walk(page: Page, definition: RouteDefinition) -> list[Routes]:
     if when is None or when.type == "departure":
         return _walk_from(page, definition, None if when is None else when.timestamp)
     first = _walk_from(page, definition, when.timestamp)
-    takes = timedelta(seconds=sum(leg.routes[0].duration_s for leg in first))
+    takes = timedelta(seconds=sum(_pick(definition, leg).duration_s for leg in first))
+    if when.timestamp - takes < from_us(page.now_us):
+        minutes = ceil(takes.total_seconds() / 60)
+        raise BadInput(
+            f"when = {when.timestamp.isoformat()}: the walk takes {minutes} minutes and would have to begin before now; give a later arrival",
+            reason="query",
+        )
     return _walk_from(page, definition, when.timestamp - takes)
+
+
+def _pick(definition: RouteDefinition, leg: Routes) -> Walked:
+    """The route of a leg that is given out: the advised one, or the quickest where that is asked for."""
+    if definition.preference in ("fastest", "shortest"):
+        return min(leg.routes, key=lambda one: one.duration_s)
+    return leg.routes[0]
 
 
 def _walk_from(page: Page, definition: RouteDefinition, when: datetime | None) -> list[Routes]:
@@ -83,7 +95,7 @@ def _walk_from(page: Page, definition: RouteDefinition, when: datetime | None) -
         except BadInput as error:
             raise BadInput(f"waypoints {list(start)}, {list(end)}: {error.message}", reason=error.reason) from error
         legs.append(leg)
-        when = leg.departs + timedelta(seconds=leg.routes[0].duration_s)
+        when = leg.departs + timedelta(seconds=_pick(definition, leg).duration_s)
     return legs
 
 
