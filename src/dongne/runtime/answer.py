@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
+import msgspec
+
 from dongne.model.cases import CaseEvent
 from dongne.model.graph import ThingGraph
 from dongne.model.observed import ObservedProperty
@@ -14,6 +16,14 @@ A = TypeVar("A")  # the answer: a frozen dataclass
 
 Change = ObservationBatch | ThingGraph | CaseEvent
 Layers = Mapping[str, Any]  # what a city has beside its Things, by the names an answer `needs`: "walk_network"
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    """A sentence of an answer by its catalogue key. A value named `<x>_key` is itself a catalogue key: its text fills in `{<x>}`; where
+    the text has gaps of its own, they are in `<x>_values`. `names` holds `{name}` by language. `web.telling.tell` does this."""
+
+    key: str
+    values: dict[str, Any] = {}
 
 
 class Answer(Generic[V, Q, A]):

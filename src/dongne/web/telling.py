@@ -5,22 +5,11 @@ nobody has words for is told by its last word.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from dongne.runtime.answer import Sentence
 from dongne.web.names import Names, plain
 from dongne.web.texts import Words
-
-
-class Sentence(Protocol):
-    """What an answer's `sentences` are made of."""
-
-    @property
-    def key(self) -> str:
-        """The key of its text."""
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """What fills it in."""
 
 
 def tell(words: Words, names: Names, sentences: Iterable[Sentence], things: Mapping[str, str]) -> list[str]:

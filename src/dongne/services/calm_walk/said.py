@@ -5,8 +5,9 @@ from math import ceil
 from typing import Any
 
 from dongne.methods.walk_directions import Step, Way, spoken_m
+from dongne.runtime.answer import Sentence
 from dongne.services.calm_walk.counters import HERE, SIMULATED
-from dongne.services.calm_walk.walk import Direction, Route, Sentence
+from dongne.services.calm_walk.walk import Direction, Route
 
 COMPASS = ("north", "north_east", "east", "south_east", "south", "south_west", "west", "north_west")
 LEAST_CROWD_PERCENT = 3.0  # below this nobody would speak of a crowd

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from dongne.model.errors import BadInput
+from dongne.runtime.answer import Sentence
 
 LONGEST_PLACE = 120
 MOST_MIN = 30
@@ -38,14 +38,6 @@ class Walk:
             raise BadInput(
                 f"when = {self.when.isoformat()} does not say its zone; add it: {self.when.isoformat()}Z or +09:00"
             )
-
-
-class Sentence(msgspec.Struct, frozen=True):
-    """A sentence by its catalogue key. A value named `<x>_key` is itself a catalogue key: its text fills in `{<x>}`; where
-    the text has gaps of its own, they are in `<x>_values`."""
-
-    key: str
-    values: dict[str, Any] = {}
 
 
 class Spot(msgspec.Struct, frozen=True):

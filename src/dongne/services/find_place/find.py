@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import msgspec
 
 from dongne.model.errors import BadInput
 from dongne.model.geometry import Point
+from dongne.runtime.answer import Sentence
 
 LONGEST, MOST = 120, 50
 
@@ -40,13 +40,6 @@ class Find:
         if not (abs(lon) <= 180 and abs(lat) <= 90):
             raise BadInput(f"near = {self.near[:60]!r} is no place; give lon,lat in degrees, lon first")
         return lon, lat
-
-
-class Sentence(msgspec.Struct, frozen=True):
-    """A sentence by its catalogue key. A value named `<x>_key` is itself a catalogue key: its text fills in `{<x>}`."""
-
-    key: str
-    values: dict[str, Any] = {}
 
 
 class Match(msgspec.Struct, frozen=True):

@@ -2,8 +2,8 @@
 
 from dongne.methods.place_search import Place, PlaceSearch
 from dongne.model.graph import ThingGraph
-from dongne.runtime.answer import Answer, Change, Layers
-from dongne.services.find_place.find import Find, Match, Matches, Sentence
+from dongne.runtime.answer import Answer, Change, Layers, Sentence
+from dongne.services.find_place.find import Find, Match, Matches
 
 
 class FindPlace(Answer[PlaceSearch, Find, Matches]):

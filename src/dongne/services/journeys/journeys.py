@@ -1,11 +1,11 @@
 """The question and the answer."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from dongne.model.errors import BadInput
+from dongne.runtime.answer import Sentence
 
 MOST_TRANSFERS, LONGEST, LONGEST_WINDOW_MIN = 7, 120, 240
 
@@ -32,13 +32,6 @@ class Travel:
         ):
             if not 0 <= value <= most:
                 raise BadInput(f"{name} = {value} is out of 0..{most}; give {name} in that range")
-
-
-class Sentence(msgspec.Struct, frozen=True):
-    """A sentence by its catalogue key. A value named `<x>_key` is itself a catalogue key: its text fills in `{<x>}`."""
-
-    key: str
-    values: dict[str, Any] = {}
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):

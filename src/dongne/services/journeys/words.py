@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dongne.services.journeys.journeys import Leg, Sentence, Told
+from dongne.runtime.answer import Sentence
+from dongne.services.journeys.journeys import Leg, Told
 
 TIGHT_S = 120  # a change with less to spare than this is said to be tight
 

@@ -1,11 +1,11 @@
 """The question and the answer."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from dongne.model.errors import BadInput
+from dongne.runtime.answer import Sentence
 
 MOST = 40
 LONGEST = 120
@@ -27,13 +27,6 @@ class Board:
             raise BadInput(f"stop = {self.stop[:40]!r} is no stop; give its stop_id or its name")
         if not 1 <= self.count <= MOST:
             raise BadInput(f"count = {self.count} is out of 1..{MOST}; give count in that range")
-
-
-class Sentence(msgspec.Struct, frozen=True):
-    """A sentence by its catalogue key. A value named `<x>_key` is itself a catalogue key: its text fills in `{<x>}`."""
-
-    key: str
-    values: dict[str, Any] = {}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dongne.services.stop_board.board import Departure, Sentence
+from dongne.runtime.answer import Sentence
+from dongne.services.stop_board.board import Departure
 
 SPOKEN = 3  # departures that are read aloud
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dongne.model.errors import BadInput
+from dongne.runtime.answer import Sentence
 
 LEAST_M, MOST_M = 10.0, 2_000.0
 
@@ -67,14 +68,6 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     direction: str
     values: tuple[LiveValue, ...] = ()
     cases: tuple[OpenCase, ...] = ()
-
-
-class Sentence(msgspec.Struct, frozen=True):
-    """A sentence by its catalogue key. A value named `<x>_key` is itself a catalogue key: its text fills in `{<x>}`; where
-    the text has gaps of its own, they are in `<x>_values`. `names` holds `{name}` by language. `tell` does this."""
-
-    key: str
-    values: dict[str, Any] = {}
 
 
 class Near(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dongne.model.properties import PRECIPITATION, PRESENCE
-from dongne.services.whats_near.near import Item, LiveValue, OpenCase, Sentence
+from dongne.runtime.answer import Sentence
+from dongne.services.whats_near.near import Item, LiveValue, OpenCase
 
 SPOKEN_OF_A_KIND = 3  # more of one kind are counted and not told one by one
 ROUND_M = 10.0
