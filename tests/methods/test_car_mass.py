@@ -1,5 +1,7 @@
 """From the mass of a car to the people in it, against integrals and random draws."""
 
+from math import hypot
+
 import numpy as np
 import pytest
 
@@ -75,13 +77,13 @@ def test_the_uncertainty_of_the_people_is_that_of_random_crowds() -> None:
     masses = means * n + random.normal(0, 13.0 * np.sqrt(n), draws) + random.normal(33_000.0, 60.0, draws)
     weighed = masses + random.normal(0, 80.0, draws)
     counted = [count_people(kg, 80.0**2, zero, person) for kg in weighed]
-    errors = np.array([one.count for one in counted]) - n
+    errors = np.array([one.people for one in counted]) - n
     assert abs(errors.mean()) < 0.1
-    assert np.mean([one.sd for one in counted]) == pytest.approx(errors.std(), rel=0.02)
+    assert np.mean([hypot(one.noise_sd, one.lasting_sd) for one in counted]) == pytest.approx(errors.std(), rel=0.02)
 
 
 def test_there_are_never_fewer_than_none() -> None:
-    assert count_people(32_000.0, 80.0**2, Zero(33_000.0, 100.0**2), Person(68.0)).count == 0.0
+    assert count_people(32_000.0, 80.0**2, Zero(33_000.0, 100.0**2), Person(68.0)).people == 0.0
 
 
 def test_winter_weighs_more_than_summer_and_the_south_is_turned_round() -> None:

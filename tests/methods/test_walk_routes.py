@@ -7,7 +7,7 @@ from tests.methods.walk_grid import M, make_network
 from dongne.methods.shortest_paths import Engine, Graph, Hierarchy, Star
 from dongne.methods.walk_costs import Fields, get_profile, price
 from dongne.methods.walk_network import KERBS, KINDS, WalkNetwork
-from dongne.methods.walk_routes import Finder, Leg, Router, Spot, connected_edges, cut_shape
+from dongne.methods.walk_routes import Finder, Leg, Router, Spot, connected_edges
 from dongne.model.errors import NotFound
 
 # A square of 134 m, walked in 100 s a side at 1.34 m/s; node 4 hangs at node 2, nodes 5 and 6 are an island.
@@ -109,11 +109,3 @@ def test_a_place_that_is_far_or_not_connected_is_told_what_is() -> None:
         finder.find((1.0, 0.0), connected)
     with pytest.raises(NotFound, match=r"nearest place that is: lon = 0\.0012\d, lat = 0\.00241, 4\d\d m away"):
         finder.find((550 * M, 500 * M), connected)
-
-
-def test_the_part_that_is_walked_is_drawn() -> None:
-    network = make_network(PLACES, ROWS)
-    shape = cut_shape(network, Leg(1, 0.25, 0.5))  # edge 0 backwards
-    assert shape == [pytest.approx((100.5 * M, 0.0), abs=1e-9), pytest.approx((67.0 * M, 0.0), abs=1e-9)]
-    assert cut_shape(network, Leg(0, 0.0, 1.0)) == network.shape(0)
-    assert len(cut_shape(network, Leg(0, 0.5, 0.5))) == 2

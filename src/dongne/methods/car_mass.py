@@ -57,11 +57,12 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class People:
-    """How many people, and the standard deviation of that."""
+class Load:
+    """The people in a car: how many, with the standard deviations of the weighing and of what errs alike at every stop."""
 
-    count: float
-    sd: float
+    people: float
+    noise_sd: float
+    lasting_sd: float
 
 
 def coldness(day_of_year: int, *, is_southern: bool = False) -> float:
@@ -113,12 +114,13 @@ def lasting_kg2(person: Person) -> float:
     return person.mean_sd_kg**2 + (GAIN_SD * person.mean_kg) ** 2
 
 
-def count_people(kg: float, variance_kg2: float, zero: Zero, person: Person) -> People:
+def count_people(kg: float, variance_kg2: float, zero: Zero, person: Person) -> Load:
     """The people in a car that weighs `kg` (with this variance of the weighing), not fewer than none.
 
-    Of the mass between car and zero, each person accounts for their own: with n people its variance is n sd^2, and the mean itself is
-    unsure by n mean_sd; so is the gain of the scales.
+    Of the mass between car and zero, each person accounts for their own: with n people its variance is n sd^2. The zero, the mean mass (n mean_sd) and
+    the gain of the scales err alike at every stop.
     """
-    crowd = max((kg - zero.kg) / person.mean_kg, 0.0)
-    variance = variance_kg2 + zero.variance_kg2 + crowd * person.sd_kg**2 + crowd**2 * lasting_kg2(person)
-    return People(crowd, sqrt(variance) / person.mean_kg)
+    people = max(kg - zero.kg, 0.0) / person.mean_kg
+    noise_kg2 = variance_kg2 + people * person.sd_kg**2
+    lasting = zero.variance_kg2 + people**2 * lasting_kg2(person)
+    return Load(people, sqrt(noise_kg2) / person.mean_kg, sqrt(lasting) / person.mean_kg)

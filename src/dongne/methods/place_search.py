@@ -71,10 +71,6 @@ class Place(msgspec.Struct, frozen=True):
         """(lon, lat)."""
         return self.lon, self.lat
 
-    def name_in(self, language: str) -> str:
-        """Its name in this language, else the one it has."""
-        return self.names.get(language, self.name)
-
 
 class Fit(IntEnum):
     """How well a place fits what was typed, best first."""

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
-import shapely.ops
 
 from dongne.methods.shortest_paths import BARRED, End, Engine
 from dongne.methods.walk_costs import Prices
@@ -233,17 +232,6 @@ def priced(route: WalkRoute, along: Ints, at_head: Ints) -> Ints:
 def _leg(edge: int, begin: float, end: float) -> Leg:
     """From one share of an edge to another."""
     return Leg(2 * edge, begin, end) if end >= begin else Leg(2 * edge + 1, 1.0 - begin, 1.0 - end)
-
-
-def cut_shape(network: WalkNetwork, leg: Leg) -> list[Point]:
-    """The points of the part of an arc that is walked, at least two."""
-    points = network.arc_shape(leg.arc)
-    if leg.begin == 0.0 and leg.end == 1.0:
-        return points
-    at = network.plane.flatten(np.array([p[0] for p in points]), np.array([p[1] for p in points]))
-    part = shapely.ops.substring(shapely.LineString(at), leg.begin, leg.end, normalized=True)
-    found = [network.plane.raise_up(x, y) for x, y in shapely.get_coordinates(part)]
-    return found if len(found) > 1 else found * 2
 
 
 def connected_edges(network: WalkNetwork, prices: Prices) -> Flags:

@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from dongne.methods.car_mass import MOVED_SD_KG, Person, coldness, empty_run, let_drift, person_mass, weigh_empty
+from dongne.methods.car_mass import (
+    MOVED_SD_KG,
+    Load,
+    Person,
+    coldness,
+    count_people,
+    empty_run,
+    let_drift,
+    person_mass,
+    weigh_empty,
+)
 from dongne.methods.crowding_scale import Z_80
 from dongne.methods.scale_faults import Scales, believe_again
 from dongne.model.cases import CaseEvent
@@ -19,7 +29,7 @@ from dongne.model.properties import (
 )
 from dongne.model.times import format_instant, from_us, to_us
 from dongne.runtime.service import Alert, City, Emission, Result, Service, Step, Wake, WorkOrder, on, on_case, wake
-from dongne.services.car_load.stop import Load, Seen, close_stop, friction_kg, load_of
+from dongne.services.car_load.stop import Seen, close_stop, friction_kg
 from dongne.services.car_load.train import (
     MOST_EMPTY,
     Car,
@@ -290,7 +300,7 @@ class CarLoad(Service[Settings, Train]):
 
 
 def _left(car: Car, person: Person, settings: Settings) -> Load:
-    return load_of(car.left_kg, car.left_kg2 + friction_kg(car, settings) ** 2, car.zero, person)
+    return count_people(car.left_kg, car.left_kg2 + friction_kg(car, settings) ** 2, car.zero, person)
 
 
 def _forget_loads(train: Train) -> None:

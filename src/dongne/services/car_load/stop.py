@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from dongne.methods.car_mass import Person, Zero, bound_by, lasting_kg2
+from dongne.methods.car_mass import Load, Person, bound_by, count_people
 from dongne.methods.dwell_load import Dwell, fit_dwells
 from dongne.methods.scale_faults import JUMPED, WHOLE, Stop, expect, find_leap, learn_shares, look_for_fault
 from dongne.services.car_load.train import Car, Settings, Train, cars_from_head
@@ -22,15 +22,6 @@ LEAST_EMPTIED = 4  # cars
 MANY_GONE, FEW_LEFT = 10.0, 3.0
 SHARES_AFTER = 2  # visits of a stop from which on a car is measured by its share there
 GUESS_SHARE = 0.3  # how far a car without weighings may be from what the others say
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The people in a car: how many, with the standard deviations of the weighing and of what errs alike at every stop."""
-
-    people: float
-    noise_sd: float
-    lasting_sd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,19 +181,12 @@ def _learn(train: Train, cars: Sequence[Car], dwells: Sequence[Dwell | None], fo
 def _weighed(car: Car, dwell: Dwell, person: Person, settings: Settings) -> Seen:
     friction = friction_kg(car, settings)
     bound_by(car.zero, dwell.departure_kg, sqrt(dwell.departure_variance_kg2 + friction**2))
-    after = load_of(dwell.after_kg, dwell.after_variance_kg2 + friction**2, car.zero, person)
-    left = load_of(dwell.departure_kg, dwell.departure_variance_kg2 + friction**2, car.zero, person)
+    after = count_people(dwell.after_kg, dwell.after_variance_kg2 + friction**2, car.zero, person)
+    left = count_people(dwell.departure_kg, dwell.departure_variance_kg2 + friction**2, car.zero, person)
     alighted = max(dwell.gone_kg, 0.0) / person.mean_kg
     scatter2 = dwell.gone_variance_kg2 + alighted * person.sd_kg**2
     boarded = max(dwell.departure_kg - dwell.after_kg, 0.0) / person.mean_kg
     return Seen(after, left, alighted, sqrt(scatter2) / person.mean_kg, boarded, is_weighed=True)
-
-
-def load_of(kg: float, variance_kg2: float, zero: Zero, person: Person) -> Load:
-    people = max(kg - zero.kg, 0.0) / person.mean_kg
-    noise_kg2 = variance_kg2 + people * person.sd_kg**2
-    lasting = zero.variance_kg2 + people**2 * lasting_kg2(person)
-    return Load(people, sqrt(noise_kg2) / person.mean_kg, sqrt(lasting) / person.mean_kg)
 
 
 def _guessed(
