@@ -1,5 +1,6 @@
 """Cases of people in their homes: in the inbox of those who may see them, and for everybody else as if they were not there."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,16 @@ def test_both_books_are_one_inbox_for_a_carer_most_urgent_first(city: LittleCity
         assert f'action="/homes/cases/{at_home}/step"' in shown.text and "/things/1" not in shown.text
         closed = carer.get("/cases?show=all&kind=alert").text
         assert f"/homes/cases/{at_home}" in closed
+
+
+def test_the_front_page_counts_what_the_inbox_lists(city: LittleCity, homes: EmbeddedStore) -> None:
+    for number in range(6):  # more than the front page shows
+        open_case(city, f"counted {number}")
+    open_at_home(homes, "counted")
+    for role, name in (("carer", "han"), ("operator", "seo")):
+        with visiting(city, role, name) as who:
+            listed = len(set(re.findall(r'href="(/(?:homes/)?cases/\d+)"', who.get("/cases").text)))
+            assert f"See all {listed} open tasks" in who.get("/?lang=en").text, role
 
 
 def test_steps_at_a_home_are_written_in_its_own_book(city: LittleCity, homes: EmbeddedStore) -> None:

@@ -18,6 +18,7 @@ from dongne.web.shapes import ICONS
 SPARK_H = 24
 SPARK_FRESH_S = 20.0
 MANY = 0.3  # from this share of things on, a state is that of the district
+MOST_CASES = 1_000  # that are counted
 FEW_CASES = 5
 AREA_ICONS = {
     "lighting": "lighting",
@@ -67,7 +68,8 @@ class District:
 def look_at_district(page: Page, remembered: Remembered) -> District:
     """What the front page shows now."""
     groups = find_groups(page, remembered)
-    cases = page.seen.list_cases(CaseFilter(is_open=True, limit=1000))
+    open_now = CaseFilter(is_open=True, limit=MOST_CASES)
+    cases = page.seen.list_cases(open_now)
     cards = [_card(page, group) for group in groups if group.things]
     return District(
         headline=page.words.say(f"district.{find_mood(groups, cases)}", city=page.city_name),
@@ -75,7 +77,7 @@ def look_at_district(page: Page, remembered: Remembered) -> District:
         cards=[card for card, group in zip(cards, _filled(groups), strict=True) if group.service],
         others=[card for card, group in zip(cards, _filled(groups), strict=True) if not group.service],
         cases=cases[:FEW_CASES],
-        open_cases=len(cases),
+        open_cases=len(cases) + sum(len(at.seen.list_cases(open_now)) for at in page.books[1:]),  # as /cases lists
     )
 
 
