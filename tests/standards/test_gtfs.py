@@ -132,6 +132,7 @@ def test_a_missing_column_is_named_with_those_that_are_there() -> None:
         ({"agency": LITTLE["agency.txt"] + "B,Other,https://example.org,Europe/Oslo\n"}, "zones_differ", ("agency.txt", 3, "Europe/Oslo")),
         ({"frequencies": "trip_id,start_time,end_time,headway_secs\nE1,09:00:00,08:00:00,600\n"}, "frequency_empty", ("frequencies.txt", 2, "09:00:00 - 08:00:00")),
         ({"frequencies": "trip_id,start_time,end_time,headway_secs\nE1,08:00:00,09:00:00,600\nE1,08:30:00,10:00:00,300\n"}, "frequency_overlap", ("frequencies.txt", 3, "08:30:00 - 10:00:00")),
+        ({"frequencies": "trip_id,start_time,end_time,headway_secs\nE1,08:00:00,09:00:00,5\n"}, "headway_too_short", ("frequencies.txt", 2, "5")),
         ({"frequencies": "trip_id,start_time,end_time,headway_secs\nE1,08:00:00,09:00:00,0\n"}, "value_wrong", ("frequencies.txt", 2, "0")),
         ({"frequencies": "trip_id,start_time,end_time,headway_secs\nE9,08:00:00,09:00:00,60\n"}, "reference_unknown", ("frequencies.txt", 2, "E9")),
         ({"transfers": "from_stop_id,to_stop_id,transfer_type,min_transfer_time\nM1,X,2,60\n"}, "reference_unknown", ("transfers.txt", 2, "X")),

@@ -78,6 +78,7 @@ RULES: dict[str, Rule] = {
     # what hangs on trips
     "shape_too_short": Rule(WARNING, "shapes.txt"),
     "frequency_empty": Rule(DROPPED, "frequencies.txt: end_time"),
+    "headway_too_short": Rule(DROPPED, "frequencies.txt: headway_secs"),
     "frequency_overlap": Rule(DROPPED, "frequencies.txt: headway_secs"),
     "transfer_without_time": Rule(WARNING, "transfers.txt: min_transfer_time"),
     "transfer_rule_unused": Rule(WARNING, "transfers.txt: from_trip_id"),

@@ -10,6 +10,7 @@ from dongne.standards.gtfs.rows import Row, read_rows
 from dongne.standards.gtfs.table import Table
 
 LINKED = (4, 5)  # transfer_type: trips of one vehicle
+LEAST_HEADWAY_S = 10  # a gondola lift; shorter ones are minutes that were taken for seconds
 
 
 def read_shapes(table: Table | None, report: Report) -> dict[str, NDArray[np.float64]]:
@@ -28,7 +29,8 @@ def read_shapes(table: Table | None, report: Report) -> dict[str, NDArray[np.flo
 
 
 def read_frequencies(table: Table | None, trips: dict[str, int], report: Report) -> tuple[Frequency, ...]:
-    """The headways of trips, without those that end before they begin or overlap another."""
+    """The headways of trips, without those that end before they begin, overlap another, or are shorter than
+    LEAST_HEADWAY_S: each run of such is planned, and a day would be full of them."""
     found: list[Frequency] = []
     by_trip: dict[int, list[Frequency]] = {}
     for line, row in read_rows(table, report) if table is not None else ():
@@ -40,6 +42,10 @@ def read_frequencies(table: Table | None, trips: dict[str, int], report: Report)
         span = f"{write_time(one.start_s)} - {write_time(one.end_s)}"
         if one.end_s <= one.start_s:
             report.add("frequency_empty", "frequencies.txt", line, "end_time", span)
+            continue
+        if one.headway_s < LEAST_HEADWAY_S:
+            said = str(one.headway_s)
+            report.add("headway_too_short", "frequencies.txt", line, "headway_secs", said, trip=row["trip_id"])
             continue
         if any(one.start_s < other.end_s and other.start_s < one.end_s for other in by_trip.get(trip, ())):
             report.add("frequency_overlap", "frequencies.txt", line, "start_time", span, trip=row["trip_id"])
