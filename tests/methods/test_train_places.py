@@ -2,7 +2,18 @@
 
 import pytest
 
-from dongne.methods.train_places import DWELL_S, StopStatus, TrainPlace, error_s, run_s, seconds_to, stops_away
+from dongne.methods.train_places import (
+    DWELL_S,
+    TURN_S,
+    StopStatus,
+    TrainPlace,
+    error_s,
+    run_s,
+    seconds_round,
+    seconds_to,
+    stops_away,
+    stops_away_round,
+)
 
 DISTANCES_M = (800.0, 1600.0, 400.0)  # four stops
 S = 1_000_000
@@ -41,3 +52,15 @@ def test_a_stop_out_of_the_line_costs_no_error() -> None:
 
 def test_what_is_further_away_is_less_sure() -> None:
     assert error_s(60) < error_s(600)
+
+
+def test_a_train_that_turns_counts_the_end_once_and_takes_the_turn_and_the_way_back() -> None:
+    there_m, back_m = (900.0, 1_100.0), (1_100.0, 900.0)
+    at_the_end = TrainPlace(1, 3, StopStatus.STOPPED_AT, 0)
+    assert stops_away_round(at_the_end, 0, 1, 3) == 0
+    assert stops_away_round(at_the_end, 0, 2, 3) == 1
+    assert stops_away_round(TrainPlace(1, 2, StopStatus.IN_TRANSIT_TO, 0), 0, 2, 3) == 2
+    assert stops_away_round(TrainPlace(0, 1, StopStatus.STOPPED_AT, 0), 0, 2, 3) is None
+    assert seconds_round(at_the_end, 2, there_m, back_m, 60_000_000) == TURN_S - 60.0 + run_s(1_100.0) + DWELL_S
+    before = TrainPlace(1, 3, StopStatus.INCOMING_AT, 0)
+    assert seconds_round(before, 1, there_m, back_m, 0) == seconds_to(before, 3, there_m, 0) + TURN_S

@@ -109,10 +109,12 @@ class LittleLine:
         assert found is not None, name
         return int(found.id)
 
-    def say(self, train: str, direction_id: int, stop_sequence: int, status: int, at: datetime) -> None:
+    def say(
+        self, train: str, direction_id: int, stop_sequence: int, status: int, at: datetime, *, in_service: int = 1
+    ) -> None:
         """Where a train is."""
         thing = self.thing(f"train/{train}")
-        said = dict(zip(TRAINS_SAY, (1, direction_id, stop_sequence, status), strict=True))
+        said = dict(zip(TRAINS_SAY, (in_service, direction_id, stop_sequence, status), strict=True))
         self.store([((thing, key, ""), value, None) for key, value in said.items()], at)
 
     def aboard(self, train: str, people: Sequence[float], at: datetime, **said: Any) -> None:

@@ -141,6 +141,28 @@ def test_before_the_forecast_the_cars_are_shown_as_they_are_now_and_never_as_sur
     assert "1 stop away" in html and html.count("unsure") == 4
 
 
+def test_a_train_that_has_to_turn_first_is_announced_without_the_loads_of_its_way_there(
+    line: LittleLine, visitor: Browser
+) -> None:
+    line.say("long", 1, 3, IN_TRANSIT_TO, LEFT)  # on its way to the west, where direction 1 ends
+    line.aboard("long", [16.0, 120.0, 220.0, 300.0], LEFT)
+    shown = state(visitor)
+    assert shown["phase"] == "unknown" and not any(car["crowding"] for car in shown["positions"])
+    (train,) = shown["trains"]
+    assert (train["vehicle_id"], train["turns"], train["stops_away"], train["is_here"]) == ("long", True, 1, False)
+    html = visitor.get(DISPLAY).text
+    assert "The next train still has to turn at the end of the line" in html and re.search(r"\d+ min", html)
+    line.say("short", 0, 2, IN_TRANSIT_TO, LEFT)  # one that comes straight is the next
+    assert [one["vehicle_id"] for one in state(visitor)["trains"]] == ["short", "long"]
+
+
+def test_a_train_without_passengers_is_announced_only_where_it_turns(line: LittleLine, visitor: Browser) -> None:
+    line.say("long", 1, 3, STOPPED_AT, LEFT, in_service=0)
+    assert [one["turns"] for one in state(visitor)["trains"]] == [True]
+    line.say("long", 1, 2, IN_TRANSIT_TO, NOW - timedelta(seconds=1), in_service=0)
+    assert state(visitor)["trains"] == []
+
+
 def test_scales_at_fault_are_said_in_data_and_on_the_phone(line: LittleLine, visitor: Browser) -> None:
     line.say("long", 0, 2, IN_TRANSIT_TO, LEFT)
     line.expect("mid/0", "long", LOADS, LEFT, source="estimated")

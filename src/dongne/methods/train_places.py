@@ -12,6 +12,7 @@ from enum import IntEnum
 CRUISE_M_S = 16.0
 STOP_LOSS_S = 30.0
 DWELL_S = 35.0
+TURN_S = 240.0  # from standing at the last stop to leaving the first of the way back
 ERROR_SHARE = 0.25  # of what a time was worked out as, it may be wrong
 ERROR_S = 20.0
 
@@ -45,6 +46,25 @@ def stops_away(place: TrainPlace, direction_id: int, stop_sequence: int) -> int 
     if place.direction_id != direction_id or place.stop_sequence > stop_sequence:
         return None
     return stop_sequence - place.stop_sequence
+
+
+def stops_away_round(place: TrainPlace, direction_id: int, stop_sequence: int, stops_there: int) -> int | None:
+    """The same of a train that goes the other way, which has `stops_there` stops, and turns at its end; None where it goes this way."""
+    if place.direction_id == direction_id or place.stop_sequence > stops_there:
+        return None
+    return stops_there - place.stop_sequence + stop_sequence - 1
+
+
+def seconds_round(
+    place: TrainPlace, stop_sequence: int, there_m: Sequence[float], back_m: Sequence[float], now_us: int
+) -> float:
+    """About how long until a train that has to turn stands at this stop of its way back; the ways from stop to stop as in `seconds_to`, those to
+    the end and those back."""
+    end = len(there_m) + 1
+    back_s = sum(run_s(metres) + DWELL_S for metres in back_m[: max(stop_sequence - 1, 0)])
+    if place.stop_sequence >= end and place.status is StopStatus.STOPPED_AT:
+        return max(TURN_S - max(now_us - place.time_us, 0) / 1e6, 0.0) + back_s
+    return seconds_to(place, end, there_m, now_us) + TURN_S + back_s
 
 
 def seconds_to(place: TrainPlace, stop_sequence: int, distances_m: Sequence[float], now_us: int) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 from dongne.methods.crowding_scale import PEOPLE_AT_100_PERCENT, to_percent
 from dongne.methods.platform_board import CarBoard, advise, judge
 from dongne.methods.platform_positions import position_of
-from dongne.methods.train_places import StopStatus, seconds_to, stops_away
+from dongne.methods.train_places import StopStatus, seconds_round, seconds_to, stops_away, stops_away_round
 from dongne.model.entities import Datastream
 from dongne.runtime.ports import Runtime
 from dongne.web.boarding.lines import EXPECTED_LOAD, Line, Platform, Train, latest_by_part, look_at_line
@@ -29,12 +29,14 @@ MOST_NEXT = 3
 
 @dataclass(frozen=True)
 class Coming:
-    """A train on its way here. `eta_s` is about how long until it stands here; `stops_away` how many stops it makes before."""
+    """A train on its way here. `eta_s` is about how long until it stands here; `stops_away` how many stops it makes before; `turns`: it goes the
+    other way now, and comes when it has turned at the end."""
 
     train: Train
     stops_away: int
     eta_s: float
-    is_here: bool
+    is_here: bool = False
+    turns: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,19 +109,26 @@ def people_at_100(runtime: Runtime) -> float:
 
 
 def list_coming(line: Line, platform: Platform, now_us: int) -> list[Coming]:
-    """Trains with passengers on their way here or standing here, soonest first. Those that have to turn first are not known yet, and those not heard of
-    for TRAIN_GONE_S while others are, are left out."""
-    found = []
-    for train in line.trains:
-        if train.place is None or train.is_empty_run or line.heard_us - train.heard_us > TRAIN_GONE_S * 1e6:
-            continue
-        away = stops_away(train.place, platform.direction_id, platform.stop_sequence)
-        if away is None:
-            continue
-        distances = line.distances_m[platform.direction_id]
-        eta_s = seconds_to(train.place, platform.stop_sequence, distances, now_us)
-        found.append(Coming(train, away, eta_s, not away and train.place.status is StopStatus.STOPPED_AT))
-    return sorted(found, key=lambda one: (one.stops_away, not one.is_here, one.eta_s))
+    """Trains on their way here or standing here, soonest first, behind them those that have to turn before. Those not heard of for TRAIN_GONE_S
+    while others are, are left out, and those without passengers, but where they turn."""
+    heard = [train for train in line.trains if line.heard_us - train.heard_us <= TRAIN_GONE_S * 1e6]
+    found = [one for train in heard if (one := _find_coming(line, platform, train, now_us)) is not None]
+    return sorted(found, key=lambda one: (one.turns, one.stops_away, not one.is_here, one.eta_s))
+
+
+def _find_coming(line: Line, platform: Platform, train: Train, now_us: int) -> Coming | None:
+    place, way, stop = train.place, platform.direction_id, platform.stop_sequence
+    if place is None:
+        return None
+    if (away := stops_away(place, way, stop)) is not None and not train.is_empty_run:
+        eta_s = seconds_to(place, stop, line.distances_m[way], now_us)
+        return Coming(train, away, eta_s, is_here=not away and place.status is StopStatus.STOPPED_AT)
+    there = line.platforms[1 - way]
+    away = stops_away_round(place, way, stop, len(there))
+    if away is None or (train.is_empty_run and place.stop_sequence < len(there)):
+        return None
+    eta_s = seconds_round(place, stop, line.distances_m[1 - way], line.distances_m[way], now_us)
+    return Coming(train, away, eta_s, turns=True)
 
 
 @dataclass(frozen=True)
@@ -154,8 +163,8 @@ def _find_forecast(seen: SeenCity, line: Line, platform: Platform, streams: Sequ
 
 def _see_as_now(coming: Sequence[Coming], platform: Platform, full: float) -> _Shown:
     """The next train with its cars as they are now."""
-    if not coming:
-        return _Shown("unknown")
+    if not coming or coming[0].turns:  # what is in its cars gets off at the end
+        return _Shown("unknown", coming[0].train if coming else None)
     cars = dict(_as_now(coming[0].train, platform, full))
     return _Shown("away" if cars else "unknown", coming[0].train, cars)
 

@@ -38,13 +38,14 @@ class ShownCar(msgspec.Struct, frozen=True):
 
 
 class ShownTrain(msgspec.Struct, frozen=True):
-    """A train on its way. `eta_s` is about how long until it stands here."""
+    """A train on its way. `eta_s` is about how long until it stands here; `turns`: it goes the other way now, and turns at the end before."""
 
     vehicle_id: str
     cars: int
     stops_away: int
     eta_s: int
     is_here: bool
+    turns: bool
 
 
 class ShownPlatform(msgspec.Struct, frozen=True):
@@ -116,7 +117,7 @@ def describe(board: Board, origin: str) -> ShownPlatform:
         positions=[_car(board, position, car) for position, car in enumerate(board.cars, 1)],
         board_at=list(board.advice),
         trains=[
-            ShownTrain(one.train.vehicle_id, one.train.cars, one.stops_away, round(one.eta_s), one.is_here)
+            ShownTrain(one.train.vehicle_id, one.train.cars, one.stops_away, round(one.eta_s), one.is_here, one.turns)
             for one in board.coming
         ],
         origin=origin,

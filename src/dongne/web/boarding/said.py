@@ -85,6 +85,8 @@ class SaidBoard:
         board, words = self.board, self.words
         if board.phase == "away" and board.coming and (stops := board.coming[0].stops_away):
             return words.count("boarding.basis.away", stops)
+        if board.phase == "unknown" and board.coming and board.coming[0].turns:
+            return words.say("boarding.basis.turns")
         return words.say("boarding.basis.leaving" if board.phase == "away" else f"boarding.basis.{board.phase}")
 
     @property
