@@ -163,6 +163,15 @@ def test_a_train_without_passengers_is_announced_only_where_it_turns(line: Littl
     assert state(visitor)["trains"] == []
 
 
+def test_where_trains_end_nobody_is_told_where_to_board(line: LittleLine, visitor: Browser) -> None:
+    line.say("long", 0, 3, IN_TRANSIT_TO, LEFT)
+    line.expect("east/0", "long", LOADS, LEFT)
+    shown = state(visitor, "m:east:0")
+    assert shown["board_at"] == [] and not any(car["crowding"] for car in shown["positions"])
+    assert [train["vehicle_id"] for train in shown["trains"]] == ["long"]
+    assert "Trains end here" in visitor.get("/display/platform/m:east:0").text
+
+
 def test_scales_at_fault_are_said_in_data_and_on_the_phone(line: LittleLine, visitor: Browser) -> None:
     line.say("long", 0, 2, IN_TRANSIT_TO, LEFT)
     line.expect("mid/0", "long", LOADS, LEFT, source="estimated")

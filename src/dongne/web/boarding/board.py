@@ -88,7 +88,10 @@ def look_at_platform(
         if seen.graph.property_key(stream) == EXPECTED_LOAD
     ]
     coming = list_coming(line, platform, now_us)
-    shown = _find_forecast(seen, line, platform, streams) or _see_as_now(coming, platform, people_at_100(runtime))
+    if line.ends_at(platform):  # how full the cars are is nothing to those who stand here
+        shown = _Shown("unknown", coming[0].train if coming else None)
+    else:
+        shown = _find_forecast(seen, line, platform, streams) or _see_as_now(coming, platform, people_at_100(runtime))
     phase = shown.phase
     if phase == "coming" and any(one.is_here and one.train is shown.train for one in coming):
         phase = "here"

@@ -109,6 +109,10 @@ class Line:
         """When anything was measured at one of its trains; 0 never."""
         return max((train.heard_us for train in self.trains), default=0)
 
+    def ends_at(self, platform: Platform) -> bool:
+        """Whether this is the last stop of its direction: everybody gets off, and nobody boards."""
+        return platform.stop_sequence == len(self.platforms[platform.direction_id]) > 1
+
     def find_train(self, vehicle_id: str) -> Train | None:
         """The train of this id."""
         return next((train for train in self.trains if train.vehicle_id == vehicle_id), None)

@@ -66,6 +66,8 @@ class SaidBoard:
     def advice(self) -> str:
         """Where to board, or why nothing is said of that."""
         board, words = self.board, self.words
+        if board.line.ends_at(board.platform):
+            return words.say("boarding.ends")
         if board.phase == "unknown":
             return words.say("boarding.unknown")
         where = self.where(board.advice)
@@ -85,6 +87,8 @@ class SaidBoard:
         board, words = self.board, self.words
         if board.phase == "away" and board.coming and (stops := board.coming[0].stops_away):
             return words.count("boarding.basis.away", stops)
+        if board.line.ends_at(board.platform):
+            return words.say("boarding.basis.ends")
         if board.phase == "unknown" and board.coming and board.coming[0].turns:
             return words.say("boarding.basis.turns")
         return words.say("boarding.basis.leaving" if board.phase == "away" else f"boarding.basis.{board.phase}")
