@@ -158,9 +158,13 @@ def test_a_train_that_has_to_turn_first_is_announced_without_the_loads_of_its_wa
 
 def test_a_train_without_passengers_is_announced_only_where_it_turns(line: LittleLine, visitor: Browser) -> None:
     line.say("long", 1, 3, STOPPED_AT, LEFT, in_service=0)
-    assert [one["turns"] for one in state(visitor)["trains"]] == [True]
-    line.say("long", 1, 2, IN_TRANSIT_TO, NOW - timedelta(seconds=1), in_service=0)
-    assert state(visitor)["trains"] == []
+    line.say("short", 1, 2, STOPPED_AT, NOW)
+    wait(line, 300)
+    line.say("short", 1, 3, IN_TRANSIT_TO, NOW + timedelta(seconds=299))
+    assert [(one["vehicle_id"], one["turns"]) for one in state(visitor)["trains"]] == [("long", True), ("short", True)]
+    assert state(visitor)["age"] == "live"  # it may be silent while it turns
+    line.say("long", 1, 2, IN_TRANSIT_TO, NOW + timedelta(seconds=299), in_service=0)
+    assert [one["vehicle_id"] for one in state(visitor)["trains"]] == ["short"]
 
 
 def test_where_trains_end_nobody_is_told_where_to_board(line: LittleLine, visitor: Browser) -> None:

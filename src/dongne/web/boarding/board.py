@@ -166,8 +166,8 @@ def _find_forecast(seen: SeenCity, line: Line, platform: Platform, streams: Sequ
 
 def _see_as_now(coming: Sequence[Coming], platform: Platform, full: float) -> _Shown:
     """The next train with its cars as they are now."""
-    if not coming or coming[0].turns:  # what is in its cars gets off at the end
-        return _Shown("unknown", coming[0].train if coming else None)
+    if not coming or coming[0].turns:  # what is in its cars gets off at the end, and while it turns it may be silent
+        return _Shown("unknown")
     cars = dict(_as_now(coming[0].train, platform, full))
     return _Shown("away" if cars else "unknown", coming[0].train, cars)
 
