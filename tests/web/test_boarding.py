@@ -174,6 +174,8 @@ def test_where_trains_end_nobody_is_told_where_to_board(line: LittleLine, visito
     assert shown["board_at"] == [] and not any(car["crowding"] for car in shown["positions"])
     assert [train["vehicle_id"] for train in shown["trains"]] == ["long"]
     assert "Trains end here" in visitor.get("/display/platform/m:east:0").text
+    line.say("long", 0, 3, STOPPED_AT, NOW)
+    assert state(visitor, "m:east:0")["trains"] == []  # nobody boards it
 
 
 def test_scales_at_fault_are_said_in_data_and_on_the_phone(line: LittleLine, visitor: Browser) -> None:

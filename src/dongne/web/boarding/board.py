@@ -89,7 +89,7 @@ def look_at_platform(
     ]
     coming = list_coming(line, platform, now_us)
     if line.ends_at(platform):  # how full the cars are is nothing to those who stand here
-        shown = _Shown("unknown", coming[0].train if coming else None)
+        shown, coming = _Shown("unknown"), [one for one in coming if not one.is_here]
     else:
         shown = _find_forecast(seen, line, platform, streams) or _see_as_now(coming, platform, people_at_100(runtime))
     phase = shown.phase
