@@ -45,7 +45,7 @@ def fields_of(network: WalkNetwork, crowd: dict[int, float] | None = None, close
 
 def edges(route: WalkRoute) -> set[int]:
     """Those of which a part is walked."""
-    return {arc >> 1 for arc, share in zip(route.arcs, route.shares().tolist(), strict=True) if share > 0}
+    return {leg.arc >> 1 for leg in route.legs if leg.end > leg.begin}
 
 
 @pytest.fixture(params=[Hierarchy, Star])
@@ -105,12 +105,11 @@ def test_a_route_is_priced_as_it_will_be_when_one_gets_there(metrics: Metrics) -
     metrics.plan(0, [fields_of(metrics.network), later])()
     route = choose(metrics.board, CALM, START, END, 0)[0].route
     assert edges(route) > set(NORTH)
-    early = measure(metrics.board, CALM, route, 0)
-    late = measure(metrics.board, CALM, route, SLICE_US - 200_000_000)  # arc 0 within, arc 1 after 170 s: still within
-    on_the_way = measure(metrics.board, CALM, route, SLICE_US - 150_000_000)
-    assert early is not None
-    assert late is not None
-    assert on_the_way is not None
+    (early,) = measure(metrics.board, CALM, [route], 0)
+    (late,) = measure(
+        metrics.board, CALM, [route], SLICE_US - 200_000_000
+    )  # arc 0 within, arc 1 after 170 s: still within
+    (on_the_way,) = measure(metrics.board, CALM, [route], SLICE_US - 150_000_000)
     assert (early.crowd, late.crowd) == (0.0, 0.0)
     assert on_the_way.felt_ms - early.felt_ms == pytest.approx(
         3.0 * 109_600, rel=0.01
@@ -233,12 +232,22 @@ def test_whatever_the_town_both_engines_agree_and_what_is_barred_is_never_walked
             assert not edges(one.route) & closed
 
 
+def test_routes_measured_together_are_as_each_by_itself(metrics: Metrics) -> None:
+    metrics.plan(0, [fields_of(metrics.network, {0: 0.3, 7: 0.6}), fields_of(metrics.network, {1: 1.0, 5: 0.2})])()
+    routes = [
+        WalkRoute(0, 0, [0, 2], 0.25, 0.5),
+        WalkRoute(0, 0, [3], 0.1, 0.7),
+        WalkRoute(0, 0, [0, 7, 5], 0.0, 1.0),
+    ]
+    for depart_us in (0, SLICE_US - 150_000_000, SLICE_US):
+        together = measure(metrics.board, CALM, routes, depart_us)
+        assert together == [measure(metrics.board, CALM, [route], depart_us)[0] for route in routes]
+    assert measure(metrics.board, CALM, [], 0) == []
+
+
 def test_overlap_is_by_length_whichever_way_it_is_walked(metrics: Metrics) -> None:
     metrics.plan(0, [fields_of(metrics.network)])()
     routes = [WalkRoute(0, 0, arcs, 0.0, 1.0) for arcs in ([0, 2], [3, 1], [0, 7, 5])]
-    one, back, part = (measure(metrics.board, FAST, route, 0) for route in routes)
-    assert one is not None
-    assert back is not None
-    assert part is not None
+    one, back, part = measure(metrics.board, FAST, routes, 0)
     assert overlap(metrics.network, one, back) == pytest.approx(1.0)
     assert overlap(metrics.network, one, part) == pytest.approx(0.5)  # both edges are 146.8 m

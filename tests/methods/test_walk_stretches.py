@@ -44,7 +44,7 @@ def test_a_pavement_is_called_by_its_street_and_what_leaves_it_is_not(town: tupl
 def test_the_way_back_has_the_opposite_headings_and_rises_the_other_way(town: tuple[Stretches, dict[int, int]]) -> None:
     stretches, edges = town
     steps = edges[13]
-    there, back = stretches.of([2 * steps, 2 * steps + 1], [44.5, 44.5], [60.0, 60.0])
+    (there, back), _ = stretches.of([2 * steps, 2 * steps + 1], [44.5, 44.5], [60.0, 60.0])
     assert (there.way, there.stairs, there.rises, back.rises) == (Way.STEPS, 20, 1, -1)
     assert (there.enters_deg, there.leaves_deg) == pytest.approx((0, 0), abs=0.1)
     assert (back.enters_deg, back.leaves_deg) == pytest.approx((180, 180), abs=0.1)
@@ -52,5 +52,17 @@ def test_the_way_back_has_the_opposite_headings_and_rises_the_other_way(town: tu
 
 def test_a_kink_at_the_end_of_a_way_is_no_heading(town: tuple[Stretches, dict[int, int]]) -> None:
     stretches, edges = town
-    (path,) = stretches.of([2 * edges[15]], [35.0], [26.0])  # its first metre goes east, then it goes north
+    (path,), _ = stretches.of([2 * edges[15]], [35.0], [26.0])  # its first metre goes east, then it goes north
     assert path.enters_deg == pytest.approx(17, abs=15) and path.leaves_deg == pytest.approx(15, abs=2)
+
+
+def test_arcs_that_go_on_along_the_same_street_are_one_stretch(town: tuple[Stretches, dict[int, int]]) -> None:
+    stretches, edges = town
+    road, steps = 2 * edges[11], 2 * edges[13]
+    found, begins = stretches.of([road, road, steps, road], [10.0, 20.0, 5.0, 30.0], [8.0, 16.0, 9.0, 24.0])
+    assert [(one.name, one.length_m, one.duration_s) for one in found] == [
+        ("High Street", 30.0, 24.0),
+        ("", 5.0, 9.0),
+        ("High Street", 30.0, 24.0),
+    ]
+    assert begins == [0, 2, 3]

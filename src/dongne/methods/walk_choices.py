@@ -16,7 +16,7 @@ from dongne.methods.shortest_paths import BARRED
 from dongne.methods.walk_costs import Profile, list_profiles
 from dongne.methods.walk_metrics import SLICE_US, Board, draws_of, list_companions, profiles_of
 from dongne.methods.walk_network import WalkNetwork
-from dongne.methods.walk_routes import Spot, WalkRoute, priced
+from dongne.methods.walk_routes import Spot, WalkRoute, priced, side_by_side
 
 MOST_OVERLAP = 0.75  # of the shorter of two routes, by length
 MOST_LONGER = 1.5  # a route that takes so much longer than the quickest one is none to choose
@@ -53,9 +53,8 @@ def choose(
     """Up to `most` routes, the one to be advised first; empty where there is none. With a `load` those before are taken into account, and the
     first route is added to it."""
     whole = profiles_of(profile)[-1]
-    routes = _search(board, profile, source, target, depart_us)
-    found = [one for route in routes if (one := measure(board, profile, route, depart_us)) is not None]
-    kept = select(board, whole, found, most)
+    routes = list(_search(board, profile, source, target, depart_us))
+    kept = select(board, whole, measure(board, profile, routes, depart_us), most)
     if load is not None and kept:
         kept = spread(board.slices[0].routers[whole].network, kept, whole, load, depart_us)
     return kept
@@ -83,33 +82,45 @@ def _search(board: Board, profile: Profile, source: Spot, target: Spot, depart_u
                 yield route
 
 
-def measure(board: Board, profile: Profile, route: WalkRoute, depart_us: int) -> Choice | None:
-    """What a route is like for a profile at the time at which each arc is reached; None where one is barred then."""
-    whole = profiles_of(profile)[-1]
-    arcs = np.array(route.arcs, np.int64)
-    edges = arcs >> 1
-    router = board.slice_of(depart_us).routers[whole]
+def measure(board: Board, profile: Profile, routes: Sequence[WalkRoute], depart_us: int) -> list[Choice]:
+    """What routes are like for a profile at the time at which each arc is reached, in the same order; those that are barred then are left out."""
+    if not routes:
+        return []
+    here = board.number_of(depart_us)
+    router = board.slices[here].routers[profiles_of(profile)[-1]]
     network, prices = router.network, router.prices
-    times = priced(route, prices.along_time[arcs], prices.at_head_time[arcs])
+    walked = side_by_side(routes)
+    arcs, first = walked.arcs, walked.first
+    edges = arcs >> 1
+    times = priced(walked, prices.along_time[arcs], prices.at_head_time[arcs])
+    time_ms = np.add.reduceat(times, first)
     along, at_head = prices.along[arcs], prices.at_head[arcs]
-    exposed = board.slice_of(depart_us).columns[edges]
-    time_ms = int(times.sum())
-    if board.number_of(depart_us) != board.number_of(depart_us + time_ms * 1000):
-        arrive_us = depart_us + (np.cumsum(times) - times) * 1000
-        numbers = np.clip(arrive_us // SLICE_US - board.first, 0, len(board.slices) - 1)
-        for number in range(int(numbers[0]) + 1, int(numbers[-1]) + 1):
-            here, part = numbers == number, board.slices[number]
-            along[here] = part.routers[whole].prices.along[arcs[here]]
-            exposed[here] = part.columns[edges[here]]
-    if along.max() >= BARRED:
-        return None
-    costs = priced(route, along, at_head)
-    if costs.max() >= BARRED:
-        return None
-    crowd, dark, noise = (times @ exposed / max(time_ms, 1)).tolist()
-    metres = float(network.length_m[edges] @ route.shares())
-    steps = int(network.steps[edges].sum())
-    return Choice(route, time_ms, int(costs.sum()), metres, crowd, dark, noise, steps, frozenset(edges.tolist()))
+    exposed = board.slices[here].columns[edges]
+    if board.number_of(depart_us + int(time_ms.max()) * 1000) != here:
+        before_ms = np.cumsum(times) - times
+        before_ms -= np.repeat(before_ms[first], np.diff(first, append=len(arcs)))
+        reached = np.minimum((depart_us + before_ms * 1000) // SLICE_US - board.first, len(board.slices) - 1)
+        for number in range(here + 1, int(reached.max()) + 1):
+            then, part = reached == number, board.slices[number]
+            along[then] = part.routers[profiles_of(profile)[-1]].prices.along[arcs[then]]
+            exposed[then] = part.columns[edges[then]]
+    costs = priced(walked, along, at_head)
+    barred = np.maximum.reduceat(np.maximum(along, costs), first) >= BARRED
+    means = np.add.reduceat(times[:, None] * exposed, first) / np.maximum(time_ms, 1)[:, None]
+    columns = (
+        routes,
+        time_ms.tolist(),
+        np.add.reduceat(costs, first).tolist(),
+        np.add.reduceat(network.length_m[edges] * walked.share, first).tolist(),
+        means.tolist(),
+        np.add.reduceat(network.steps[edges], first).tolist(),
+        barred.tolist(),
+    )
+    return [
+        Choice(route, took, felt, metres, crowd, dark, noise, steps, frozenset([arc >> 1 for arc in route.arcs]))
+        for route, took, felt, metres, (crowd, dark, noise), steps, is_barred in zip(*columns, strict=True)
+        if not is_barred
+    ]
 
 
 def select(board: Board, whole: Profile, found: Sequence[Choice], most: int) -> list[Choice]:

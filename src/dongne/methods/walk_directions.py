@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 SHORT_M = 15.0  # an ordinary way that is shorter is a corner, or a jog
@@ -54,11 +55,10 @@ class Step(NamedTuple):
 
 def list_steps(route: Sequence[Stretch]) -> list[Step]:
     """The steps of a route, in order; their lengths and times add up to those of the stretches."""
-    steps = _across(_in_one(_without_corners(_runs(route))))
-    return [
-        step._replace(turn=turn_of(turned_deg(steps[number - 1].leaves_deg, step.enters_deg)) if number else "depart")
-        for number, step in enumerate(steps)
-    ]
+    runs = _in_one(Step("", s.way, s.name, *s[:4], number, s.stairs, s.rises) for number, s in enumerate(route))
+    steps = _across(_in_one(_without_corners(runs)))
+    turns = ["depart", *(turn_of(turned_deg(a.leaves_deg, b.enters_deg)) for a, b in pairwise(steps))]
+    return [Step(turn, *step[1:]) for turn, step in zip(turns, steps, strict=False)]
 
 
 def turned_deg(leaves_deg: float, enters_deg: float) -> float:
@@ -82,40 +82,6 @@ def spoken_m(length_m: float) -> float:
     return max(10.0, round(length_m / step) * step)
 
 
-def _runs(route: Sequence[Stretch]) -> list[Step]:
-    """What goes on along the same way is one step. Most of a route's stretches end here, so that no step is made of each."""
-    found: list[Step] = []
-    begins = 0
-    for number, after in enumerate(route[1:], 1):
-        before = route[number - 1]
-        if not _is_same(before, after):
-            found.append(_run(begins, route[begins:number]))
-            begins = number
-    return [*found, _run(begins, route[begins:])] if route else []
-
-
-def _run(first: int, run: Sequence[Stretch]) -> Step:
-    one = run[0]
-    if len(run) == 1:
-        return Step(
-            "",
-            one.way,
-            one.name,
-            one.length_m,
-            one.duration_s,
-            one.enters_deg,
-            one.leaves_deg,
-            first,
-            one.stairs,
-            one.rises,
-        )
-    return Step(
-        "", one.way, one.name, sum([s.length_m for s in run]), sum([s.duration_s for s in run]), one.enters_deg, run[-1].leaves_deg,
-        first, sum([s.stairs for s in run]) if all([s.stairs for s in run]) else 0,  # a part uncounted: unknown in all
-        one.rises if all([s.rises == one.rises for s in run]) else 0,
-    )  # fmt: skip
-
-
 def _in_one(steps: Iterable[Step]) -> list[Step]:
     """What goes on along the same way is one step."""
     found: list[Step] = []
@@ -132,11 +98,13 @@ def _without_corners(steps: list[Step]) -> list[Step]:
     kept: list[Step] = []
     held: list[Step] = []  # a run that may be a corner
     for step in steps:
-        if step.way is Way.STREET and sum(s.length_m for s in (*held, step)) < SHORT_M:
+        if step.way is Way.STREET and step.length_m + sum([s.length_m for s in held]) < SHORT_M:
             held.append(step)
-        else:
+        elif held:
             kept.append(_with_corner(held, step))
             held = []
+        else:
+            kept.append(step)
     if not kept:
         return held
     for step in held:
@@ -148,7 +116,7 @@ def _with_corner(held: Sequence[Step], step: Step) -> Step:
     """The step with what leads to it; its heading stays its own, so that two half turns are said as one."""
     for corner in held:
         step = _longer(step, corner)
-    return step._replace(first=held[0].first) if held else step
+    return step._replace(first=held[0].first)
 
 
 def _longer(step: Step, more: Step) -> Step:
@@ -156,15 +124,14 @@ def _longer(step: Step, more: Step) -> Step:
 
 
 def _joined(step: Step, after: Step) -> Step:
-    return _longer(step, after)._replace(
-        leaves_deg=after.leaves_deg,
-        stairs=step.stairs + after.stairs if step.stairs and after.stairs else 0,
-        rises=step.rises if step.rises == after.rises else 0,
-        crossings=step.crossings + after.crossings,
-    )
+    return Step(
+        step.turn, step.way, step.name, step.length_m + after.length_m, step.duration_s + after.duration_s, step.enters_deg, after.leaves_deg,
+        step.first, step.stairs + after.stairs if step.stairs and after.stairs else 0,  # a part uncounted: unknown in all
+        step.rises if step.rises == after.rises else 0, step.crossings + after.crossings,
+    )  # fmt: skip
 
 
-def _is_same(step: Stretch | Step, after: Stretch | Step) -> bool:
+def _is_same(step: Step, after: Step) -> bool:
     """Whether one goes on along the same way, as far as a street may bend."""
     way = step.way
     if way is not after.way or step.name != after.name:
@@ -178,7 +145,7 @@ def _across(steps: list[Step]) -> list[Step]:
     for number, step in enumerate(steps):
         before = told[-1] if told else None
         after = steps[number + 1] if number + 1 < len(steps) else None
-        if before is not None and after is not None and _is_same_way(before, step, after):
+        if step.way is Way.CROSSING and before and after and _is_same_way(before, step, after):
             told[-1] = _longer(before, step)._replace(leaves_deg=step.leaves_deg, crossings=before.crossings + 1)
         elif before is not None and before.crossings and _is_same(before, step):
             told[-1] = _joined(before, step)
@@ -188,7 +155,7 @@ def _across(steps: list[Step]) -> list[Step]:
 
 
 def _is_same_way(before: Step, crossing: Step, after: Step) -> bool:
-    if crossing.way is not Way.CROSSING or not (before.way is after.way is Way.STREET) or before.name != after.name:
+    if not (before.way is after.way is Way.STREET) or before.name != after.name:
         return False
     bends = (before.leaves_deg, crossing.enters_deg), (crossing.leaves_deg, after.enters_deg)
     return all(abs(turned_deg(*bend)) < BEND_DEG for bend in bends)

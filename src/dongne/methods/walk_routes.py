@@ -1,5 +1,7 @@
 """From one place to another: places are found on the nearest edge, whose rest is priced exactly."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,12 +52,16 @@ class WalkRoute(NamedTuple):
         begins[0], ends[-1] = self.begin, self.end
         return tuple(map(Leg, self.arcs, begins, ends))
 
-    def shares(self) -> Floats:
-        """How much of each arc is walked."""
-        shares = np.ones(len(self.arcs))
-        shares[0] -= self.begin
-        shares[-1] -= 1.0 - self.end
-        return shares
+
+class Walked(NamedTuple):
+    """Routes one after the other in columns: their arcs, of each the `share` that is walked, and where each route is `first`. `partly` are the places in
+    the columns of arcs of which only a part is walked, `stops` whether one stops there before the end."""
+
+    arcs: Ints
+    share: Floats
+    first: Ints
+    partly: Ints
+    stops: Flags
 
 
 class Finder:
@@ -74,9 +80,10 @@ class Finder:
         and with the nearest connected spot for one whose own ways lead nowhere."""
         point = shapely.points(*self._network.plane.flatten_point(place))
         edges, tree = self._connected(connected)
-        near, away_m = tree.query_nearest(point, max_distance=REACH_M, return_distance=True)
-        if len(near) and away_m[0] <= ISLAND_M:
+        near, away_m = tree.query_nearest(point, max_distance=ISLAND_M, return_distance=True)
+        if len(near):  # mostly; to look farther costs more
             return self._spot(point, int(edges[near].min()), float(away_m[0]))
+        near, away_m = tree.query_nearest(point, max_distance=REACH_M, return_distance=True)
         found, nearest_m = self._tree.query_nearest(point, max_distance=REACH_M, return_distance=True)
         if not len(found):
             west, south, east, north = self._network.bounds
@@ -162,9 +169,9 @@ class Router:
                 time_ms += round(int(prices.along_time[last]) * route.end) - int(self._times[last])
         return WalkRoute(route.cost_ms, time_ms, route.arcs, route.begin, route.end)
 
-    def times(self, route: WalkRoute) -> Ints:
-        """Milliseconds each arc of a route takes, with what is met where it ends, if the route goes there."""
-        return priced(route, self.prices.along_time[route.arcs], self.prices.at_head_time[route.arcs])
+    def times(self, walked: Walked) -> Ints:
+        """Milliseconds each arc of routes takes, with what is met where it ends, if the route goes there."""
+        return priced(walked, self.prices.along_time[walked.arcs], self.prices.at_head_time[walked.arcs])
 
     def _direct(self, source: Spot, target: Spot) -> WalkRoute | None:
         """Along the one edge both are on."""
@@ -211,21 +218,33 @@ class Router:
 
     def felt(self, route: WalkRoute) -> Ints:
         """What each arc of a route costs."""
-        return priced(route, self.prices.along[route.arcs], self.prices.at_head[route.arcs])
+        return priced(side_by_side([route]), self.prices.along[route.arcs], self.prices.at_head[route.arcs])
 
     def reach(self, source: Spot, limit_ms: int) -> dict[int, int]:
         """What each node costs that costs at most so much."""
         return self.engine.reach([end for end, _ in self._departures(source)], limit_ms)
 
 
-def priced(route: WalkRoute, along: Ints, at_head: Ints) -> Ints:
-    """What each arc of a route costs, of what they cost along them and where they end (one for each arc of the route)."""
+def side_by_side(routes: Sequence[WalkRoute]) -> Walked:
+    """The routes, of which there is at least one, as columns."""
+    ends = list(accumulate(len(route.arcs) for route in routes))
+    first = [0, *ends[:-1]]
+    arcs = np.array([arc for route in routes for arc in route.arcs], np.int64)
+    share, stops = np.ones(len(arcs)), np.zeros(len(arcs), np.bool_)
+    for route, begin, end in zip(routes, first, ends, strict=True):
+        share[end - 1] = route.end
+        share[begin] -= route.begin
+        stops[end - 1] = route.end < 1.0
+    partly = np.flatnonzero(share < 1.0)
+    return Walked(arcs, share, np.array(first), partly, stops[partly])
+
+
+def priced(walked: Walked, along: Ints, at_head: Ints) -> Ints:
+    """What each arc of routes costs, of what they cost along them and where they end (one for each arc of the routes)."""
     costs = along + at_head
-    if route.begin > 0.0 or route.end < 1.0 or len(route.arcs) == 1:
-        for i in {0, len(costs) - 1}:
-            share = (route.end if i == len(costs) - 1 else 1.0) - (route.begin if i == 0 else 0.0)
-            met = 0 if i == len(costs) - 1 and route.end < 1.0 else int(at_head[i])
-            costs[i] = round(int(along[i]) * share) + met
+    partly = walked.partly
+    met = np.where(walked.stops, 0, at_head[partly])
+    costs[partly] = np.rint(along[partly] * walked.share[partly]).astype(np.int64) + met
     return costs
 
 

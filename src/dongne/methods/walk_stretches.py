@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import shapely
 
-from dongne.methods.walk_directions import Stretch, Way
+from dongne.methods.walk_directions import BEND_DEG, Stretch, Way, turned_deg
 from dongne.methods.walk_network import COVERS, KINDS, Floats, Ints, WalkNetwork
 
 HEADING_M = 8.0  # a heading is taken over so much of the way: a kink at its end is none
@@ -45,16 +46,38 @@ class Stretches:
             for name, street, way in zip(own, beside.tolist(), self._ways, strict=True)
         ]
 
-    def of(self, arcs: Sequence[int], lengths_m: Sequence[float], seconds: Sequence[float]) -> list[Stretch]:
-        """One for each arc, with how much of it is walked and the seconds that it takes."""
-        names, ways, steps = self.names, self._ways, self._steps
-        enters, leaves, rises = self._enters, self._leaves, self._rises
+    @cached_property
+    def _streets(self) -> list[int]:
+        """Of each arc a number of the street it follows, with how it rises; what is no street has one of its own."""
+        numbers: dict[tuple[str, int], int] = {}
         return [
-            Stretch(
-                length, took, enters[arc], leaves[arc], ways[arc >> 1], names[arc >> 1], steps[arc >> 1], rises[arc]
-            )
-            for arc, length, took in zip(arcs, lengths_m, seconds, strict=True)
+            numbers.setdefault((self.names[arc >> 1], rises), len(numbers))
+            if self._ways[arc >> 1] is Way.STREET
+            else -1 - arc
+            for arc, rises in enumerate(self._rises)
         ]
+
+    def of(
+        self, arcs: Sequence[int], lengths_m: Sequence[float], seconds: Sequence[float]
+    ) -> tuple[list[Stretch], list[int]]:
+        """The stretches of a route over these arcs, of each of which so much is walked and takes so long; and where in the route each begins. Arcs
+        that go on along the same street are one."""
+        enters, leaves, streets = self._enters, self._leaves, self._streets
+        begins = [0]
+        for number, (before, arc) in enumerate(pairwise(arcs), 1):
+            if streets[before] != streets[arc] or abs(turned_deg(leaves[before], enters[arc])) >= BEND_DEG:
+                begins.append(number)
+        names, ways, steps, rises = self.names, self._ways, self._steps, self._rises
+        stretches = []
+        for begin, end in zip(begins, [*begins[1:], len(arcs)], strict=True):
+            arc, edge = arcs[begin], arcs[begin] >> 1
+            stretches.append(
+                Stretch(
+                    sum(lengths_m[begin:end]), sum(seconds[begin:end]), enters[arc], leaves[arcs[end - 1]],
+                    ways[edge], names[edge], steps[edge], rises[arc],
+                )
+            )  # fmt: skip
+        return stretches, begins
 
 
 def _way_of(kind: int, cover: int) -> Way:

@@ -1,6 +1,7 @@
 """A route as it is drawn: what never changes of an arc is written once."""
 
 from bisect import bisect_right
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import dist
 
@@ -12,6 +13,7 @@ from dongne.model.geometry import Point
 from dongne.services.calm_walk.walk import Line
 
 DIGITS = 6  # of a degree: about 0.1 m
+ENDS = 8  # of routes that are kept: those to choose from mostly begin and end alike
 _encode = msgspec.json.Encoder().encode
 
 
@@ -21,14 +23,16 @@ class Drawing:
     def __init__(self, network: WalkNetwork) -> None:
         self._network = network
         self._written: dict[int, bytes] = {}  # arc -> its points but the first
+        self._begin = lru_cache(ENDS)(lambda leg: _write(self._cut(leg)))
+        self._end = lru_cache(ENDS)(lambda leg: _write(self._cut(leg)[1:]))
 
     def line(self, route: WalkRoute) -> Line:
         """The route as GeoJSON."""
         first, last = route.arcs[0], route.arcs[-1]
-        parts = [_write(self._cut(Leg(first, route.begin, route.end if len(route.arcs) == 1 else 1.0)))]
+        parts = [self._begin(Leg(first, route.begin, route.end if len(route.arcs) == 1 else 1.0))]
         if len(route.arcs) > 1:
             parts += [self._written.get(arc) or self._write(arc) for arc in route.arcs[1:-1]]
-            parts.append(_write(self._cut(Leg(last, 0.0, route.end))[1:]))
+            parts.append(self._end(Leg(last, 0.0, route.end)))
         return Line(msgspec.Raw(b"[" + b",".join(parts) + b"]"))
 
     def _write(self, arc: int) -> bytes:

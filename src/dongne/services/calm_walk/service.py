@@ -1,7 +1,9 @@
 """A walk that spares crowds, darkness, noise or steps, told turn by turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,7 +14,7 @@ from dongne.methods.walk_costs import Profile, get_profile
 from dongne.methods.walk_directions import Way, list_steps
 from dongne.methods.walk_metrics import Board, profiles_of
 from dongne.methods.walk_network import COVERS, Flags, WalkNetwork
-from dongne.methods.walk_routes import Finder
+from dongne.methods.walk_routes import Finder, side_by_side
 from dongne.methods.walk_routes import Spot as Found
 from dongne.methods.walk_stretches import Stretches
 from dongne.model.cases import CaseEvent
@@ -208,7 +210,8 @@ def _spot(place: Place, asked: str, found: Found) -> Spot:
 
 def _told(view: View, board: Board, chosen: list[Choice], walk: Routes, end: Spot) -> tuple[Route, ...]:
     """The routes with what they are like, each beside the fastest."""
-    bare = [_route(view, board, one, walk, end) for one in chosen]
+    columns = _columns(view, board, chosen, walk)
+    bare = [_route(view, one, told, walk, end) for one, told in zip(chosen, columns, strict=True)]
     fastest = min(bare, key=lambda one: one.duration_s)
     roles = ["advised", *("fastest" if one is fastest else "other" for one in bare[1:])]
     return tuple(
@@ -219,13 +222,36 @@ def _told(view: View, board: Board, chosen: list[Choice], walk: Routes, end: Spo
     )
 
 
-def _route(view: View, board: Board, choice: Choice, walk: Routes, end: Spot) -> Route:
-    network, part, route = view.network, board.slice_of(to_us(walk.departs)), choice.route
-    edges = np.array(route.arcs, np.int64) >> 1
-    metres = network.length_m[edges] * route.shares()
-    seconds = part.routers[profiles_of(get_profile(walk.profile))[-1]].times(route) / 1000
-    steps = list_steps(view.stretches.of(route.arcs, metres.tolist(), seconds.tolist()))
-    tails = network.tail[[route.arcs[step.first] for step in steps[1:]]]
+class _Column(NamedTuple):
+    """Of each arc of a route how much is walked and how long it takes; and how much of the route is dark, or loud."""
+
+    metres: list[float]
+    seconds: list[float]
+    dark_m: float
+    loud_m: float
+
+
+def _columns(view: View, board: Board, chosen: list[Choice], walk: Routes) -> Iterator[_Column]:
+    """Those of each route, worked out at once."""
+    part = board.slice_of(to_us(walk.departs))
+    walked = side_by_side([one.route for one in chosen])
+    edges, first = walked.arcs >> 1, walked.first
+    metres = view.network.length_m[edges] * walked.share
+    seconds = (part.routers[profiles_of(get_profile(walk.profile))[-1]].times(walked) / 1000).tolist()
+    dark_m, loud_m = (
+        np.add.reduceat(metres * (exposed[edges] >= least), first).tolist()
+        for exposed, least in ((part.exposed.dark, DARK), (part.exposed.noise, LOUD))
+    )
+    metres_m, begins = metres.tolist(), [*first.tolist(), len(edges)]
+    for number, (begin, end) in enumerate(pairwise(begins)):
+        yield _Column(metres_m[begin:end], seconds[begin:end], dark_m[number], loud_m[number])
+
+
+def _route(view: View, choice: Choice, column: _Column, walk: Routes, end: Spot) -> Route:
+    network, route = view.network, choice.route
+    stretches, begins = view.stretches.of(route.arcs, column.metres, column.seconds)
+    steps = list_steps(stretches)
+    tails = network.tail[[route.arcs[begins[step.first]] for step in steps[1:]]]
     turns = zip(network.node_lon[tails].tolist(), network.node_lat[tails].tolist(), strict=True)
     points = [(walk.start.lon, walk.start.lat), *map(written, turns), (end.lon, end.lat)]
     return Route(
@@ -233,10 +259,10 @@ def _route(view: View, board: Board, choice: Choice, walk: Routes, end: Spot) ->
         duration_s=round(choice.time_ms / 1000),
         length_m=round(choice.length_m),
         crowd_percent=round(100 * choice.crowd, 1),
-        dark_m=round(float(metres[part.exposed.dark[edges] >= DARK].sum())),
-        loud_m=round(float(metres[part.exposed.noise[edges] >= LOUD].sum())),
+        dark_m=round(column.dark_m),
+        loud_m=round(column.loud_m),
         steps=choice.steps,
-        crossings=sum(step.crossings + (step.way is Way.CROSSING) for step in steps),
+        crossings=sum([step.crossings + (step.way is Way.CROSSING) for step in steps]),
         spares=(),
         directions=say_directions(steps, points, end.name),
         geometry=view.drawing.line(route),
