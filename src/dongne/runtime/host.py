@@ -81,7 +81,7 @@ class AnswerHost:
             self._catch_up()
 
     def _catch_up(self) -> None:
-        while records := self._store.read(self._read, None, 1_000):
+        while self._store.head() > self._read and (records := self._store.read(self._read, None, 1_000)):
             for record in records:
                 self._see()
                 if record.last <= self._read:
