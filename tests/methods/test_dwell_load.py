@@ -23,23 +23,25 @@ def in_full(kg: np.ndarray, noise_kg: float, arrived_kg: float, arrived_sd: floa
     """The load after alighting: each hypothesis as one joint normal distribution of all weighings, without any recursion."""
     at, flat, flow_kg_s = np.array(TIMES_S), kg - arrived_kg, 4 * dwell_load.DOOR_PEOPLE_S * dwell_load.PERSON_KG
     densities, means, variances = [], [], []
-    ends = [end for end in dwell_load.FLOW_TIMES_S if end <= dwell_load.MOST_SHARE * DOORS_S]
-    for end, (overlap, likely), on_s in product(ends, dwell_load.OVERLAPS.items(), (*dwell_load.FLOW_TIMES_S, None)):
-        if on_s is not None and end * (1 - overlap) + on_s >= DOORS_S:
+    flows_s = [
+        off_s for off_s in dwell_load.FLOW_TIMES_S if dwell_load.FIRST_S + off_s <= dwell_load.MOST_SHARE * DOORS_S
+    ]
+    for off_s, overlap, on_s in product(flows_s, dwell_load.OVERLAPS, (*dwell_load.FLOW_TIMES_S, None)):
+        start = dwell_load.FIRST_S + off_s * (1 - overlap)
+        if on_s is not None and start + on_s >= DOORS_S:
             continue
-        start = end * (1 - overlap)
         lasts = max(DOORS_S - start, 1.0) if on_s is None else on_s
-        gone = [1.0 if t >= DOORS_S else min(t / end, 1.0) for t in at]
-        come = [1.0 if t >= DOORS_S else min(max((t - start) / lasts, 0.0), 1.0) for t in at]
+        gone = [1.0 if t >= DOORS_S else _share(t - dwell_load.FIRST_S, off_s) for t in at]
+        come = [1.0 if t >= DOORS_S else _share(t - start, lasts) for t in at]
         x = np.array([[1.0, -g, c] for g, c in zip(gone, come, strict=True)])
-        flows = [flow_kg_s * max(s - dwell_load.FIRST_S, 0.0) for s in (end, lasts)]
+        flows = [flow_kg_s * off_s, flow_kg_s * lasts]
         mean0 = np.array([0.0, *flows])
         sds = [share * flow + dwell_load.FLOW_KG for share, flow in zip(dwell_load.FLOW_SPREAD, flows, strict=True)]
         prior = np.diag(np.square([arrived_sd, *sds]))
         bridge = [flows[0] * g * (1 - g) + flows[1] * c * (1 - c) for g, c in zip(gone, come, strict=True)]
         joint = x @ prior @ x.T + np.diag(noise_kg**2 + dwell_load.PERSON_KG * np.array(bridge))
         off = flat - x @ mean0
-        densities.append(likely * np.exp(-0.5 * off @ np.linalg.solve(joint, off)) / np.sqrt(np.linalg.det(joint)))
+        densities.append(np.exp(-0.5 * off @ np.linalg.solve(joint, off)) / np.sqrt(np.linalg.det(joint)))
         gain = prior @ x.T @ np.linalg.inv(joint)
         pick = np.array([1.0, -1.0, 0.0])
         means.append(pick @ (mean0 + gain @ off))
@@ -47,6 +49,11 @@ def in_full(kg: np.ndarray, noise_kg: float, arrived_kg: float, arrived_sd: floa
     weight, middles = np.array(densities) / np.sum(densities), np.array(means)
     mean = weight @ middles
     return arrived_kg + mean, weight @ (np.array(variances) + (middles - mean) ** 2)
+
+
+def _share(since_s: float, lasts_s: float) -> float:
+    """Of a flow that lasts so long, what is through; one that lasts no time is through at once."""
+    return min(max(since_s / lasts_s, 0.0), 1.0) if lasts_s else float(since_s > 0.0)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -62,13 +69,13 @@ def test_the_average_over_hypotheses_is_that_of_joint_normal_distributions(seed:
 def test_a_car_that_nobody_leaves_or_enters_weighs_the_same() -> None:
     found = fit([40_000.0] * 6, 50.0, (40_000.0, 30.0**2))
     assert found.departure_kg == pytest.approx(40_000.0, abs=40.0)
-    assert found.after_kg == pytest.approx(40_000.0, abs=120.0)
+    assert found.after_kg == pytest.approx(40_000.0, abs=200.0)
 
 
 def test_a_weighing_that_is_missing_is_done_without() -> None:
     kg = [41_000.0, 40_300.0, np.nan, 40_100.0, 41_200.0, 41_400.0]
     found = fit(kg, 60.0, (41_000.0, 50.0**2))
-    assert 39_200.0 < found.after_kg < 40_300.0
+    assert 39_000.0 < found.after_kg < 40_300.0
     assert found.departure_kg == pytest.approx(41_350.0, abs=150.0)
 
 
@@ -107,10 +114,10 @@ def test_it_is_nearer_the_truth_than_the_smallest_weighing(noise_kg: float, over
     size, known_kg = len(before), before + np.random.default_rng(1).normal(0, noise_kg / 2, len(before))
     found = fit_dwells(TIMES_S, DOORS_S, weighed, np.full(size, noise_kg), known_kg, np.full(size, (noise_kg / 2) ** 2))
     errors, smallest = np.array([one.after_kg for one in found]) - after, weighed.min(axis=1) - after
-    assert np.sqrt(np.mean(errors**2)) < 0.9 * np.sqrt(np.mean(smallest**2))
-    assert abs(errors.mean()) < 90.0 + 300.0 * overlap
+    assert np.sqrt(np.mean(errors**2)) < 0.95 * np.sqrt(np.mean(smallest**2))
+    assert abs(errors.mean()) < 90.0  # to neither side, however people overlap
     sure = np.sqrt([one.after_variance_kg2 for one in found])
-    assert 0.7 < np.mean(np.abs(errors) < 1.2816 * sure) < 0.97
+    assert 0.7 < np.mean(np.abs(errors) < 1.2816 * sure) < 0.98
     left = np.array([one.departure_kg for one in found]) - last
     assert np.sqrt(np.mean(left**2)) < noise_kg * 1.1
 

@@ -1,14 +1,14 @@
 """What a car weighs after those who get off and before those who get on, from weighings while its doors are open.
 
 The smallest of noisy weighings is biased: too low by the noise, too high where people get on before the last got off, or where the turn lies between
-two weighings. So the course of the dwell is fitted. A car that arrives with mass m loses a between the opening of the doors and a time e, and
+two weighings. So the course of the dwell is fitted. A car that arrives with mass m loses a between a time d, when the first is through a door, and a time e, and
 gains b between a time s and a time f:
 
-    mass(t) = m - a * min(t / e, 1) + b * min(max((t - s) / (f - s), 0), 1)
+    mass(t) = m - a * min(max((t - d) / (e - d), 0), 1) + b * min(max((t - s) / (f - s), 0), 1)
 
 For given times (e, s, f) this is linear in (m, a, b), with normal priors and normal noise: a Bayesian linear regression in closed form
 (Bishop, Pattern Recognition and Machine Learning, 2006, eqs. 3.49-3.53; evidence 3.77). m is what the car weighed when it left the stop before. A flow
-takes time: after FIRST_S about one person a second passes a door (DOOR_PEOPLE_S, an assumption; surveys differ by door, crowd and
+takes time: from d = FIRST_S on about one person a second passes a door (DOOR_PEOPLE_S, an assumption; surveys differ by door, crowd and
 city), within FLOW_SPREAD; so much is expected of a and b, given the times. The times are not known: a grid of them is averaged over,
 weighted by evidence (Hoeting et al., Statist. Sci. 14 (1999) 382). s < e is the overlap of both flows. The load after alighting is m - a, the load at
 departure m - a + b, each with its mean and variance.
@@ -26,17 +26,32 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-FLOW_TIMES_S = (1.5, 2.5, 4.0, 6.0, 8.5, 12.0, 16.0, 21.0, 28.0, 38.0, 52.0)  # how long people get off, or on
+FLOW_TIMES_S = (
+    0.0,
+    0.5,
+    1.5,
+    2.5,
+    4.0,
+    6.0,
+    8.5,
+    12.0,
+    16.0,
+    21.0,
+    28.0,
+    38.0,
+    52.0,
+)  # how long people get off, or on; 0: hardly anybody does
 MOST_SHARE = 0.9  # of the dwell, by which the last has got off
-OVERLAPS = {
-    -0.2: 0.25,
-    0.0: 0.4,
-    0.25: 0.25,
-    0.5: 0.1,
-}  # of the alighting, during which people get on already: how likely
+OVERLAPS = (
+    -0.2,
+    0.0,
+    0.25,
+    0.5,
+)  # of the alighting, during which people get on already: none of them is known to be likelier
 PERSON_KG = 70.0
 DOOR_PEOPLE_S = 1.0
-FIRST_S = 1.5  # until the first is through
+FIRST_S = 1.5  # from when the doors open until the first is through
+AT_ONCE_S = 0.1
 FLOW_SPREAD = (0.4, 0.6)  # of what is expected of a and of b; those who get on come when they come
 FLOW_KG = 100.0
 UNKNOWN_KG2 = 1e8
@@ -61,35 +76,38 @@ class Dwell:
 @dataclass(frozen=True, slots=True)
 class _Courses:
     """For each weighing and hypothesis the factors of (m, a, b), their products for each pair, and the share of a flow by which its bridge
-    wanders; how long people get off and on in each hypothesis, and the logarithms of how likely these are."""
+    wanders; how long people get off and on in each hypothesis."""
 
     factors: Array  # times x hypotheses x 3
     products: Array  # times x hypotheses x 6
     wander: Array  # times x hypotheses x 2
     off_s: Array
     on_s: Array
-    likely: Array
 
 
 @lru_cache(maxsize=256)
 def _courses(times_s: tuple[float, ...], doors_s: float) -> _Courses:
     rows = [
-        (end, max(end * (1.0 - overlap), 0.1), on_s, likely)
-        for end in FLOW_TIMES_S
-        if end <= MOST_SHARE * doors_s or end == FLOW_TIMES_S[0]
-        for overlap, likely in OVERLAPS.items()
-        for on_s in (*(one for one in FLOW_TIMES_S if end * (1.0 - overlap) + one < doors_s), None)
+        (off_s, start, on_s)
+        for off_s in FLOW_TIMES_S
+        if FIRST_S + off_s <= MOST_SHARE * doors_s or off_s == FLOW_TIMES_S[0]
+        for overlap in OVERLAPS
+        for start in (FIRST_S + off_s * (1.0 - overlap),)
+        for on_s in (*(one for one in FLOW_TIMES_S if start + one < doors_s), None)
     ]
-    end = np.array([row[0] for row in rows])
+    off_s = np.array([row[0] for row in rows])
     start = np.array([row[1] for row in rows])
     on_s = np.array([max(doors_s - row[1], 1.0) if row[2] is None else row[2] for row in rows])
     at = np.array(times_s)[:, None]
-    gone = np.where(at >= doors_s, 1.0, np.minimum(at / end, 1.0))
-    come = np.where(at >= doors_s, 1.0, np.clip((at - start) / on_s, 0.0, 1.0))
+    gone = np.where(at >= doors_s, 1.0, _share_through(at - FIRST_S, off_s))
+    come = np.where(at >= doors_s, 1.0, _share_through(at - start, on_s))
     factors = np.stack([np.ones_like(gone), -gone, come], axis=2)
-    likely = np.log([row[3] for row in rows])
     wander = np.stack([gone * (1.0 - gone), come * (1.0 - come)], axis=2)
-    return _Courses(factors, factors[:, :, _ROWS] * factors[:, :, _COLUMNS], wander, end, on_s, likely)
+    return _Courses(factors, factors[:, :, _ROWS] * factors[:, :, _COLUMNS], wander, off_s, on_s)
+
+
+def _share_through(since_s: Array, lasts_s: Array) -> Array:
+    return np.clip(since_s / np.maximum(lasts_s, AT_ONCE_S), 0.0, 1.0)
 
 
 _ROWS, _COLUMNS = (
@@ -131,7 +149,7 @@ def fit_dwells(
     mean = np.einsum("chij,chj->chi", covariance, right)
     fit = np.einsum("chi,chi->ch", mean, right) - (prior * prior_mean**2).sum(axis=2)
     fit = fit - (weights * kg[:, :, None] ** 2).sum(axis=1) - (heard[:, :, None] * np.log(noise2)).sum(axis=1)
-    log_evidence = 0.5 * (fit + np.log(prior).sum(axis=2) - np.log(determinant)) + courses.likely
+    log_evidence = 0.5 * (fit + np.log(prior).sum(axis=2) - np.log(determinant))
     weight = np.exp(log_evidence - log_evidence.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     after, after2 = _mixed((1.0, -1.0, 0.0), mean, covariance, weight)
@@ -149,7 +167,7 @@ def fit_dwells(
 def _priors(courses: _Courses, arrived2: Array, doors: int) -> tuple[Array, Array]:
     """Mean of (m, a, b) by hypothesis, m from what is known of the arrival; and their precisions by car and hypothesis."""
     flow_kg_s = doors * DOOR_PEOPLE_S * PERSON_KG
-    flows = flow_kg_s * np.maximum(np.stack([courses.off_s, courses.on_s], axis=1) - FIRST_S, 0.0)
+    flows = flow_kg_s * np.stack([courses.off_s, courses.on_s], axis=1)
     mean = np.concatenate([np.zeros((len(flows), 1)), flows], axis=1)
     flow_precision = 1.0 / (np.array(FLOW_SPREAD) * flows + FLOW_KG) ** 2
     shape = (len(arrived2), len(flows), 1)
