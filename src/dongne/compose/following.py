@@ -26,7 +26,7 @@ class Follower(Protocol):
 def start_following(
     name: str, make: Callable[[], Follower], store: Store, stopping: threading.Event
 ) -> threading.Thread:
-    """A thread that steps until `stopping` is set. After a fault it starts anew from what is stored."""
+    """A thread that steps until `stopping` is set and the store woken. After a fault it starts anew from what is stored."""
     thread = threading.Thread(target=_follow, args=(name, make, store, stopping), name=name, daemon=True)
     thread.start()
     return thread
@@ -38,7 +38,7 @@ def _follow(name: str, make: Callable[[], Follower], store: Store, stopping: thr
         try:
             follower = follower or make()
             if not follower.step() and not stopping.wait(REST_S):
-                store.wait_beyond(follower.position, LOOK_S)
+                store.wait_beyond(follower.position, LOOK_S, stopping.is_set)
             continue
         except DongneError as error:
             log.warning("%s: it has to wait: %s", name, error.message)

@@ -160,6 +160,9 @@ class RunningCity:
     def close(self) -> None:
         """Stops everything; nothing acknowledged is lost."""
         self._stopping.set()
+        self.store.wake()
+        if self.homes is not None:
+            self.homes.store.wake()
         if self.mqtt is not None:
             self.mqtt.close()
         until_s = time.monotonic() + LEAVE_S

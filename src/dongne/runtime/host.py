@@ -211,7 +211,7 @@ class RuntimeHost:
                     host.refresh()
                 except Exception:  # the store's, or the view's; it is tried again
                     log.exception("answer %s could not be kept up", host.loaded.id)
-            self.store.wait_beyond(before, 0.5)
+            self.store.wait_beyond(before, 0.5, self._stopping.is_set)
 
     def _host(self, answer: str, sight: Sight) -> AnswerHost:
         """The answer with the view of this sight; where no Thing is hidden from it, with the one of its class."""

@@ -119,6 +119,7 @@ class Live:
     def stop(self) -> None:
         """Stops after the step at hand."""
         self._stopping.set()
+        self.store.wake()
         if self._thread is not None:
             self._thread.join()
 
@@ -126,7 +127,7 @@ class Live:
         while not self._stopping.is_set():
             try:
                 if not self.step():
-                    self.store.wait_beyond(self._read, self._patience_s())
+                    self.store.wait_beyond(self._read, self._patience_s(), self._stopping.is_set)
                 self.error = ""
             except RetryLater as error:
                 self.error = error.message

@@ -144,8 +144,11 @@ class Store(Protocol):
     def find_number_at(self, at_us: int) -> int:
         """The last number that arrived before this instant of the city's clock; 0 where there is none."""
 
-    def wait_beyond(self, number: int, timeout_s: float) -> bool:
-        """Whether the head went beyond `number` within the time."""
+    def wait_beyond(self, number: int, timeout_s: float, is_over: Callable[[], bool] = ...) -> bool:
+        """Whether the head went beyond `number` within the time; the wait ends early at a `wake` by which `is_over` holds."""
+
+    def wake(self) -> None:
+        """Whoever waits looks whether it is over."""
 
     def get_observation(self, number: int) -> tuple[Record, int]:
         """The record that holds this Observation and its row. Raises NotFound."""

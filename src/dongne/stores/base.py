@@ -265,10 +265,16 @@ class SequenceStore(ABC):
         """The last number that arrived before this instant of the city's clock; 0 where there is none."""
         return self._base.find_number_at(at_us)
 
-    def wait_beyond(self, number: int, timeout_s: float) -> bool:
-        """Whether the head went beyond `number` within the time."""
+    def wait_beyond(self, number: int, timeout_s: float, is_over: Callable[[], bool] = lambda: False) -> bool:
+        """Whether the head went beyond `number` within the time; the wait ends early at a `wake` by which `is_over` holds."""
         with self._moved:
-            return self._moved.wait_for(lambda: self._head > number, timeout_s)
+            self._moved.wait_for(lambda: self._head > number or is_over(), timeout_s)
+            return self._head > number
+
+    def wake(self) -> None:
+        """Whoever waits looks whether it is over."""
+        with self._moved:
+            self._moved.notify_all()
 
     def get_observation(self, number: int) -> tuple[Record, int]:
         """The record that holds this Observation and its row. Raises NotFound."""
