@@ -5,13 +5,13 @@ import socket
 import threading
 from typing import Self
 
-import uvicorn
 from aiosmtpd.smtp import SMTP
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dongne.lab.simulators.behaviour import Desk
 from dongne.lab.simulators.gateways import MESSENGER_SECRET, TOKENS, Gateways, subscription_of
+from dongne.lab.simulators.listening import Listening
 from dongne.lab.simulators.mailbox import Mailbox
 from dongne.lab.simulators.people import People
 from dongne.model.channels import (
@@ -101,18 +101,13 @@ class Simulators:
         people = People()
         mailbox = Mailbox(self.desks["mail"], people, self._stop)
         gateways = Gateways(self.desks, people, self._stop, self.url)
-        config = uvicorn.Config(
-            gateways.app(), log_config=None, log_level="critical", access_log=False, lifespan="off",
-            timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
+        answering = Listening(gateways.app(), self._http)
         mails = await self._loop.create_server(
             lambda: SMTP(mailbox, hostname="simulated", ident="Dongne (simulated)", loop=self._loop), sock=self._smtp
         )
-        serving = self._loop.create_task(server.serve(sockets=[self._http]))
+        await answering.start()
         await self._stop.wait()
-        server.should_exit = True
-        await serving
+        await answering.stop()
         mails.close()
         await people.close()
         await _let_go()
