@@ -128,8 +128,7 @@ class History:
         connection = duckdb.connect(str(self.file), config=self._config)
         self._cursors.append(connection)
         identity = str(self._truth.meta("identity"))
-        if not connection.execute("select 1 from duckdb_tables() where table_name = 'follower'").fetchall():
-            create_tables(connection, identity)
+        create_tables(connection, identity)
         ((position, whose, version),) = connection.execute(
             "select position, identity, version from follower"
         ).fetchall()

@@ -69,7 +69,15 @@ COLUMNS: dict[EntityType, dict[str, tuple[str, pa.DataType]]] = {
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, identity: str) -> None:
-    """Empty tables for the sequence of this identity. DuckDB has had trouble with DDL in its WAL: hence the CHECKPOINT."""
+    """Empty tables for the sequence of this identity, all or none, where there are none. DuckDB has had trouble with DDL
+    in its WAL: hence the CHECKPOINT."""
+    connection.execute("begin").fetchall()
+    connection.execute(
+        "create table if not exists follower (position BIGINT, identity VARCHAR, version INTEGER)"
+    ).fetchall()
+    if connection.execute("select 1 from follower").fetchall():
+        connection.execute("rollback").fetchall()
+        return
     statements = [f"create table {table} ({_OBSERVATIONS})" for table in ("recent", "hist")]
     for kind, table in TABLES.items():
         columns = ", ".join(f"{name} {sql}" for name, (sql, _) in COLUMNS[kind].items())
@@ -77,10 +85,9 @@ def create_tables(connection: duckdb.DuckDBPyConnection, identity: str) -> None:
     statements += [
         tasks.TABLE,
         "create table thing_locations (thing_id BIGINT, location_id BIGINT)",
-        "create table follower (position BIGINT, identity VARCHAR, version INTEGER)",
         f"insert into follower values (0, '{identity}', {VERSION})",
     ]
-    for statement in [*statements, "checkpoint"]:
+    for statement in [*statements, "commit", "checkpoint"]:
         connection.execute(statement).fetchall()
 
 
