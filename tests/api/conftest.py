@@ -39,6 +39,42 @@ def clock() -> StandingClock:
     return StandingClock()
 
 
+class Standing:
+    """A city that stays for all tests of a file which only read, or write what no other of them asks about: a store is
+    most of what such a test takes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = EmbeddedStore.open(folder, StandingClock())
+        self.selector = Selector(self.store, self.store.history)
+        self.api = create_api(self.make_context())
+        self.client = Client(self.api)
+
+    def make_context(self, **rules: Any) -> ApiContext:
+        """A context over the store, with some of its rules changed."""
+        given = {"store": self.store, "city": CITY, "intake": Intake(self.store), "select": self.selector, **rules}
+        return ApiContext(**given)
+
+    def close(self) -> None:
+        self.client.close()
+        self.selector.close()
+        self.store.close()
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """With nothing in it."""
+    opened = Standing(tmp_path_factory.mktemp("standing") / "store")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def lit(standing: Standing) -> Standing:
+    """With LAMP."""
+    standing.client.create("Things", LAMP)
+    return standing
+
+
 @pytest.fixture
 def store(tmp_path: Path, clock: StandingClock) -> Iterator[EmbeddedStore]:
     opened = EmbeddedStore.open(tmp_path / "store", clock)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from tests.api.conftest import Client
+from tests.api.conftest import LAMP, Client, Standing
 
 from dongne.methods.intervals import Grouping, Interval, bounds, parse_interval, slot_of
 from dongne.model.times import parse_instant, to_us
@@ -52,31 +52,48 @@ def test_hourly_columns_are_those_of_the_rows(client: Client, lamp: int, selecto
             assert abs(row["mean"] - sum(values) / len(values)) < 1e-9
 
 
-@pytest.mark.parametrize(
-    ("zone", "first"),
-    [
-        ("Europe/Helsinki", "2026-03-27T00:00:00Z"), ("Europe/Helsinki", "2025-10-24T00:00:00Z"),
-        ("Asia/Seoul", "2026-03-27T00:00:00Z"), ("Pacific/Auckland", "2026-04-03T00:00:00Z"),
-        ("Australia/Lord_Howe", "2026-04-03T00:00:00Z"), ("Asia/Kathmandu", "2026-01-01T00:00:00Z"),
-        ("America/New_York", "2025-10-31T00:00:00Z"),
-    ],
-)  # fmt: skip
+DAYS = [
+    ("Europe/Helsinki", "2026-03-27T00:00:00Z"), ("Europe/Helsinki", "2025-10-24T00:00:00Z"),
+    ("Asia/Seoul", "2026-03-27T00:00:00Z"), ("Pacific/Auckland", "2026-04-03T00:00:00Z"),
+    ("Australia/Lord_Howe", "2026-04-03T00:00:00Z"), ("Asia/Kathmandu", "2026-01-01T00:00:00Z"),
+    ("America/New_York", "2025-10-31T00:00:00Z"),
+]  # fmt: skip
+
+
+def rows_from(first: str) -> list[tuple[str, int]]:
+    """An Observation every seven minutes of five days."""
+    start = parse_instant(first)
+    return [
+        ((start + timedelta(minutes=7 * n)).isoformat().replace("+00:00", "Z"), n % 97) for n in range(5 * 24 * 60 // 7)
+    ]
+
+
+@pytest.fixture(scope="module")
+def counted(lit: Standing) -> dict[str, int]:
+    """Datastreams with the rows of these days, by their first."""
+    found = {}
+    for first in sorted({first for _, first in DAYS}):
+        thing = lit.client.create("Things", {**LAMP, "name": first, "Datastreams": []})
+        light = {name: value for name, value in LAMP["Datastreams"][0].items() if name != "Observations"}
+        found[first] = lit.client.create(f"Things({thing})/Datastreams", light)
+        rows = {"components": ["phenomenonTime", "result"], "dataArray": rows_from(first)}
+        group = {"Datastream": {"@iot.id": found[first]}, **rows}
+        assert lit.client.post("/v1.1/CreateObservations", json=[group]).status_code == 201
+    return found
+
+
+@pytest.mark.parametrize(("zone", "first"), DAYS)
 @pytest.mark.parametrize("interval", ["PT15M", "PT1H", "PT6H", "P1D", "P1W", "P1M", "P1Y"])
 def test_intervals_are_those_of_the_local_calendar(
-    client: Client, lamp: int, zone: str, first: str, interval: str
+    lit: Standing, counted: dict[str, int], zone: str, first: str, interval: str
 ) -> None:
     """Against a loop that asks zoneinfo about every Observation."""
     if (zone, interval) == ("Australia/Lord_Howe", "PT1H"):
         pytest.skip("its clocks change by half an hour: one hour of the year is cut in two")
-    start = parse_instant(first)
-    rows = [
-        ((start + timedelta(minutes=7 * n)).isoformat().replace("+00:00", "Z"), n % 97) for n in range(5 * 24 * 60 // 7)
-    ]
-    body = [{"Datastream": {"@iot.id": 1}, "components": ["phenomenonTime", "result"], "dataArray": rows}]
-    assert client.post("/v1.1/CreateObservations", json=body).status_code == 201
-    params = {"datastream": "1", "interval": interval, "zone": zone, "values": "n,sum,min,max,first,last,p50,stddev,mean",
-              "from": first, "to": (start + timedelta(days=5)).isoformat().replace("+00:00", "Z")}  # fmt: skip
-    answer = client.get("/api/aggregates", params=params)
+    rows, end = rows_from(first), parse_instant(first) + timedelta(days=5)
+    params = {"datastream": str(counted[first]), "interval": interval, "zone": zone, "values": "n,sum,min,max,first,last,p50,stddev,mean",
+              "from": first, "to": end.isoformat().replace("+00:00", "Z")}  # fmt: skip
+    answer = lit.client.get("/api/aggregates", params=params)
     assert answer.status_code == 200, answer.text
     expected: dict[str, list[int]] = {}
     for text, value in rows:
@@ -140,8 +157,8 @@ def test_a_local_day_has_23_or_25_hours(client: Client, lamp: int) -> None:
         ({"datastream": "1", "interval": "P1D", "from": "2026-05-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}, "swap"),
     ],
 )
-def test_what_is_wrong_is_named(client: Client, lamp: int, params: dict[str, str], says: str) -> None:
-    answer = client.get("/api/aggregates", params=params)
+def test_what_is_wrong_is_named(lit: Standing, params: dict[str, str], says: str) -> None:
+    answer = lit.client.get("/api/aggregates", params=params)
     assert answer.status_code in (400, 404)
     assert says in answer.json()["message"]
 

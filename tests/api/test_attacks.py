@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
-from tests.api.conftest import CITY, LAMP, Client
+from tests.api.conftest import CITY, LAMP, Client, Standing
 
 from dongne.compose.guard import Guard
 from dongne.compose.opened import RunOptions
@@ -41,7 +41,8 @@ def _is_clear(response: Any, sent: str = "") -> bool:
 
 
 @pytest.mark.parametrize("text", SQL)
-def test_sql_in_options_paths_and_ids_is_text_or_refused(client: Client, lamp: int, text: str) -> None:
+def test_sql_in_options_paths_and_ids_is_text_or_refused(lit: Standing, text: str) -> None:
+    client = lit.client
     before = client.json("Observations", count="true", top="0")["@iot.count"]
     for option in (
         "$filter",
@@ -105,8 +106,8 @@ COSTLY = [
 
 
 @pytest.mark.parametrize(("option", "text"), COSTLY, ids=[f"{option}-{text[:24]}" for option, text in COSTLY])
-def test_what_would_cost_much_is_refused_at_once(api: Asgi, lamp: int, option: str, text: str) -> None:
-    status, said = ask_plainly(api, "/v1.1/Things", f"{option}={quote(text)}".encode())
+def test_what_would_cost_much_is_refused_at_once(lit: Standing, option: str, text: str) -> None:
+    status, said = ask_plainly(lit.api, "/v1.1/Things", f"{option}={quote(text)}".encode())
     assert status == 400, said[:300]
     assert json.loads(said)["message"]
     assert len(said) < 2_000, "the message does not repeat what was sent"
@@ -153,7 +154,8 @@ PATHS = [
 
 
 @pytest.mark.parametrize("body", BODIES, ids=[repr(body[:24]) for body in BODIES])
-def test_no_body_is_more_than_a_clear_refusal_or_data(client: Client, lamp: int, body: bytes) -> None:
+def test_no_body_is_more_than_a_clear_refusal_or_data(lit: Standing, body: bytes) -> None:
+    client = lit.client
     for method, path in PATHS:
         response = client.request(method, f"/v1.1/{path}", content=body, headers={"content-type": "application/json"})
         assert response.status_code < 500, (method, path, response.text[:300])

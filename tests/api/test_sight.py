@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.api.conftest import Client
+from tests.api.conftest import Client, Standing
 
 from dongne.model.access import EVERYTHING, Access, Sight
 from dongne.model.who import Who
@@ -39,7 +39,7 @@ class Places:
 
     def __init__(self, client: Client, make: Callable[..., Any]) -> None:
         self.client, self._make = client, make
-        self._readers: list[Client] = []
+        self._readers: dict[Sight, Client] = {}
         self.square = client.create(
             "Things",
             {
@@ -73,17 +73,26 @@ class Places:
 
     def reader(self, sight: Sight) -> Client:
         """A client of somebody with this sight."""
-        found = Client(create_api(self._make(who_of=lambda scope: Who("somebody", sight=sight))))
-        self._readers.append(found)
-        return found
+        if sight not in self._readers:
+            self._readers[sight] = Client(create_api(self._make(who_of=lambda scope: Who("somebody", sight=sight))))
+        return self._readers[sight]
 
     def close(self) -> None:
-        for reader in self._readers:
+        for reader in self._readers.values():
             reader.close()
 
 
+@pytest.fixture(scope="module")
+def places(standing: Standing) -> Iterator[Places]:
+    """For who only reads."""
+    found = Places(standing.client, standing.make_context)
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def places(client: Client, make_context: Callable[..., Any]) -> Iterator[Places]:
+def own_places(client: Client, make_context: Callable[..., Any]) -> Iterator[Places]:
+    """For who writes."""
     found = Places(client, make_context)
     yield found
     found.close()
@@ -244,8 +253,8 @@ def test_next_links_lead_only_to_what_is_seen(places: Places) -> None:
     assert seen == [3, 2, 1]
 
 
-def test_what_is_hidden_later_is_gone_at_once(places: Places) -> None:
-    everybody = places.client
+def test_what_is_hidden_later_is_gone_at_once(own_places: Places) -> None:
+    everybody = own_places.client
     assert _names(everybody, "Datastreams") == ["open"]
     made = everybody.create("Things", {"name": SECRET, "properties": {"access": "personal"}})
     assert everybody.get(f"/v1.1/Things({made})").status_code == 404
@@ -256,7 +265,11 @@ def test_what_is_hidden_later_is_gone_at_once(places: Places) -> None:
     assert _names(everybody, "Things") == ["square"]
 
 
-def test_what_may_not_be_seen_is_not_written_to_and_the_answer_does_not_say_that_it_is_there(places: Places) -> None:
+def test_what_may_not_be_seen_is_not_written_to_and_the_answer_does_not_say_that_it_is_there(
+    own_places: Places,
+) -> None:
+    places = own_places
+
     def answers(stream: int) -> list[str]:
         sent = {"result": 5, "phenomenonTime": "2026-04-30T14:00:00Z"}
         named = {**sent, "Datastream": {"@iot.id": stream}}
