@@ -93,3 +93,22 @@ def open_window(chrome: Browser, url: str) -> Iterator[Any]:
     yield make
     for window in opened:
         window.close()
+
+
+@pytest.fixture(scope="module")
+def look(chrome: Browser, url: str) -> Iterator[Any]:
+    """look(path, width, language=..., theme=...): a page in a window that stays open, for who only looks at one after the
+    other. What all pages load is then loaded once."""
+    opened: dict[tuple[str, ...], Window] = {}
+
+    def at(path: str, width: int, **more: str) -> Window:
+        key = tuple(sorted(more.items()))
+        window = opened[key] = opened.get(key) or Window(chrome, url, **more)
+        window.page.set_viewport_size({"width": width, "height": 900})
+        window.problems.clear()
+        window.page.goto(path, wait_until="load")
+        return window
+
+    yield at
+    for window in opened.values():
+        window.close()

@@ -37,8 +37,7 @@ def path_of(city: Any, route: str) -> str:
     )
 
 
-def violations(window: Any, path: str, axe: str) -> list[str]:
-    window.page.goto(path, wait_until="load")
+def violations(window: Any, axe: str) -> list[str]:
     window.page.evaluate(axe)
     found = window.page.evaluate(RUN_AXE, AXE_TAGS)
     return [f"{v['id']}: {n['target']} {n['failureSummary']}" for v in found for n in v["nodes"]]
@@ -50,9 +49,9 @@ def axe(packages: Path) -> str:
 
 
 @pytest.mark.parametrize(("number", "route"), list(enumerate(ROUTES)))
-def test_a_page_has_no_barrier_that_axe_knows(city: Any, open_window: Any, axe: str, number: int, route: str) -> None:
-    window = open_window(language=LANGUAGES[number % 2], theme=THEMES[number % 3])
-    assert violations(window, path_of(city, route), axe) == []
+def test_a_page_has_no_barrier_that_axe_knows(city: Any, look: Any, axe: str, number: int, route: str) -> None:
+    window = look(path_of(city, route), 1280, language=LANGUAGES[number % 2], theme=THEMES[number % 3])
+    assert violations(window, axe) == []
 
 
 @pytest.mark.full
@@ -60,17 +59,17 @@ def test_a_page_has_no_barrier_that_axe_knows(city: Any, open_window: Any, axe: 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_page_has_a_barrier_in_any_language_theme_or_width(
-    city: Any, open_window: Any, axe: str, language: str, theme: str, width: int
+    city: Any, look: Any, axe: str, language: str, theme: str, width: int
 ) -> None:
-    window = open_window(language=language, theme=theme, viewport={"width": width, "height": 844})
-    found = {route: violations(window, path_of(city, route), axe) for route in ROUTES}
+    found = {
+        route: violations(look(path_of(city, route), width, language=language, theme=theme), axe) for route in ROUTES
+    }
     assert {route: what for route, what in found.items() if what} == {}
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_page_fits_320_pixels_and_text_of_twice_the_size(city: Any, open_window: Any, route: str) -> None:
-    window = open_window(viewport={"width": 320, "height": 640})
-    window.page.goto(path_of(city, route))
+def test_a_page_fits_320_pixels_and_text_of_twice_the_size(city: Any, look: Any, route: str) -> None:
+    window = look(path_of(city, route), 320)
     assert window.page.evaluate("document.documentElement.scrollWidth") <= 320
     window.page.set_viewport_size({"width": 640, "height": 900})
     window.page.evaluate(
