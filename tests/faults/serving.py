@@ -8,6 +8,7 @@ Says on the first line of its output at which port it listens. `--rows` is how m
 import argparse
 import signal
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,11 +59,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=MAX_WAITING_ROWS)
     parser.add_argument("--broker", type=int, default=0)
     parser.add_argument("--pace", type=float, default=0.0, help="webhooks too, with waits so much shorter")
+    parser.add_argument("--disk", type=float, default=0.0, help="s that the disk takes longer for each commit")
     parser.add_argument("--streams", type=int, default=40)
     given = parser.parse_args()
     store = EmbeddedStore.open(given.folder, CityClock(), max_waiting_rows=given.rows)
     if not store.graph.datastreams:
         fill(store, given.streams)
+    if given.disk:
+        store.subscribe(lambda records: time.sleep(given.disk))  # the writer's thread waits, as for a slow disk
     intake = Intake(store)
     mqtt = None
     if given.broker:

@@ -93,10 +93,11 @@ class Watch:
         self._thread.join(10)
 
 
-def overload(folder: Path, broker: Mosquitto, count: int) -> None:
-    """Over all ways at the same time; each Observation until it is stored."""
+def overload(folder: Path, broker: Mosquitto, count: int, disk_s: float = 0.0) -> None:
+    """Over all ways at the same time; each Observation until it is stored. With a disk that takes `disk_s` for each commit
+    little is too much, however quick the machine."""
     singles, arrays, batches, topics = range(1, 25), range(25, 30), range(30, 37), range(37, 41)
-    city = City(folder, "--rows", str(QUEUE_ROWS), "--broker", str(broker.port))
+    city = City(folder, "--rows", str(QUEUE_ROWS), "--broker", str(broker.port), "--disk", str(disk_s))
     try:
         until(lambda: city.status()["mqtt"]["broker"]["connected"], "the broker")
         http, mqtt = HttpSenders(city), MqttSender(broker.port)
@@ -143,7 +144,7 @@ def overload(folder: Path, broker: Mosquitto, count: int) -> None:
 
 
 def test_under_overload_the_senders_ledger_and_the_citys_are_equal(tmp_path: Path, broker: Mosquitto) -> None:
-    overload(tmp_path / "city", broker, 10)
+    overload(tmp_path / "city", broker, 10, disk_s=0.03)
 
 
 @pytest.mark.full
