@@ -23,6 +23,7 @@ from dongne.model.who import ANYBODY, ROLES, Who
 from dongne.runtime.registry import load_all
 from dongne.web.api import ApiContext, append_protocol, create_api, quieten_collector, waken_collector
 from dongne.web.api.http import token_of
+from dongne.web.server import Server
 
 CHANNELS = ChannelsConfig(sms=SmsConfig(url="https://sms.example"))
 CITY = CityConfig(id="test", name={"en": "Test"}, zone="UTC", bounds=(0.0, 0.0, 1.0, 1.0), channels=CHANNELS)
@@ -172,13 +173,13 @@ def test_many_homes_are_not_looked_at_by_the_collector_of_a_process_that_serves(
 def port(homes: HomeSide, make_context: Callable[..., ApiContext]) -> Iterator[int]:
     api = create_api(make_context(homes=homes, who_of=who_of, max_body_bytes=10_000_000))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(api, http=append_protocol(api), log_level="error", lifespan="off", date_header=False)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        server.should_exit = True
+        server.stop()
         thread.join(10)
 
 

@@ -11,6 +11,7 @@ from tests.api.conftest import LAMP, Client
 from tests.api.test_socket import wait_for
 
 from dongne.web.api import ApiContext, append_protocol, create_api
+from dongne.web.server import Server
 
 QUICK = {"look_every_s": 0.05, "head_within_s": 0.2, "least_bytes_per_s": 2_000.0}
 
@@ -27,7 +28,7 @@ class Impatient:
         protocol = type("Impatient", (append_protocol(api),), QUICK)
         self.socket = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(api, http=protocol, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self._thread.start()
         wait_for(lambda: self._server.started)
@@ -43,7 +44,7 @@ class Impatient:
         return said
 
     def close(self) -> None:
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(10)
         self.socket.close()
 

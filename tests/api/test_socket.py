@@ -23,6 +23,7 @@ from dongne.model.records import RecordKind
 from dongne.runtime.ports import Entry, Transaction
 from dongne.stores.embedded import EmbeddedStore
 from dongne.web.api import ApiContext, append_protocol, create_api
+from dongne.web.server import Server as Stoppable
 
 
 class Server:
@@ -37,13 +38,13 @@ class Server:
             api, http=append_protocol(api), log_level="error", lifespan="off", timeout_graceful_shutdown=1,
             timeout_keep_alive=keep_alive_s,  # type: ignore[arg-type]  # seconds, whole or not
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = Stoppable(config, stopping=api.events.close)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self._thread.start()
         wait_for(lambda: self._server.started)
 
     def close(self) -> None:
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(10)
         self.socket.close()
 

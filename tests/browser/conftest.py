@@ -13,6 +13,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dongne.stores.attachments import AttachmentFolder
+from dongne.web.server import Server
 
 ROOT = Path(__file__).parents[2]
 _spec = importlib.util.spec_from_file_location("little_city", ROOT / "tests" / "web" / "little_city.py")
@@ -41,12 +42,12 @@ def city(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterator[A
 def url(city: Any) -> Iterator[str]:
     """Where the city is served."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(city.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+    server = Server(uvicorn.Config(city.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     little_city.wait_until(lambda: server.started)
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
+    server.stop()
     thread.join(timeout=10)
 
 

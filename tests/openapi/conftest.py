@@ -12,6 +12,8 @@ import pytest
 import uvicorn
 from tests.web.little_city import LittleCity, open_little_city, wait_until
 
+from dongne.web.server import Server
+
 OM = "http://www.opengis.net/def/observationType/OGC-OM/2.0"
 PERCENT = {"name": "percent", "symbol": "%", "definition": "ucum:%"}
 THING = {
@@ -64,7 +66,7 @@ class RunningCity:
         listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(city.app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
         self._thread.start()
         wait_until(lambda: self._server.started)
@@ -99,7 +101,7 @@ class RunningCity:
 
     def close(self) -> None:
         self.client.close()
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(10)
 
 

@@ -20,6 +20,7 @@ from owslib.ogcapi.features import Features
 from dongne.model.entities import Datastream, Location, Property, Sensor, Thing, Unit, put
 from dongne.model.records import RecordKind
 from dongne.runtime.ports import Entry, Transaction
+from dongne.web.server import Server
 
 MANY = 2_500
 FIRST = 10_000
@@ -75,12 +76,12 @@ def browser(city: LittleCity) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def url(city: LittleCity) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(city.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+    server = Server(uvicorn.Config(city.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     little_city.wait_until(lambda: server.started)
     yield f"http://127.0.0.1:{listener.getsockname()[1]}/ogc"
-    server.should_exit = True
+    server.stop()
     thread.join(timeout=10)
 
 
