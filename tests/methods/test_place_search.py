@@ -75,6 +75,27 @@ def test_the_better_fit_comes_before_the_nearer_place() -> None:
     assert PlaceSearch([near, far]).find("kirkko", near=(24.0, 60.0))[0].place is far
 
 
+def test_just_that_name_comes_before_one_that_begins_so_and_one_that_has_the_word() -> None:
+    part, begins, whole = (Place(name, 24.9, 60.2, "cafe") for name in ("Café Kamppi", "Kamppi Chapel", "Kamppi"))
+    found = [one.place for one in PlaceSearch([part, begins, whole]).find("kamppi")]
+    assert found == [whole, begins, part]
+
+
+@pytest.mark.parametrize("kind", ["suburb", "square", "station"])
+@pytest.mark.parametrize("near", [None, (24.0, 60.0)])
+def test_of_equal_names_the_part_of_the_city_comes_before_what_is_called_after_it(
+    kind: str, near: tuple[float, float] | None
+) -> None:
+    pub, meant, street = (
+        Place("Kamppi", 24.0, 60.0, "pub"),
+        Place("Kamppi", 24.9, 60.2, kind),
+        Place("Kamppi", 24.9, 60.2, "street"),
+    )
+    search = PlaceSearch([pub, street, meant])
+    assert search.find("kamppi", near)[0].place is meant
+    assert search.find_best("kamppi", near) is meant
+
+
 @pytest.mark.parametrize(
     ("text", "name"), [("Rautatietori", "Rautatientori"), ("asemaaukio 12", "Asemanaukio 12"), ("한간공원", "한강공원")]
 )

@@ -18,6 +18,10 @@ import msgspec
 from dongne.model.geometry import Point, distance_m
 
 LEAST_ALIKE = 0.35  # Dice coefficient from which on a name is worth suggesting
+# a name that a part of the city shares with shops and streets is mostly said of it
+MEANT = frozenset({
+    "borough", "suburb", "quarter", "neighbourhood", "village", "town", "square", "station", "halt",
+})  # fmt: skip
 LONGEST = 120  # characters of a question that are looked at
 MOST_TOKENS = 8
 _TOKEN = re.compile(r"[^\W_]+")
@@ -76,8 +80,8 @@ class Fit(IntEnum):
     """How well a place fits what was typed, best first."""
 
     WHOLE = 0  # it is called just so
-    WORDS = 1  # all words are words of its name
-    BEGINS = 2  # its name begins so
+    BEGINS = 1  # its name begins so
+    WORDS = 2  # all words are words of its name
     PARTS = 3  # all words begin words of its name
 
 
@@ -124,20 +128,24 @@ class PlaceSearch:
         self._trigrams: Mapping[str, set[int]] = trigrams
 
     def find(self, text: str, near: Point | None = None, limit: int = 8) -> list[Found]:
-        """Places whose name has all that was typed: the best fit first, then the nearest."""
+        """Places whose name has all that was typed: the best fit first, then parts of the city, squares and stations, then the nearest."""
         words = tokens_of(text)
         if not words:
             return []
         there = set.intersection(*({i for w in self._beginning(word) for i in self._holders[w]} for word in words))
         found = [self._judge(number, words, near) for number in there]
-        order = sorted(zip(found, there, strict=True), key=lambda one: (one[0].fit, one[0].metres, one[1]))
+        order = sorted(
+            zip(found, there, strict=True),
+            key=lambda one: (one[0].fit, _is_lesser(one[0].place), one[0].metres, one[1]),
+        )
         return [one for one, _ in order[:limit]]
 
     def find_best(self, text: str, near: Point | None = None) -> Place | None:
         """The first of what `find` gives."""
         called = self._called.get(" ".join(tokens_of(text)))
         if called:
-            return self.places[min(called, key=lambda number: (_metres(near, self.places[number]), number))]
+            fitting = ((number, self.places[number]) for number in called)
+            return min(fitting, key=lambda one: (_is_lesser(one[1]), _metres(near, one[1]), one[0]))[1]
         return next((one.place for one in self.find(text, near, 1)), None)
 
     def suggest(self, text: str, near: Point | None = None, limit: int = 5) -> list[Place]:
@@ -177,9 +185,13 @@ def _names_of(place: Place) -> list[str]:
 def _fit(name: str, words: Sequence[str], typed: str) -> Fit:
     if name == typed:
         return Fit.WHOLE
-    if set(words) <= set(name.split()):
-        return Fit.WORDS
-    return Fit.BEGINS if name.startswith(typed) else Fit.PARTS
+    if name.startswith(typed):
+        return Fit.BEGINS
+    return Fit.WORDS if set(words) <= set(name.split()) else Fit.PARTS
+
+
+def _is_lesser(place: Place) -> bool:
+    return place.kind not in MEANT
 
 
 def _metres(near: Point | None, place: Place) -> float:
