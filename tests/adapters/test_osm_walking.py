@@ -107,6 +107,11 @@ def test_tags_that_have_a_direction() -> None:
     assert find_directions({"highway": "footway", "oneway:foot": "yes"}) == (True, False)
     assert find_directions({"highway": "footway", "oneway:foot": "-1"}) == (False, True)
     assert find_directions({"highway": "steps", "conveying": "backward"}) == (False, True)
+    assert find_directions({"highway": "footway", "conveying": "forward"}) == (True, False)
+    assert find_directions({"highway": "footway", "conveying": "yes", "oneway": "-1"}) == (False, True)
+    assert find_directions({"highway": "footway", "conveying": "reversible"}) == (True, True)
+    assert find_directions({"highway": "footway", "oneway": "yes"}) == (True, True)
+    assert find_directions({"highway": "path", "foot:forward": "no"}) == (False, True)
     assert find_directions({"highway": "footway", "foot:backward": "no"}) == (True, False)
     assert read_incline("-5.5 %") == -5.5
     assert read_incline("45°") == pytest.approx(100.0)

@@ -118,14 +118,11 @@ def read_node(tags: Mapping[str, str]) -> FootNode:
 
 
 def find_directions(tags: Mapping[str, str]) -> tuple[bool, bool]:
-    """Whether people on foot may go along a way and against it."""
-    oneway = tags.get(
-        "oneway:foot", tags.get("oneway", "no") if tags.get("highway") == "steps" and "conveying" in tags else "no"
-    )
-    along, against = oneway != "-1", oneway not in ("yes", "1", "true")
-    if tags.get("highway") == "steps":
-        along &= tags.get("conveying") != "backward"
-        against &= tags.get("conveying") != "forward"
+    """Whether people on foot may go along a way and against it. A plain `oneway` is for vehicles; an escalator or a moving walkway has only people."""
+    conveying = tags.get("conveying", "no") if tags.get("highway") in ("steps", "footway") else "no"
+    oneway = tags.get("oneway:foot", tags.get("oneway", "no") if conveying != "no" else "no")
+    along = oneway != "-1" and conveying != "backward"
+    against = oneway not in ("yes", "1", "true") and conveying != "forward"
     return along and tags.get("foot:forward") not in FORBIDDEN, against and tags.get("foot:backward") not in FORBIDDEN
 
 

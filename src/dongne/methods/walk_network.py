@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-VERSION = 4  # of these columns and of how they are filled; a cache of another is made anew
+VERSION = 5  # of these columns and of how they are filled; a cache of another is made anew
 
 KINDS = (
     "footway", "sidewalk", "crossing", "pedestrian", "path", "cycleway", "track", "steps", "corridor", "platform", "living_street",
