@@ -40,7 +40,7 @@ def test_a_bare_definition_of_earlier_drafts_is_read_too() -> None:
         ({"waypoints": {"type": "MultiPoint", "coordinates": [[1, 2], ["x", 2]]}}, "coordinates[1][0]"),
         ({"preference": "scenic"}, "there are fastest, calm"),
         ({"mode": "on-road"}, "there are walk"),
-        ({"when": {"timestamp": "noon"}}, "inputs.when.timestamp"),
+        ({"when": {"timestamp": "noon"}}, "inputs.when.timestamp`; a time is written as 2026-05-01T08:30:00Z"),
         ({"when": {"timestamp": "2026-05-01T12:00:00"}}, "inputs.when.timestamp"),
     ],
 )

@@ -128,6 +128,12 @@ def test_calm_places_are_listed_with_the_walk_to_each(browser: Browser) -> None:
     assert browser.get("/walk?start=West+Station&within=x").status_code == 400
 
 
+def test_a_wrong_time_is_answered_with_how_one_is_written(browser: Browser) -> None:
+    refused = browser.get("/answers/calm_walk?start=West+Station&end=East+Station&when=noon&format=json")
+    assert refused.status_code == 400
+    assert "`$.when`; a time is written as 2026-05-01T08:30:00Z; fields: " in refused.json()["message"]
+
+
 def test_the_front_page_asks_where_one_walks(browser: Browser) -> None:
     assert '<form class="where panel" method="get" action="/walk">' in browser.get("/").text
 

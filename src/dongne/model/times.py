@@ -6,6 +6,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
 
+def hint_time(said: str) -> str:
+    """What a message about a wrong value has to add where that is a time: how one is written."""
+    return "; a time is written as 2026-05-01T08:30:00Z" if "datetime" in said else ""
+
+
 def to_us(instant: datetime) -> int:
     """Whole microseconds since 1970 of an aware datetime."""
     return (instant - EPOCH) // _US

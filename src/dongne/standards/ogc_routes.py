@@ -9,7 +9,7 @@ import msgspec
 
 from dongne.model.errors import BadInput
 from dongne.model.geometry import Point
-from dongne.model.times import format_instant
+from dongne.model.times import format_instant, hint_time
 
 REL_ROUTES = "http://www.opengis.net/def/rel/OGC/1.0/routes"
 _CONF = "http://www.opengis.net/spec/ogcapi-routes-1/1.0.0-draft.1/conf/"
@@ -90,7 +90,7 @@ def parse_definition(body: bytes, preferences: Sequence[str]) -> RouteDefinition
         else:
             found = msgspec.convert(raw, RouteDefinition)
     except msgspec.ValidationError as error:
-        raise BadInput(f"route definition: {error}") from error
+        raise BadInput(f"route definition: {error}{hint_time(str(error))}") from error
     except msgspec.DecodeError as error:
         raise BadInput(f"route definition is no JSON: {error}") from error
     except RecursionError:

@@ -36,7 +36,7 @@ class Walk:
                 )
         if self.when is not None and self.when.tzinfo is None:
             raise BadInput(
-                f"when = {self.when.isoformat()} does not say its zone; add it: {self.when.isoformat()}Z or +09:00"
+                f"when = {self.when.isoformat()} does not say its zone; add it: {self.when.isoformat()}Z, or +09:00 (in an address %2B09:00)"
             )
 
 

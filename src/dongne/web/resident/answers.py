@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dongne.model.errors import BadInput, DongneError
+from dongne.model.times import hint_time
 from dongne.standards.openapi import AS_PAGE, JSON, Answer, Operation, Parameter, reference, schema_of
 from dongne.web.context import WebContext
 from dongne.web.frame import Page, open_page, render
@@ -90,7 +91,7 @@ def make_question(question_class: type, given: Mapping[str, str]) -> Any:
     try:
         return msgspec.convert(dict(given), question_class, strict=False)
     except msgspec.ValidationError as error:
-        raise BadInput(f"{error}; fields: {', '.join(sorted(known))}") from error
+        raise BadInput(f"{error}{hint_time(str(error))}; fields: {', '.join(sorted(known))}") from error
 
 
 def list_fields(page: Page, answer: str, question_class: type, given: Mapping[str, str]) -> list[Field]:
