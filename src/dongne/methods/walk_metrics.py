@@ -88,8 +88,7 @@ class Metrics:
         self._root = make(Graph(network.tail, network.head, network.node_m), network.order.tolist() or None)
         self._spare: dict[Profile, list[Engine]] = {one: [] for one in self._tariffs}
         self._retired: list[tuple[Profile, Engine]] = []
-        self._closed: Flags | None = None
-        self._connected: Mapping[str, Flags] = {}
+        self._connected: tuple[Flags | None, Mapping[str, Flags]] = (None, {})  # what was closed then
         self.board = Board(0, (), {})
 
     def plan(self, first: int, fields: Sequence[Fields]) -> Callable[[], None]:
@@ -111,15 +110,24 @@ class Metrics:
         old = {before.first + i: part for i, part in enumerate(before.slices)}
         done: list[Slice] = []
         for i, one in enumerate(fields):
-            done.append(self._slice(one, *(part for part in (done[-1] if done else None, old.get(first + i)) if part)))
+            known = [part for part in (done[-1] if done else None, old.get(first + i)) if part]
+            done.append(self._slice(one, known, self._take_engine))
             later = [old[number] for number in range(first + i + 1, first + len(fields)) if number in old]
-            yield Board(first, (*done, *later), self._connect(done[0]))
+            yield Board(first, (*done, *later), self.connect(done[0]))
         used = {id(router.engine) for part in done for router in part.routers.values()}
         out = {id(r.engine): (p, r.engine) for part in before.slices for p, r in part.routers.items()}
         self._retired = [kept for number, kept in out.items() if number not in used]
 
-    def _slice(self, fields: Fields, *known: Slice) -> Slice:
-        """A slice, with the routers of known ones where their costs are the same."""
+    def make_slice(self, fields: Fields, known: Sequence[Slice]) -> Slice:
+        """A slice beside those of the board, in any thread: with engines of its own, and those of `known` ones that were made so."""
+        return self._slice(fields, known, lambda _: self._root.twin())
+
+    def _take_engine(self, profile: Profile) -> Engine:
+        spare = self._spare[profile]
+        return spare.pop() if spare else self._root.twin()
+
+    def _slice(self, fields: Fields, known: Sequence[Slice], take_engine: Callable[[Profile], Engine]) -> Slice:
+        """With the routers of known ones where their costs are the same."""
         routers, exposed = {}, exposures(self.network, fields)
         for profile, tariff in self._tariffs.items():
             prices = tariff.price(fields, exposed)
@@ -128,16 +136,17 @@ class Metrics:
             if (router := next(same, None)) is not None:
                 routers[profile] = router
                 continue
-            engine = self._spare[profile].pop() if self._spare[profile] else self._root.twin()
+            engine = take_engine(profile)
             engine.customise(costs)
             routers[profile] = Router(self.network, engine, prices)
         return Slice(fields, exposed, routers, np.stack(exposed[:3], axis=1))
 
-    def _connect(self, now: Slice) -> Mapping[str, Flags]:
-        """Worked out anew where other edges are closed."""
-        if self._closed is None or not np.array_equal(self._closed, now.fields.closed):
+    def connect(self, part: Slice) -> Mapping[str, Flags]:
+        """The edges that lead anywhere, by profile; worked out anew where other edges are closed."""
+        closed, flags_by_id = self._connected
+        if closed is None or not np.array_equal(closed, part.fields.closed):
             alike = {profiles_of(profile)[0]: profile for profile in self.profiles}  # barred from the same
-            flags = {one: connected_edges(self.network, now.routers[one].prices) for one in alike}
-            self._connected = {profile.id: flags[profiles_of(profile)[0]] for profile in self.profiles}
-            self._closed = now.fields.closed
-        return self._connected
+            flags = {one: connected_edges(self.network, part.routers[one].prices) for one in alike}
+            flags_by_id = {profile.id: flags[profiles_of(profile)[0]] for profile in self.profiles}
+            self._connected = part.fields.closed, flags_by_id
+        return flags_by_id

@@ -50,6 +50,13 @@ class Answer(Generic[V, Q, A]):
         """
         return None
 
+    def prepare(self, question: Q, view: V, now_us: int) -> Callable[[], None] | None:
+        """What has to be worked out before this question can be answered, done while others are answered; None, as mostly, for nothing.
+
+        What holds for the work of `refresh` holds for this too. One is done at a time, then `answer` is asked, also where more came in meanwhile.
+        """
+        return None
+
     def answer(self, question: Q, view: V, now_us: int) -> A:
         """The answer at the city's clock `now_us`. Raises BadInput or NotFound with what to ask instead."""
         raise NotImplementedError

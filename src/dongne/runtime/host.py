@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -46,6 +47,7 @@ class AnswerHost:
         self._answer = loaded.cls()
         self._reads = {p.key for p in loaded.cls.reads}
         self._lock = threading.Lock()
+        self._preparing = threading.Lock()
         self.error = ""  # the first record it could not take in, and why
         self._begin()
 
@@ -131,9 +133,26 @@ class AnswerHost:
 
     def ask(self, question: Any) -> Any:
         """The answer, over everything that was committed before the question."""
+        found = self.ask_at_once(question)
+        if found is not None:
+            return found
+        with self._preparing:  # who waits here for the same finds it done
+            with self._lock:
+                work = self._answer.prepare(question, self._view, self._store.clock.now_us())
+            if work is not None:
+                work()
         with self._lock:
             self._catch_up()
             return self._answer.answer(question, self._view, self._store.clock.now_us())
+
+    def ask_at_once(self, question: Any) -> Any:
+        """The same; None where something has to be worked out first."""
+        with self._lock:
+            self._catch_up()
+            now_us = self._store.clock.now_us()
+            if self._answer.prepare(question, self._view, now_us) is not None:
+                return None
+            return self._answer.answer(question, self._view, now_us)
 
 
 def _as_opened(case: Case) -> CaseEvent:
@@ -164,8 +183,8 @@ class RuntimeHost:
         self._answers = {a.id: a for a in answers}
         self._layers = layers
         self._veil = Veil(store.graph)
-        self._hosts: dict[tuple[str, Sight], AnswerHost] = {}
-        self._making = threading.Lock()
+        self._hosts: dict[tuple[str, Sight], Future[AnswerHost]] = {}  # the one asked last at the end
+        self._finding = threading.Lock()
         self._is_open = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -205,7 +224,7 @@ class RuntimeHost:
     def _keep_up(self) -> None:
         while not self._stopping.is_set():
             before = self.store.head()
-            for host in list(self._hosts.values()):
+            for host in self._ready():
                 try:
                     host.catch_up()
                     host.refresh()
@@ -213,18 +232,43 @@ class RuntimeHost:
                     log.exception("answer %s could not be kept up", host.loaded.id)
             self.store.wait_beyond(before, 0.5, self._stopping.is_set)
 
+    def _ready(self) -> list[AnswerHost]:
+        """Those that are made."""
+        with self._finding:
+            made = list(self._hosts.values())
+        return [host.result() for host in made if host.done() and host.exception() is None]
+
+    def _key(self, answer: str, sight: Sight) -> tuple[str, Sight]:
+        """The view of this sight; where no Thing is hidden from it, the one of its class."""
+        return answer, sight if self._veil.hidden(sight) else Sight(sight.most)
+
     def _host(self, answer: str, sight: Sight) -> AnswerHost:
-        """The answer with the view of this sight; where no Thing is hidden from it, with the one of its class."""
-        key = answer, sight if self._veil.hidden(sight) else Sight(sight.most)
-        with self._making:
-            found = self._hosts.get(key)
+        """The answer with the view of this sight. Who asks first makes it, while other sights are answered; the one that nobody asked for longest
+        makes room for it."""
+        key = self._key(answer, sight)
+        with self._finding:
+            found = self._hosts.pop(key, None)
+            is_new = found is None
             if found is None:
-                if len(self._hosts) >= MOST_VIEWS * len(self._answers):
-                    self._hosts = {}
-                found = self._hosts[key] = AnswerHost(
-                    self.store, self._answers[answer], self._veil, key[1], self._layers
-                )
-            return found
+                found = Future()
+                mine = [other for other in self._hosts if other[0] == answer]
+                if len(mine) >= MOST_VIEWS:
+                    del self._hosts[mine[0]]
+            self._hosts[key] = found
+        if is_new:
+            self._make(key, found)
+        return found.result()
+
+    def _make(self, key: tuple[str, Sight], made: "Future[AnswerHost]") -> None:
+        answer, sight = key
+        try:
+            made.set_result(AnswerHost(self.store, self._answers[answer], self._veil, sight, self._layers))
+        except Exception as error:  # those who wait for it must hear; the next one tries again
+            with self._finding:
+                if self._hosts.get(key) is made:
+                    del self._hosts[key]
+            made.set_exception(error)
+            raise
 
     # --- runtime.ports.Runtime -----------------------------------------------------------------------------------------
 
@@ -256,7 +300,7 @@ class RuntimeHost:
         return {stream.thing_id for stream in streams if stream is not None}
 
     def _answer_status(self, answer: LoadedAnswer) -> ServiceStatus:
-        hosts = [host for host in list(self._hosts.values()) if host.loaded is answer]
+        hosts = [host for host in self._ready() if host.loaded is answer]
         manifest = answer.manifest
         return ServiceStatus(
             id=answer.id, shape="answer", area=manifest.area, maturity=manifest.maturity,
@@ -298,7 +342,18 @@ class RuntimeHost:
 
     def ask(self, answer: str, question: Any, sight: Sight = PUBLIC) -> Any:
         """The answer to a question of its class, out of what this sight reaches. Raises BadInput."""
+        self._check_open(answer)
+        return self._host(answer, sight).ask(question)
+
+    def ask_at_once(self, answer: str, question: Any, sight: Sight = PUBLIC) -> Any:
+        """The same; None where something has to be worked out first. Raises BadInput."""
+        self._check_open(answer)
+        found = self._hosts.get(self._key(answer, sight))
+        if found is None or not found.done():
+            return None
+        return self._host(answer, sight).ask_at_once(question)
+
+    def _check_open(self, answer: str) -> None:
         self.question_class(answer)
         if not self._is_open:
             raise NotFound(f"answer {answer!r} is not ready yet; try again in a moment")
-        return self._host(answer, sight).ask(question)

@@ -285,3 +285,6 @@ class Runtime(Protocol):
 
     def ask(self, answer: str, question: Any, sight: Sight = PUBLIC) -> Any:
         """The answer to a question of its class, out of what this sight reaches. Raises BadInput."""
+
+    def ask_at_once(self, answer: str, question: Any, sight: Sight = PUBLIC) -> Any:
+        """The same; None where something has to be worked out first, for which `ask` takes its time. Raises BadInput."""

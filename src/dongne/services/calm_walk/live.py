@@ -16,6 +16,7 @@ from dongne.model.graph import ThingGraph
 from dongne.model.records import ObservationBatch
 from dongne.model.times import from_us
 from dongne.services.calm_walk.counters import Counters, find_edges
+from dongne.services.calm_walk.later import Later
 
 CLOSURE = "closure"
 EVERY_US = 60_000_000  # the fields change by themselves: light, and what was counted for the hour
@@ -32,8 +33,7 @@ class Live:
         self._crowd = CrowdField(network, self.counters.edges)
         self.load = AdvisedLoad(self._crowd.full_per_h)
         self._now = Metrics(network)
-        self._later: Metrics | None = None  # made when it is first asked for
-        self._later_of: tuple[int, int] = (-1, -1)  # slice and revision of what `_later` shows
+        self._later = Later(self._now)
         self._revision = 0  # counts what came in
         self._known: tuple[tuple[int, int], tuple[list[str], bool]] = ((-1, -1), ([], False))
         self._made: tuple[int, int] = (-1, 0)  # revision and instant of the newest plan
@@ -113,18 +113,24 @@ class Live:
         """Whether the prices that are kept up hold for somebody who sets out then."""
         return depart_us // SLICE_US < now_us // SLICE_US + AHEAD
 
-    def board(self, depart_us: int, now_us: int) -> Board:
-        """The prices for somebody who sets out then: those kept up for now, else made for the asked quarter of an hour, the last one being kept."""
-        if not self._now.board.slices:
-            plan = self.plan(now_us)
-            if plan is not None:
-                plan()
-        number = depart_us // SLICE_US
+    def plan_later(self, depart_us: int, now_us: int) -> Callable[[], None] | None:
+        """The work without which there is no board for somebody who sets out then, or only one of what was known before; None where there is one."""
         if self.is_soon(depart_us, now_us):
+            return None
+        missing = self._later.missing(depart_us // SLICE_US, self._revision)
+        if not missing:
+            return None
+        return self._later.plan([(number, self.fields(number, now_us)) for number in missing], self._revision)
+
+    def board(self, depart_us: int, now_us: int) -> Board:
+        """The prices for somebody who sets out then: those kept up for now, else those made for the asked quarter of an hour."""
+        if self.is_soon(depart_us, now_us):
+            if not self._now.board.slices and (plan := self.plan(now_us)) is not None:
+                plan()
             return self._now.board
-        if self._later is None:
-            self._later = Metrics(self.network)
-        if self._later_of != (number, self._revision):
-            self._later.plan(number, [self.fields(number + ahead, now_us) for ahead in range(AHEAD)])()
-            self._later_of = number, self._revision
-        return self._later.board
+        found = self._later.find(depart_us // SLICE_US)
+        while found is None:  # others asked for so many other ones since it was made
+            if (work := self.plan_later(depart_us, now_us)) is not None:
+                work()
+            found = self._later.find(depart_us // SLICE_US)
+        return found

@@ -86,6 +86,12 @@ class CalmWalk(Answer[View, Walk, Routes]):
         """Prices anew, where counts, closures or the hour have changed."""
         return view.live.plan(now_us)
 
+    def prepare(self, question: Walk, view: View, now_us: int) -> Callable[[], None] | None:
+        """Prices for a later time, where nobody asked for that quarter of an hour of late. Raises BadInput for a time too far ahead."""
+        if question.when is None:
+            return None
+        return view.live.plan_later(_find_departure(question, now_us), now_us)
+
     def answer(self, question: Walk, view: View, now_us: int) -> Routes:
         """The routes at `now_us`. Raises BadInput for two equal places or a time too far ahead, NotFound for a profile or a place there is not, or
         to which no way leads."""

@@ -72,10 +72,11 @@ def view(empty: View) -> View:
 def ask(
     view: View, start: str = WEST, end: str = EAST, profile: str = "calm", now: datetime = NOON, **more: Any
 ) -> Routes:
-    work = ANSWER.refresh(view, to_us(now))
-    if work is not None:
-        work()
-    return ANSWER.answer(Walk(start, end, profile, **more), view, to_us(now))
+    asked = Walk(start, end, profile, **more)
+    for work in (ANSWER.refresh(view, to_us(now)), ANSWER.prepare(asked, view, to_us(now))):
+        if work is not None:
+            work()
+    return ANSWER.answer(asked, view, to_us(now))
 
 
 def streets(found: Routes, number: int = 0) -> list[str]:
@@ -145,6 +146,27 @@ def test_the_crowd_is_that_of_when_one_gets_there(view: View) -> None:
     later = ask(view, when=NOON + timedelta(hours=2, minutes=30))
     assert streets(later) == ["Main Street"]
     assert said(later)[-1] == "What you will meet on the way is taken from the forecast of the next hours."
+
+
+def test_prices_of_a_later_time_are_made_beside_and_kept_for_the_next_who_asks(view: View) -> None:
+    def prepare(minutes: int) -> bool:
+        work = ANSWER.prepare(Walk(WEST, EAST, when=NOON + timedelta(minutes=minutes)), view, to_us(NOON))
+        if work is not None:
+            work()
+        return work is not None
+
+    assert not prepare(0)
+    assert not prepare(29)  # kept up anyhow
+    assert prepare(120)
+    assert not prepare(134)
+    assert prepare(300)
+    assert not prepare(120)  # both are kept
+    ask(view, when=NOON + timedelta(hours=2))
+    ANSWER.update(view, closure("open", "closed_off"))
+    assert prepare(120)
+    for hours in (1, 2, 3, 4, 5):
+        assert prepare(60 * hours) is (hours != 2)
+    assert prepare(60)  # asked for longest ago
 
 
 @pytest.mark.parametrize(
