@@ -164,7 +164,8 @@ def spread(
     weighed = []
     for one in kept:
         edges = np.array(sorted(one.edges), np.int64)
-        crowd = float(np.average(load.crowd(edges, now_us), weights=network.length_m[edges]))
+        metres = network.length_m[edges]
+        crowd = float((load.crowd(edges, now_us) * metres).sum() / metres.sum())
         weighed.append(one._replace(sent_ms=one.time_ms * crowd * max(whole.crowd_weight, 1.0)))
     best = min(one.felt_ms for one in weighed)
     fair = [one for one in weighed if one.felt_ms <= best * COMPARABLE]

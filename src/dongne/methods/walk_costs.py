@@ -53,7 +53,7 @@ SENT_WEIGHT = 4.0  # of who was sent there, in a draw
 MOST_MS = 10_000_000  # of one arc: the dearest path stays below BARRED
 
 
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Profile(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True):
     """Whom the costs are for. A weight of 1 makes a second at full exposure count as two."""
 
     id: str
