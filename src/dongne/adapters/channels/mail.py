@@ -54,8 +54,10 @@ class MailChannel:
         try:
             await client.connect()
             _, said = await client.send_message(mail)
-        finally:
-            client.close()  # at once, also where the server no longer answers
+        finally:  # at once, also where the server no longer answers: closed, TLS would wait for its good-bye
+            if isinstance(client.transport, asyncio.WriteTransport):
+                client.transport.abort()
+            client.close()
         return said[:200]
 
     async def close(self) -> None:
