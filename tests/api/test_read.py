@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.api.conftest import CITY, LAMP, Client
+from tests.api.conftest import CITY, LAMP, Client, Standing
 
 from dongne.runtime.intake import Intake
 from dongne.stores.embedded import EmbeddedStore
@@ -24,15 +24,15 @@ def test_the_root_lists_the_sets_of_part_1_and_claims_only_what_is_there(client:
     assert client.get("/v1.1/").json() == root
 
 
-def test_every_link_of_every_entity_leads_somewhere(client: Client, lamp: int) -> None:
+def test_every_link_of_every_entity_leads_somewhere(lit: Standing) -> None:
     seen: set[str] = set()
-    waiting = [one["url"] for one in client.json("")["value"]]
+    waiting = [one["url"] for one in lit.client.json("")["value"]]
     while waiting:
         url = waiting.pop()
         if url in seen or len(seen) > 200:
             continue
         seen.add(url)
-        response = client.get(url)
+        response = lit.client.get(url)
         if response.status_code == 404:
             assert url.endswith("/FeatureOfInterest")  # these Observations have none
             continue
@@ -57,29 +57,29 @@ def test_next_links_lead_through_all_once_and_in_order(client: Client, lamp: int
     assert pages == 5
 
 
-def test_an_expanded_set_has_its_own_next_link(client: Client, lamp: int) -> None:
-    thing = client.json(f"Things({lamp})", expand="Datastreams($top=1;$select=name;$orderby=id desc)")
+def test_an_expanded_set_has_its_own_next_link(lit: Standing) -> None:
+    thing = lit.client.json("Things(1)", expand="Datastreams($top=1;$select=name;$orderby=id desc)")
     assert [one for one in thing["Datastreams"]] == [{"name": "Presence at lamp 7"}]
-    following = client.get(thing["Datastreams@iot.nextLink"]).json()
+    following = lit.client.get(thing["Datastreams@iot.nextLink"]).json()
     assert following["value"] == [{"name": "Light of lamp 7"}]
     assert "@iot.nextLink" not in following
 
 
-def test_select_gives_what_was_selected_and_nothing_else(client: Client, lamp: int) -> None:
-    (one,) = client.json("Things", select="id,name,Datastreams")["value"]
+def test_select_gives_what_was_selected_and_nothing_else(lit: Standing) -> None:
+    (one,) = lit.client.json("Things", select="id,name,Datastreams")["value"]
     assert set(one) == {"@iot.id", "name", "Datastreams@iot.navigationLink"}
 
 
-def test_single_properties_and_values_can_be_read(client: Client, lamp: int) -> None:
-    assert client.json("Things(1)/name") == {"name": "Lamp 7"}
-    assert client.get("/v1.1/Things(1)/name/$value").text == "Lamp 7"
-    assert client.json("Things(1)/properties/tags") == {"tags": {"owner": "city"}}
-    assert client.get("/v1.1/Things(1)/properties/height_m/$value").text == "6.5"
-    assert client.json("Datastreams(1)/unitOfMeasurement/symbol") == {"symbol": "%"}
-    assert client.get("/v1.1/Things(1)/properties/nothing").status_code == 404
-    assert client.get("/v1.1/Observations(2)/parameters").status_code == 204
-    assert client.get("/v1.1/Observations(2)/resultTime").json() == {"resultTime": None}
-    assert client.json("Things(1)/Datastreams/$ref")["value"][1] == {
+def test_single_properties_and_values_can_be_read(lit: Standing) -> None:
+    assert lit.client.json("Things(1)/name") == {"name": "Lamp 7"}
+    assert lit.client.get("/v1.1/Things(1)/name/$value").text == "Lamp 7"
+    assert lit.client.json("Things(1)/properties/tags") == {"tags": {"owner": "city"}}
+    assert lit.client.get("/v1.1/Things(1)/properties/height_m/$value").text == "6.5"
+    assert lit.client.json("Datastreams(1)/unitOfMeasurement/symbol") == {"symbol": "%"}
+    assert lit.client.get("/v1.1/Things(1)/properties/nothing").status_code == 404
+    assert lit.client.get("/v1.1/Observations(2)/parameters").status_code == 204
+    assert lit.client.get("/v1.1/Observations(2)/resultTime").json() == {"resultTime": None}
+    assert lit.client.json("Things(1)/Datastreams/$ref")["value"][1] == {
         "@iot.selfLink": "http://city.test/v1.1/Datastreams(2)"
     }
 
@@ -202,8 +202,8 @@ def test_results_of_any_sort_come_back_as_they_were_sent(client: Client, lamp: i
     ["Things(99)", "Observations(99)", "Observations(1)", "Things(1)/Datastreams(99)", "Datastreams(2)/Observations(2)",
      "Things(9223372036854775807)", "Observations(9223372036854775807)", "Nothing"],
 )  # fmt: skip
-def test_what_is_not_there_is_not_found(client: Client, lamp: int, path: str) -> None:
-    response = client.get(f"/v1.1/{path}")
+def test_what_is_not_there_is_not_found(lit: Standing, path: str) -> None:
+    response = lit.client.get(f"/v1.1/{path}")
     assert response.status_code == 404, response.text
     assert response.json()["type"] == "error"
 
@@ -227,10 +227,10 @@ ATTACKS = [
     ("option", "attack"),
     list(itertools.product(["$filter", "$orderby", "$select", "$expand", "$top", "$skip", "$count"], ATTACKS)),
 )
-def test_sql_in_an_option_is_refused(client: Client, lamp: int, option: str, attack: str) -> None:
-    response = client.get("/v1.1/Things", params={option: attack})
+def test_sql_in_an_option_is_refused(lit: Standing, option: str, attack: str) -> None:
+    response = lit.client.get("/v1.1/Things", params={option: attack})
     assert response.status_code == 400, response.text
-    assert client.json("Things", count="true")["@iot.count"] == 1
+    assert lit.client.json("Things", count="true")["@iot.count"] == 1
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -291,19 +291,19 @@ def test_a_question_that_takes_too_long_is_stopped_and_said_so(
         hasty.close()
 
 
-def test_get_is_open_to_pages_of_others(client: Client, lamp: int) -> None:
-    assert client.get("/v1.1/Things").headers["access-control-allow-origin"] == "*"
-    preflight = client.request("OPTIONS", "/v1.1/Things")
+def test_get_is_open_to_pages_of_others(lit: Standing) -> None:
+    assert lit.client.get("/v1.1/Things").headers["access-control-allow-origin"] == "*"
+    preflight = lit.client.request("OPTIONS", "/v1.1/Things")
     assert (preflight.status_code, preflight.headers["access-control-allow-methods"]) == (204, "GET, HEAD, OPTIONS")
 
 
-def test_a_host_header_that_is_none_is_not_repeated(client: Client, lamp: int) -> None:
-    response = client.get("/v1.1/Things(1)", headers={"host": 'evil"<script>'})
+def test_a_host_header_that_is_none_is_not_repeated(lit: Standing) -> None:
+    response = lit.client.get("/v1.1/Things(1)", headers={"host": 'evil"<script>'})
     assert "<script" not in response.text
 
 
-def test_what_is_expanded_has_its_own_address_and_no_further_links(client: Client, lamp: int) -> None:
-    thing = client.json(f"Things({lamp})", expand="Datastreams($expand=Sensor;$select=name,Sensor),Locations")
+def test_what_is_expanded_has_its_own_address_and_no_further_links(lit: Standing) -> None:
+    thing = lit.client.json("Things(1)", expand="Datastreams($expand=Sensor;$select=name,Sensor),Locations")
     assert thing["Datastreams@iot.navigationLink"] == thing["@iot.selfLink"] + "/Datastreams"
     (place,) = thing["Locations"]
     assert place["@iot.selfLink"].endswith(f"/Locations({place['@iot.id']})")

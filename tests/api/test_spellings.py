@@ -4,16 +4,16 @@ by hand."""
 from typing import Any
 
 import pytest
-from tests.api.conftest import Client
+from tests.api.conftest import Client, Standing
 
 HOURS = [0, 6, 12, 18]
 PLACE = {"name": "p", "encodingType": "application/geo+json", "location": {"type": "Point", "coordinates": [1, 2]}}
 
 
-@pytest.fixture
-def days(client: Client) -> None:
+@pytest.fixture(scope="module")
+def days(standing: Standing) -> Client:
     """Observations 2 to 9 of two days, every six hours: results 0 to 7."""
-    client.create("Things", {"name": "Thing", "Locations": [PLACE], "Datastreams": [{
+    standing.client.create("Things", {"name": "Thing", "Locations": [PLACE], "Datastreams": [{
         "name": "stream",
         "unitOfMeasurement": {"name": None, "symbol": None, "definition": None},
         "Sensor": {"name": "sensor", "encodingType": "text/plain", "metadata": "m"},
@@ -23,6 +23,7 @@ def days(client: Client) -> None:
             for at, day in enumerate((29, 30)) for hour in HOURS
         ],
     }]})  # fmt: skip
+    return standing.client
 
 
 @pytest.mark.parametrize(
@@ -51,24 +52,22 @@ def days(client: Client) -> None:
         ("result mul .5 eq 1.5", [3]),
     ],
 )
-def test_times_and_numbers_as_clients_write_them(
-    client: Client, days: None, condition: str, results: list[int]
-) -> None:
-    found = client.json("Observations", filter=condition, count="true", orderby="id")
+def test_times_and_numbers_as_clients_write_them(days: Client, condition: str, results: list[int]) -> None:
+    found = days.json("Observations", filter=condition, count="true", orderby="id")
     assert ([one["result"] for one in found["value"]], found["@iot.count"]) == (results, len(results))
-    page = client.get(
+    page = days.get(
         "/v1.1/Observations", params={"$filter": condition, "$orderby": "id", "$top": "1"}
     ).json()  # the same condition, written out in the address of the next page
     seen = [one["result"] for one in page["value"]]
     while "@iot.nextLink" in page:
-        page = client.get(page["@iot.nextLink"]).json()
+        page = days.get(page["@iot.nextLink"]).json()
         seen += [one["result"] for one in page["value"]]
     assert seen == results
 
 
-def test_a_plus_that_came_as_a_space_is_a_plus(client: Client, days: None) -> None:
+def test_a_plus_that_came_as_a_space_is_a_plus(days: Client) -> None:
     for sign in ("+", "%2B", "%20"):
-        found = client.get(f"/v1.1/Observations?$filter=phenomenonTime%20ge%202026-04-30T15:00:00{sign}03:00").json()
+        found = days.get(f"/v1.1/Observations?$filter=phenomenonTime%20ge%202026-04-30T15:00:00{sign}03:00").json()
         assert [one["result"] for one in found["value"]] == [6, 7]
 
 
@@ -84,8 +83,8 @@ def test_a_plus_that_came_as_a_space_is_a_plus(client: Client, days: None) -> No
         "duration'PT1H' mul duration'PT1H' gt duration'PT1H'",
     ],
 )
-def test_what_is_no_time_is_refused(client: Client, days: None, condition: str) -> None:
-    response = client.get("/v1.1/Observations", params={"$filter": condition})
+def test_what_is_no_time_is_refused(days: Client, condition: str) -> None:
+    response = days.get("/v1.1/Observations", params={"$filter": condition})
     assert response.status_code == 400, response.text
     assert response.json()["message"].startswith("$filter")
 
