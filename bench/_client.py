@@ -5,7 +5,7 @@ Plain sockets on the event loop; what an answer is worth is said by the caller.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -41,6 +41,7 @@ class _Line(asyncio.Protocol):
         until_s: float,
         done: "asyncio.Future[None]",
         pace: Callable[[], float] | None,
+        open_again: "Callable[[_Line], Coroutine[None, None, None]]",
     ) -> None:
         self._make, self._worth, self._tally, self._until_s, self._done, self._pace = (
             make,
@@ -50,26 +51,48 @@ class _Line(asyncio.Protocol):
             done,
             pace,
         )
+        self._open_again = open_again
+        self._opening: asyncio.Task[None] | None = None
+        self._is_idle = False  # between an answer and the next request
+        self._unanswered = b""
+        self._answers = 0  # of this connection
         self._read = b""
         self._need = -1
         self._sent_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
-        self._send()
+        self._read, self._need, self._answers = b"", -1, 0
+        if self._opening is None:
+            self._send()
+        else:
+            self._opening = None
+            self._transport.write(self._unanswered)
 
     def _send(self) -> None:
         if time.perf_counter() >= self._until_s:
+            self._is_idle = False
             self._transport.close()
             return
+        self._is_idle = True
         if self._pace is not None and (wait_s := self._pace()) > 0:
             asyncio.get_running_loop().call_later(wait_s, self._send_now)
         else:
             self._send_now()
 
     def _send_now(self) -> None:
+        self._is_idle = False
         self._sent_s = time.perf_counter()
-        self._transport.write(self._make())
+        self._unanswered = self._make()
+        if self._transport.is_closing():
+            self._open()
+        else:
+            self._transport.write(self._unanswered)
+
+    def _open(self) -> None:
+        """A server ends a connection on which nothing is asked for a while, perhaps just when something is."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open_again(self))
 
     def data_received(self, data: bytes) -> None:
         self._read += data
@@ -84,6 +107,7 @@ class _Line(asyncio.Protocol):
             return
         status, body = int(self._read[9:12]), self._read[self._read.find(b"\r\n\r\n") + 4 : self._need]
         self._read, self._need = self._read[self._need :], -1
+        self._unanswered, self._answers = b"", self._answers + 1
         tally = self._tally
         tally.answers += 1
         tally.taken_s.append(time.perf_counter() - self._sent_s)
@@ -95,6 +119,13 @@ class _Line(asyncio.Protocol):
         self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._unanswered and self._answers:
+            self._open()
+        elif not self._is_idle:
+            self.end()
+
+    def end(self) -> None:
+        """Nothing more is asked."""
         if not self._done.done():
             self._done.set_result(None)
 
@@ -111,10 +142,16 @@ async def _run(port: int, connections: int, seconds: float, make: Make, worth: W
         next_s = max(next_s + 1 / per_s, time.perf_counter() - 0.1)
         return next_s - time.perf_counter()
 
+    async def open_again(line: _Line) -> None:
+        try:
+            await loop.create_connection(lambda: line, "127.0.0.1", port)
+        except OSError:
+            line.end()
+
     for _ in range(connections):
         done: asyncio.Future[None] = loop.create_future()
         ends.append(done)
-        line = partial(_Line, make, worth, tally, began_s + seconds, done, pace if per_s else None)
+        line = partial(_Line, make, worth, tally, began_s + seconds, done, pace if per_s else None, open_again)
         await loop.create_connection(line, "127.0.0.1", port)
     await asyncio.gather(*ends)
     tally.seconds = time.perf_counter() - began_s
