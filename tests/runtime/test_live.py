@@ -16,10 +16,12 @@ import pytest
 
 from dongne.model.cases import CaseEvent
 from dongne.model.errors import BadSetup
+from dongne.model.notices import REQUESTED, NoticeEvent
 from dongne.model.observed import Observation
 from dongne.model.records import JobResult, Record, RecordKind, Resume, SettingChange
 from dongne.model.times import to_us
 from dongne.runtime.declared import declare
+from dongne.runtime.delivery import ORIGIN
 from dongne.runtime.live import READER, Live
 from dongne.runtime.ports import CaseFilter, Entry, Transaction
 from dongne.runtime.registry import LoadedService
@@ -92,6 +94,18 @@ def test_a_wake_is_a_record_when_the_clock_has_come_to_it(store: EmbeddedStore, 
     observe(store, (1, clock.go(minutes=1), 50.0))
     live.drain()
     clock.go(hours=3)
+    live.drain()
+    assert [c.name for c in store.list_cases(CaseFilter())] == ["silent"]
+
+
+def test_what_a_record_of_the_outbox_makes_due_is_stored_though_nothing_else_comes(
+    store: EmbeddedStore, clock: HandClock
+) -> None:
+    live = Live(store, services(), ZONE)
+    observe(store, (1, clock.go(minutes=1), 50.0))
+    live.drain()
+    asked = NoticeEvent(key="n", action=REQUESTED, name="n", time=clock.go(hours=3), to="guardian")
+    store.submit(Transaction([Entry(RecordKind.NOTICE, msgspec.msgpack.encode(asked), origin=ORIGIN)])).result()
     live.drain()
     assert [c.name for c in store.list_cases(CaseFilter())] == ["silent"]
 

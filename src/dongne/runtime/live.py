@@ -178,7 +178,7 @@ class Live:
             emitted = self.engine.turn(record)
             entries += self._interlocks.hold(self._outlet.entries(emitted, record), record.at)
             last = record.last
-            worked = worked or not passed_over
+            worked = worked or not passed_over or bool(emitted)
             urgent = urgent or any(isinstance(one.emission, Notify) and one.emission.urgent for one in emitted)
             rows += record.count
             if rows >= SLICE_ROWS or len(entries) >= SLICE_ROWS:
