@@ -110,6 +110,23 @@ def test_what_a_record_of_the_outbox_makes_due_is_stored_though_nothing_else_com
     assert [c.name for c in store.list_cases(CaseFilter())] == ["silent"]
 
 
+def test_states_of_records_on_which_nobody_said_anything_wait_for_others(
+    store: EmbeddedStore, clock: HandClock
+) -> None:
+    live = Live(store, services(), ZONE)
+    live.drain()
+    before = store.position(READER)
+    change = SettingChange("tanks", "city", {"silent_h": 1.0})
+    store.submit(Transaction([Entry(RecordKind.SETTING, msgspec.msgpack.encode(change))])).result()
+    assert live.step() and not live.step()
+    assert store.position(READER) == before
+    observe(store, (1, clock.go(minutes=1), 90.0))
+    assert live.step()
+    assert before < store.position(READER) == live.position
+    live.drain()
+    assert live.lag == 0
+
+
 def test_while_history_is_filled_in_no_wake_of_the_present_fires(store: EmbeddedStore, clock: HandClock) -> None:
     live = Live(store, services(), ZONE)
     live.holds_wakes = True

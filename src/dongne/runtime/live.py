@@ -3,6 +3,7 @@ their changed states and the position in one Transaction."""
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ PRIMING = (RecordKind.ENTITIES, RecordKind.SETTING, RecordKind.JOB)
 SLICE_ROWS = 5_000
 READ_AHEAD = 500  # records
 IDLE_S = 0.25
+OWED_S = 1.0  # what changed states and made nobody say anything is stored by then, or with what is said next
 
 
 class Live:
@@ -55,6 +57,7 @@ class Live:
         self.position = store.position(READER)
         self._read = self.position
         self._ahead: deque[Record] = deque()  # read from the store and not handled yet
+        self._owed_since_s: float | None = None  # since when states wait to be stored
         self.engine = self._restore(services, zone)
         self._outlet = Outlet(store.graph, store.new_id)
 
@@ -137,6 +140,10 @@ class Live:
                 self.error = f"the services stopped after record {self._read}: {type(error).__name__}: {error}"
                 log.exception(self.error)
                 return
+        try:
+            self._settle()
+        except Exception:
+            log.info("states of the last second were not stored", exc_info=True)
 
     def _patience_s(self) -> float:
         due_us = self.engine.next_wake_us()
@@ -154,9 +161,12 @@ class Live:
         """Handles everything there is (when no thread runs)."""
         while self.step():
             pass
+        self._settle()
 
     def step(self) -> bool:
         """Handles the next records, or fires what is due; False where there is nothing to do now."""
+        if self._owed_since_s is not None and time.monotonic() - self._owed_since_s >= OWED_S:
+            self._settle()
         if not self._ahead:
             self._ahead += self.store.read(self._read, None, READ_AHEAD)
         if self._ahead:
@@ -178,14 +188,22 @@ class Live:
             emitted = self.engine.turn(record)
             entries += self._interlocks.hold(self._outlet.entries(emitted, record), record.at)
             last = record.last
-            worked = worked or not passed_over or bool(emitted)
+            worked = worked or not passed_over
             urgent = urgent or any(isinstance(one.emission, Notify) and one.emission.urgent for one in emitted)
             rows += record.count
             if rows >= SLICE_ROWS or len(entries) >= SLICE_ROWS:
                 break
-        if worked:
+        if entries:
             self._commit(entries, last, Lane.LIFE_SAFETY if urgent else Lane.NORMAL)
+        elif worked and self._owed_since_s is None:
+            self._owed_since_s = time.monotonic()
         self._read = last
+
+    def _settle(self) -> None:
+        """Stores the states of records on which nobody said anything, as those of most heartbeats. Until then a new start handles these
+        records again, and comes to the same."""
+        if self._owed_since_s is not None:
+            self._commit([], self._read, Lane.NORMAL)
 
     def _commit(self, entries: list[Entry], last: int, lane: Lane) -> None:
         """Stores everything in one Transaction; tries again for as long as the store asks to wait, since the engine has
@@ -199,7 +217,7 @@ class Live:
                 self.error = error.message
                 if self._stopping.wait(0.5):
                     raise
-        self.position = last
+        self.position, self._owed_since_s = last, None
         self._interlocks.stored()
         if self._on_start is not None:
             for entry, number in zip(entries, receipt.numbers, strict=True):
