@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ from uuid import uuid4
 from dongne.model.errors import BadSetup
 from dongne.model.records import RecordKind
 
+MOST_AT_ONCE = 64
 PRAGMAS = ("journal_mode=wal", "synchronous=full", "journal_size_limit=67108864", "cache_size=-65536")
 
 
@@ -26,6 +28,26 @@ def select_records(
             only += f" and kind <> {int(RecordKind.OBSERVATIONS)}"  # word for word what the partial index says
     sql = f"select {columns} from sequence where number > ? and number <= ? {only} order by number limit ?"
     return sql, (after, last, limit)
+
+
+def put_rows(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Puts rows in ("insert into TABLE"), many by one statement. Where other threads are busy a statement costs most by what
+    comes after it: Python's sqlite3 lets go of the interpreter, and has to wait until it gets it back."""
+    at = 0
+    while at < len(rows):
+        size = min(
+            MOST_AT_ONCE, 1 << (len(rows) - at).bit_length() - 1
+        )  # few sizes: each is a statement that is kept ready
+        connection.execute(
+            _statement(into, len(rows[0]), size), [value for row in rows[at : at + size] for value in row]
+        )
+        at += size
+
+
+@cache
+def _statement(into: str, columns: int, rows: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"{into} values {', '.join([row] * rows)}"
 
 
 class TruthFile:

@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from dongne.stores.sealed import chain
 from dongne.stores.sealed.division import Division, Piece, thing_of_level
 from dongne.stores.sealed.keys import COMMON, KeyRing
 from dongne.stores.sealed.sealing import Column, Sealing, place_of
+from dongne.stores.truth_file import put_rows
 
 _json = msgspec.json.encode
 _msgpack = msgspec.msgpack.Encoder().encode
@@ -56,7 +58,7 @@ class RowSealer:
             rows.append([*row, body, None, None])
         if rows:
             rows[-1][-1] = link
-            connection.executemany("insert into sequence values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            put_rows(connection, "insert into sequence", rows)
             last = rows[-1][0] + rows[-1][1] - 1
             end = chain.seal_end(self.chain_key, last, link)
             connection.execute("insert or replace into meta values ('chain', ?)", (end,))
@@ -78,34 +80,34 @@ class RowSealer:
         return self.sealing.seal_record(piece.subject, record, record.body, piece.extra)
 
     def insert(self, connection: sqlite3.Connection, draft: Draft, division: Division) -> None:
-        many = connection.executemany
+        many, put = connection.executemany, partial(put_rows, connection)
         if draft.dropped_states:
             many("delete from states where service = ?", [(service,) for service in draft.dropped_states])
         if draft.states:
-            many("insert or replace into states values (?, ?, ?)", [self._state(s) for s in draft.states.values()])
+            put("insert or replace into states", [self._state(s) for s in draft.states.values()])
         if draft.positions:
-            many("insert or replace into positions values (?, ?)", draft.positions.items())
+            put("insert or replace into positions", list(draft.positions.items()))
         if draft.ids:
             self._insert_entities(connection, draft, division)
         if draft.cases:
             division.cases = {key: _json(case) for key, case in draft.cases.items()}
-            many(
-                "insert or replace into cases values (?, ?, ?, ?, ?)",
+            put(
+                "insert or replace into cases",
                 [
                     self._row(Column.CASE, c.id, c.key, c.thing, is_open(c), division.cases[c.key])
                     for c in draft.cases.values()
                 ],
             )
-            many("insert into case_events values (?, ?)", [(case, number) for number, case, _, _ in draft.case_events])
+            put("insert into case_events", [(case, number) for number, case, _, _ in draft.case_events])
         if draft.tasks:
-            many(
-                "insert or replace into tasks values (?, ?, ?, ?, ?)",
+            put(
+                "insert or replace into tasks",
                 [self._row(Column.TASK, t.id, t.key, t.thing, t.is_open, _json(t)) for t in draft.tasks.values()],
             )
         if draft.notices:
             division.notices = {key: _json(notice) for key, notice in draft.notices.items()}
-            many(
-                "insert or replace into notices values (?, ?, ?, ?, ?, ?)",
+            put(
+                "insert or replace into notices",
                 [
                     (
                         *self._row(Column.NOTICE, n.id, n.key, n.thing, n.is_pending, division.notices[n.key]),
@@ -115,18 +117,18 @@ class RowSealer:
                 ],
             )
         if draft.settings:
-            many(
-                "insert or replace into settings values (?, ?, ?, ?)",
+            put(
+                "insert or replace into settings",
                 [self._setting(service, level, values) for (service, level), values in draft.settings.items()],
             )
         if draft.assets:
             rows = [(thing, service, job, found[0]) for (service, job, thing), found in draft.assets.items()]
-            many("insert or replace into assets values (?, ?, ?, ?)", rows)
+            put("insert or replace into assets", rows)
         if draft.removals:
-            many("insert into removals values (?)", [(number,) for number, _ in draft.removals])
+            put("insert into removals", [(number,) for number, _ in draft.removals])
         if draft.corrections:
             found = [(what.number, number) for number, what in draft.corrections]
-            many("insert or replace into corrections values (?, ?)", found)
+            put("insert or replace into corrections", found)
 
     def _state(self, row: StateRow) -> tuple[int, str, bytes]:
         plain = _msgpack((row.version, row.body, row.wakes, row.parked))
@@ -160,7 +162,7 @@ class RowSealer:
                 place = place_of(Column.ENTITY, subject, entity_id, kind)
                 puts.append((str(kind), entity_id, subject, self.sealing.seal(subject, body, place)))
         gone = [(str(kind), entity_id) for (kind, entity_id), body in latest.items() if body is None]
-        connection.executemany("insert or replace into entities values (?, ?, ?, ?)", puts)
+        put_rows(connection, "insert or replace into entities", puts)
         connection.executemany("delete from entities where type = ? and id = ?", gone)
         connection.executemany(
             "insert into last_ids values (?, ?) on conflict (type) do update set id = max(id, excluded.id)",
