@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -23,10 +23,10 @@ _msgpack = msgspec.msgpack.Encoder().encode
 
 
 class RowSealer:
-    """Seals what goes into the tables and puts it there."""
+    """Seals what goes into the tables and puts it there; `note` is told what each case and notice is looked up by."""
 
-    def __init__(self, ring: KeyRing, sealing: Sealing) -> None:
-        self.sealing = sealing
+    def __init__(self, ring: KeyRing, sealing: Sealing, note: Callable[[bytes], None]) -> None:
+        self.sealing, self._note = sealing, note
         self._index_key = ring.derive(b"index")
         self.chain_key = ring.derive(b"chain")
 
@@ -138,8 +138,9 @@ class RowSealer:
     def _row(
         self, column: Column, number: int, key: str, thing: int | None, still: bool, plain: bytes
     ) -> tuple[int, bytes, int, bool, bytes]:
-        subject = thing or COMMON
-        return number, self.hash_of(key), subject, still, self.sealing.seal(
+        subject, hashed = thing or COMMON, self.hash_of(key)
+        self._note(hashed)
+        return number, hashed, subject, still, self.sealing.seal(
             subject, plain, place_of(column, subject, number)
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ from dongne.stores.effects import Draft, is_open
 from dongne.stores.sealed import chain
 from dongne.stores.sealed.division import Divider, Division, Taken, void_of
 from dongne.stores.sealed.keys import KeyRing
+from dongne.stores.sealed.known import Known
 from dongne.stores.sealed.recent import Recent
 from dongne.stores.sealed.rows import RowSealer
 from dongne.stores.sealed.sealing import Column, Sealing, place_of
@@ -60,7 +61,9 @@ class SealedTruth(TruthFile):
             )
         self.ring = KeyRing(keys, master, self.meta("identity"))
         self.sealing = Sealing(self.ring)
-        self.sealer = RowSealer(self.ring, self.sealing)
+        self._known = Known()
+        self._known.put_many([key for (key,) in self.rows("select key from cases union all select key from notices")])
+        self.sealer = RowSealer(self.ring, self.sealing, self._known.put)
         self._chain: bytes | None = None  # None: it is what the file says
         self.last_of: dict[int, int] = {}  # subject -> the number of its last record
         self.open_cases: dict[str, Case] = {}
@@ -264,8 +267,10 @@ class SealedTruth(TruthFile):
     # tables
     def find_case(self, key: str) -> Case | None:
         """By lasting identity."""
-        known = self.open_cases.get(key)
-        return known or next(self._cases("key = ?", self.sealer.hash_of(key)), None)
+        if (open_case := self.open_cases.get(key)) is not None:
+            return open_case
+        hashed = self.sealer.hash_of(key)
+        return next(self._cases("key = ?", hashed), None) if self._known.may_have(hashed) else None
 
     def find_case_by_id(self, case_id: int) -> Case | None:
         """The Case."""
@@ -333,7 +338,8 @@ class SealedTruth(TruthFile):
         plain = self._notices_of.get(key)
         if plain is not None:
             return _notice.decode(plain)
-        return next(self._notices("key = ?", self.sealer.hash_of(key)), None)
+        hashed = self.sealer.hash_of(key)
+        return next(self._notices("key = ?", hashed), None) if self._known.may_have(hashed) else None
 
     def _notices(self, where: str, *values: Any) -> Iterator[Notice]:
         for body in self._bodies("notices", Column.NOTICE, where, *values):
