@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from dongne.model.cases import Case, CaseEvent, apply_event
 from dongne.model.entities import EntityChange, EntityType, Put, entity_of
@@ -28,6 +29,7 @@ from dongne.model.records import (
 from dongne.model.tasks import Task, TaskEvent, apply_task_event
 from dongne.runtime.ports import Entry, Receipt, StateRow, Transaction
 
+FEW = 8
 MAX_DATASTREAM = 1 << 26  # latest values lie in arrays indexed by the id
 MAX_ID = (1 << 53) - 1  # what every JSON reader can hold
 MIN_TIME_US, MAX_TIME_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
@@ -85,7 +87,8 @@ class Draft:
         self.now_us = now_us
         self.written: list[Written] = []
         self.cases: dict[str, Case] = {}
-        self.case_events: list[tuple[int, int, bytes, str]] = []  # number, case id, event as JSON, hash
+        self.case_events: list[tuple[int, int, CaseEvent, str]] = []  # number, case id, event, hash
+        self.things: dict[int, int | None] = {}  # whose the case or the notice is that a record is about
         self.tasks: dict[str, Task] = {}
         self.notices: dict[str, Notice] = {}
         self.settings: dict[tuple[str, str], dict[str, Any]] = {}
@@ -144,6 +147,7 @@ class Draft:
         self.written += part.written
         self.cases |= part.cases
         self.case_events += part.case_events
+        self.things |= part.things
         self.tasks |= part.tasks
         self.notices |= part.notices
         self.settings |= part.settings
@@ -248,7 +252,8 @@ class Draft:
         case, event = after
         number = self.write(entry.kind, _encode(event), entry)
         self.cases[case.key] = case
-        self.case_events.append((number, case.id, msgspec.json.encode(event), case.hash))
+        self.case_events.append((number, case.id, event, case.hash))
+        self.things[number] = case.thing
         return number
 
     def _take_notice(self, entry: Entry) -> int:
@@ -262,7 +267,9 @@ class Draft:
         if notice is None:
             return self._drop("notice_step")
         self.notices[notice.key] = notice
-        return self.write(entry.kind, entry.body, entry)
+        number = self.write(entry.kind, entry.body, entry)
+        self.things[number] = notice.thing
+        return number
 
     def _take_task(self, entry: Entry) -> int:
         event = _decoded(_task_event.decode, entry)
@@ -304,10 +311,10 @@ def check_batch(entry: Entry) -> ObservationBatch:
         batch = decode_batch(entry.body, entry.count)
     except (ValueError, msgspec.DecodeError) as error:
         raise BadInput(f"the body of an OBSERVATIONS record can't be read: {error}", reason="body") from error
-    low, high = batch.datastream.min(), batch.datastream.max()
+    low, high = _ends(batch.datastream)
     if low < 1 or high >= MAX_DATASTREAM:
         raise BadInput(f"Datastream ids lie in 1..{MAX_DATASTREAM - 1}, not {low if low < 1 else high}", reason="id")
-    early, late = batch.time_us.min(), batch.time_us.max()
+    early, late = _ends(batch.time_us)
     if early < MIN_TIME_US or late > MAX_TIME_US:
         raise BadInput("a phenomenonTime lies outside of the years 1 to 9999", reason="time")
     for row, extra in batch.extras.items():
@@ -315,6 +322,14 @@ def check_batch(entry: Entry) -> ObservationBatch:
         if not 0 <= row < len(batch):
             raise BadInput(f"an extra says row {row}, the batch has {len(batch)}", reason="body")
     return batch
+
+
+def _ends(column: NDArray[Any]) -> tuple[int, int]:
+    """The least and the most of it."""
+    if len(column) > FEW:
+        return int(column.min()), int(column.max())
+    values = column.tolist()  # of a few, several times quicker than by numpy
+    return min(values), max(values)
 
 
 def check_extra(extra: ObservationExtra) -> None:

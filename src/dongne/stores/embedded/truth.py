@@ -82,7 +82,10 @@ class Truth(TruthFile):
                 "insert or replace into cases values (?, ?, ?, ?, ?, ?, ?)",
                 [(c.id, c.key, c.kind, c.thing, c.service, is_open(c), _json(c)) for c in draft.cases.values()],
             )
-            many("insert into case_events values (?, ?, ?, ?)", draft.case_events)
+            many(
+                "insert into case_events values (?, ?, ?, ?)",
+                [(number, case, _json(event), digest) for number, case, event, digest in draft.case_events],
+            )
         if draft.tasks:
             many(
                 "insert or replace into tasks values (?, ?, ?, ?, ?)",

@@ -25,7 +25,6 @@ _FORMAT = bytes((FORMAT,))
 class _About(msgspec.Struct):
     """What says whose a record is."""
 
-    key: str = ""
     thing: int | None = None
     datastream: int | None = None
     level: str = ""
@@ -226,13 +225,11 @@ class Divider:
     def _subject_of(self, record: Record, draft: Draft, streams: dict[int, int]) -> int:
         if record.kind is RecordKind.WAKE:
             return COMMON
+        if record.number in draft.things:
+            return draft.things[record.number] or COMMON
         about = _about.decode(record.body)
         thing = about.thing
         match record.kind:
-            case RecordKind.CASE:
-                thing = draft.cases[about.key].thing
-            case RecordKind.NOTICE:
-                thing = draft.notices[about.key].thing
             case RecordKind.SETTING:
                 return thing_of_level(about.level)
             case RecordKind.CORRECTION | RecordKind.REMOVAL if about.datastream is not None:
