@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dongne.stores.sealed.keys import COMMON
 from dongne.stores.sealed.sealing import Column, place_of
 from dongne.stores.sealed.truth import SealedTruth
+from dongne.stores.truth_file import put_rows
 
 LATEST_ROW = np.dtype([("stream", "<i4"), ("number", "<i8"), ("time_us", "<i8"), ("result", "<f8")])
 
@@ -21,7 +22,7 @@ def keep_latest(truth: SealedTruth, position: int, rows: Iterable[tuple[int, NDA
             if subject in truth.ring
         ]
         with truth.writing() as connection:
-            connection.executemany("insert or replace into latest values (?, ?, ?)", sealed)
+            put_rows(connection, "insert or replace into latest", sealed)
             connection.execute("insert or replace into meta values ('latest_position', ?)", (position,))
 
 
