@@ -47,12 +47,11 @@ class CityClock:
         """Microseconds since 1970, UTC, in the city."""
         with self._lock:
             if not self._held:
-                self._last_us = max(self._last_us, self._running_us())
+                now_us = self._from_us + int((self._ticks() - self._from_ticks) / 1000 * self.speed)
+                if self.speed == 1.0 and (wall := self._wall()) > now_us:
+                    now_us = wall
+                self._last_us = max(self._last_us, now_us)
             return self._last_us
-
-    def _running_us(self) -> int:
-        passed_us = (self._ticks() - self._from_ticks) / 1000 * self.speed
-        return max(self._from_us + int(passed_us), self._wall() if self.speed == 1.0 else 0)
 
     def hold(self, at_us: int) -> None:
         """Stands still from here on, at `at_us` or where it is already later. For the start, before anybody has read it,

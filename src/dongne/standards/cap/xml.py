@@ -137,7 +137,9 @@ def _write(lines: list[str], composite: Composite, made: Any, place: tuple[Any, 
     """`place` is put into words only where something is wrong: most messages are right, and somebody waits for them."""
     for part in composite.parts:
         found = getattr(made, part.field)
-        if (not found or found.__class__ is str) and _is_missing(found):  # most parts of most messages are
+        if (
+            found is None or found == () or (found.__class__ is str and not found.strip())
+        ):  # most parts of most messages are
             if part.required:
                 raise BadInput(f"{_shown(place)} has no {part.tag}; it needs one", reason="cap")
             continue
@@ -154,10 +156,6 @@ def _write(lines: list[str], composite: Composite, made: Any, place: tuple[Any, 
             except ValueError:
                 text = _made(kind.write, value, _shown(at))
             lines.append(f"{indent}<{tag}>{escaped(text)}</{tag}>")
-
-
-def _is_missing(found: Any) -> bool:
-    return not found.strip() if isinstance(found, str) else found is None or found == ()
 
 
 def _shown(place: tuple[Any, ...]) -> str:
