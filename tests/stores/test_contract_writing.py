@@ -265,6 +265,7 @@ def test_states_and_position_are_stored_with_the_emissions(store: Store, open_st
     store = open_store()
     assert store.list_states("s") == rows
     assert (store.position("s"), store.position("other"), store.position("unknown")) == (17, 3, 0)
+    assert store.list_positions("oth") == {"er": 3} and not store.list_positions("un")
     submit(store, Transaction(drop_states_of="s", states=rows[:1]))
     assert store.list_states("s") == rows[:1]
     assert [row.parked for row in store.list_states("other")] == ["ValueError"]

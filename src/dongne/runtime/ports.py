@@ -194,6 +194,9 @@ class Store(Protocol):
     def position(self, reader: str) -> int:
         """How far this reader of the sequence has come; 0 at the start."""
 
+    def list_positions(self, beginning: str) -> dict[str, int]:
+        """Those of all readers whose name begins so, by what comes behind it."""
+
     def list_states(self, service: str) -> list[StateRow]:
         """All keys of a service."""
 

@@ -77,6 +77,8 @@ class Truths(Grounds, Protocol):
 
     def position(self, reader: str) -> int: ...
 
+    def list_positions(self, beginning: str) -> dict[str, int]: ...
+
     def list_states(self, service: str) -> list[StateRow]: ...
 
     def list_settings(self) -> list[tuple[str, str, dict[str, Any]]]: ...
@@ -338,6 +340,10 @@ class SequenceStore(ABC):
     def position(self, reader: str) -> int:
         """How far this reader of the sequence has come; 0 at the start."""
         return self._base.position(reader)
+
+    def list_positions(self, beginning: str) -> dict[str, int]:
+        """Those of all readers whose name begins so, by what comes behind it."""
+        return self._base.list_positions(beginning)
 
     def list_states(self, service: str) -> list[StateRow]:
         """All keys of a service."""

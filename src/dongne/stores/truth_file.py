@@ -143,6 +143,12 @@ class TruthFile:
         rows = self.rows("select number from positions where reader = ?", reader)
         return int(rows[0][0]) if rows else 0
 
+    def list_positions(self, beginning: str) -> dict[str, int]:
+        """How far each reader has come whose name begins so, by what comes behind it."""
+        end = beginning[:-1] + chr(ord(beginning[-1]) + 1)
+        rows = self.rows("select reader, number from positions where reader >= ? and reader < ?", beginning, end)
+        return {reader.removeprefix(beginning): number for reader, number in rows}
+
     def meta(self, name: str) -> Any:
         """A value kept by name; None where there is none."""
         rows = self.rows("select value from meta where name = ?", name)

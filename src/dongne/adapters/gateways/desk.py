@@ -39,6 +39,7 @@ AGAIN_US = 60_000_000  # within which a gateway whose clock is wrong says the sa
 OLDEST_US = 30 * 86_400_000_000  # what no gateway keeps: its clock was not set yet
 MOST_WAITING = 200_000
 GATEWAY = "gateway"  # the device of a heartbeat
+POSITION = "gateway/"  # and the home: whose messages came, as a reader of the store
 
 ALWAYS = LIFE_SAFETY | TECHNICAL
 MOST_IN_LINE = 100  # of one home
@@ -67,6 +68,7 @@ class GatewayDesk:
         self.book = HomeBook(store)
         self._lock = threading.Lock()
         self._seen: dict[int, Seen] = {}
+        self._before = {int(home): packed for home, packed in store.list_positions(POSITION).items()}  # at the start
         self._lines: dict[int, deque[Waiting]] = {}  # by home, the first is with the store
         self._waiting = 0
         self.messages = self.stored = self.repeats = self.skewed = self.counted_anew = 0
@@ -194,7 +196,7 @@ class GatewayDesk:
         """Whether the store has it; else it came before, and was told so."""
         seen = self._seen.get(home)
         if seen is None:
-            seen = unpacked(self._store.position(_position(home)))
+            seen = unpacked(self._before.get(home, 0))
         if seen.has(waiting.message.seq):
             if not self._says_news(home, waiting):
                 self._tell(home, seen, waiting, self._reply(waiting, is_repeat=True))
@@ -296,7 +298,7 @@ class GatewayDesk:
 
 
 def _position(home: int) -> str:
-    return f"gateway/{home}"
+    return f"{POSITION}{home}"
 
 
 def _fault_here(fault: BaseException) -> RetryLater:
