@@ -155,3 +155,36 @@ def test_a_leap_back_ends_what_the_leap_began() -> None:
     scales, others = Scales(), [Stop(7, 0, 600.0, 120.0, 40.0, 2.0)] * 9
     for leap_kg, people in ((4_000.0, 97.0), (-4_000.0, 41.0), (0.0, 40.0), (0.0, 40.0)):
         assert look_for_fault(scales, Stop(7, 0, 600.0, 120.0, people, 2.0, leap_kg), others, 40.0) == ""
+
+
+def test_a_leap_that_stays_is_a_jump_however_crowded_the_car_was() -> None:
+    """It was fuller than usual and lost by its scales what makes it as full as the others."""
+    scales, others = Scales(), [Stop(7, 0, 600.0, 120.0, 80.0, 2.0)] * 9
+    found = [
+        look_for_fault(scales, Stop(7, 0, 600.0, 120.0, 80.0, 2.0, leap_kg), others, 80.0)
+        for leap_kg in (-4_500.0, 0.0)
+    ]
+    assert found == ["", "jumped"]
+
+
+def test_people_who_leave_all_at_once_are_no_leap() -> None:
+    """Neither those of one car, which then weighs what it does empty, nor those of most cars."""
+    emptied, others = Stop(7, 0, 600.0, 120.0, 2.0, 2.0, -4_500.0), [Stop(7, 0, 600.0, 120.0, 1.0, 2.0)] * 9
+    alone = Scales()
+    assert [look_for_fault(alone, one, others, 1.0) for one in (emptied, others[0])] == ["", ""]
+    left, all_left = Stop(7, 0, 600.0, 120.0, 40.0, 2.0, -4_500.0), [Stop(7, 0, 600.0, 120.0, 40.0, 2.0, -4_000.0)] * 9
+    together = Scales()
+    assert [look_for_fault(together, left, all_left, 40.0) for _ in range(2)] == ["", ""]
+
+
+def test_one_wild_stop_is_no_noise_and_two_are() -> None:
+    """The second need not be as wild; the fault lasts until the scales are as quiet as the others."""
+    others = [Stop(7, 0, 600.0, 100.0, 40.0, 2.0)] * 9
+    for noises_kg, expected in (
+        ((900.0, 120.0), ["", ""]),
+        ((500.0, 200.0), ["", "noisy"]),
+        ((500.0, 400.0, 210.0, 210.0, 210.0, 210.0), ["", *["noisy"] * 5]),
+    ):
+        scales = Scales()
+        found = [look_for_fault(scales, Stop(7, 0, 600.0, kg, 40.0, 2.0), others, 40.0) for kg in noises_kg]
+        assert found == expected

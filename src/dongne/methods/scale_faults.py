@@ -7,8 +7,8 @@ Each car is judged at each stop beside the others of its train, since whatever c
 | dead | others were heard four times or more, this car never | 2 stops |
 | stuck | four weighings or more that are all the same, while others move | 2 stops |
 | implausible | half of the weighings outside what a car can weigh | 2 stops |
-| noisy | at two of three stops its weighings are NOISY_FACTOR times as far from a course (`dwell_load`) as the median of the others' | 2 stops |
-| jumped | its mass leaps by more than can pass the doors (none while they are closed), and its load then stays to that side of what the balance says; or it is far below nobody | 2 stops |
+| noisy | over two stops its weighings are NOISY_FACTOR times as far from a course (`dwell_load`) as the median of the others'; believed until they are less than STILL_NOISY times | 2 stops |
+| jumped | its mass leaps by more than can pass the doors (none while they are closed), and does not leap back; or it is far below nobody | 2 stops |
 | | the others were left by everybody (at the end of the line), this car by its scales not | 1 stop |
 
 The passenger balance: the people in a car against (share of this car / shares of the others) * (people in the others). The shares of a
@@ -18,7 +18,7 @@ jump also when the zero was weighed anew (`believe_again`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite, sqrt
 from statistics import median
 
@@ -28,11 +28,11 @@ FAULTS = (DEAD, STUCK, IMPLAUSIBLE, NOISY, JUMPED)
 HEARD_AT_LEAST = 4
 SIGNS_TO_BELIEVE = 2
 CLEAN_STOPS = 3
-NOISY_FACTOR = 3.5
-NOISE_WINDOW = 3
+NOISY_FACTOR, STILL_NOISY = 3.0, 2.0
+MOST_RATIO = 4.0  # one wild stop accuses nobody
+NOISE_WINDOW = 2
 JUMP_SD = 4.5
 CLEAR_SD = 3.0
-STAYS_SD = 2.0  # to the side of a leap
 BACK_SD = 1.0  # nearer than that, a load may have leapt back
 LEAP_SD = 5.0
 LEAST_LEAP_KG = 800.0
@@ -52,13 +52,12 @@ class Scales:
     """What is remembered of one car's scales. `fault` is "" while they are believed; `signs` counts stops in a row with the sign
     `sign`, `clean` those without any while at fault; `leap` is the side of a leap not long ago, `leap_stops` how many
     stops it is still remembered; `noise_ratios` relative to the others, at the last stops; `spread` is how far the car usually is from what the others say,
-    as a share; `side` the side of the last deviation."""
+    as a share."""
 
     fault: str = ""
     sign: str = ""
     signs: int = 0
     clean: int = 0
-    side: int = 0
     leap: int = 0
     leap_stops: int = 0
     spread: float = SPREAD_AT_FIRST
@@ -134,12 +133,11 @@ def look_for_fault(scales: Scales, stop: Stop, others: Sequence[Stop], expected:
         if expected is None or not isfinite(stop.people)
         else deviation(scales, stop.people, stop.people_sd, expected)
     )
+    stop = _without_crowds(stop, others)
     _remember_leap(scales, stop)
-    sign, side = _sign(scales, stop, others, off), (off > 0) - (off < 0)
-    if sign == JUMPED and scales.sign == JUMPED and side != scales.side:
-        scales.signs = 0
+    sign = _sign(scales, stop, others)
     scales.signs = scales.signs + 1 if sign and sign == scales.sign else int(bool(sign))
-    scales.sign, scales.side = sign, side
+    scales.sign = sign
     if sign and scales.signs >= SIGNS_TO_BELIEVE:
         scales.fault, scales.clean = scales.fault or sign, 0
     elif sign or abs(off) > CLEAR_SD or (scales.fault == JUMPED and off * scales.leap > BACK_SD):
@@ -159,7 +157,7 @@ def believe_again(scales: Scales) -> None:
         scales.fault, scales.sign, scales.signs, scales.clean, scales.leap_stops = "", "", 0, 0, 0
 
 
-def _sign(scales: Scales, stop: Stop, others: Sequence[Stop], off: float | None) -> str:
+def _sign(scales: Scales, stop: Stop, others: Sequence[Stop]) -> str:
     heard = [other for other in others if other.heard]
     if not stop.heard or 2 * stop.outside >= stop.heard:
         is_dead = heard and not stop.heard and median(other.heard for other in heard) >= HEARD_AT_LEAST
@@ -168,20 +166,27 @@ def _sign(scales: Scales, stop: Stop, others: Sequence[Stop], off: float | None)
     if stop.heard >= HEARD_AT_LEAST and stop.range_kg == 0.0 and moving > 0.0:
         return STUCK
     if _is_noisy(scales, stop, heard):
+        scales.sign, scales.signs = NOISY, SIGNS_TO_BELIEVE  # two stops were looked at
         return NOISY
-    return JUMPED if _has_jumped(scales, stop, off) else ""
+    return JUMPED if _has_jumped(scales, stop) else ""
 
 
-def _has_jumped(scales: Scales, stop: Stop, off: float | None) -> bool:
+def _has_jumped(scales: Scales, stop: Stop) -> bool:
     if stop.people < -JUMP_SD * max(stop.people_sd, 1.0):
         scales.leap = -1
         return True
     if stop.left_over > max(MOST_LEFT_OVER, JUMP_SD * stop.people_sd):
         scales.leap, scales.sign, scales.signs = 1, JUMPED, SIGNS_TO_BELIEVE
         return True
-    if stop.leap_kg:
-        return scales.leap_stops > 0
-    return scales.leap_stops > 0 and (off is None or off * scales.leap > STAYS_SD)
+    return scales.leap_stops > 0
+
+
+def _without_crowds(stop: Stop, others: Sequence[Stop]) -> Stop:
+    """Where half of the others leapt as well, it was the train's people who came or went unheard; and a car that is left by everybody at once
+    weighs what it does empty, which a zero that moved hits only by chance."""
+    is_common = 2 * sum(other.leap_kg != 0.0 for other in others) >= len(others) > 0
+    is_emptied = stop.leap_kg < 0.0 and abs(stop.people) < MOST_LEFT_OVER
+    return replace(stop, leap_kg=0.0) if stop.leap_kg and (is_common or is_emptied) else stop
 
 
 def _remember_leap(scales: Scales, stop: Stop) -> None:
@@ -198,8 +203,11 @@ def _is_noisy(scales: Scales, stop: Stop, others: Sequence[Stop]) -> bool:
     if stop.noise_kg is None or not usual:
         return False
     ratio = round(stop.noise_kg / max(median(usual), 1.0), 2)
-    scales.noise_ratios = [*scales.noise_ratios[1 - NOISE_WINDOW :], ratio]
-    return sum(one > NOISY_FACTOR for one in scales.noise_ratios) >= 2
+    scales.noise_ratios = [*scales.noise_ratios[1 - NOISE_WINDOW :], min(ratio, MOST_RATIO)]
+    if len(scales.noise_ratios) < NOISE_WINDOW:
+        return False
+    pooled = sqrt(sum(one**2 for one in scales.noise_ratios) / NOISE_WINDOW)
+    return pooled > (STILL_NOISY if scales.fault == NOISY else NOISY_FACTOR)
 
 
 def _learn_spread(scales: Scales, stop: Stop, expected: float) -> None:

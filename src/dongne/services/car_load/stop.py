@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from dongne.methods.car_mass import Load, Person, bound_by, count_people
-from dongne.methods.dwell_load import Dwell, fit_dwells
+from dongne.methods.dwell_load import FIRST_S, Dwell, fit_dwells
 from dongne.methods.scale_faults import JUMPED, WHOLE, Stop, expect, find_leap, learn_shares, look_for_fault
 from dongne.services.car_load.train import Car, Settings, Train, cars_from_head
 
@@ -134,7 +134,7 @@ def _leap(train: Train, car: Car, i: int, settings: Settings) -> float:
     ]
     noise_kg = sqrt(2.0 * car.noise_kg**2 + 2.0 * friction_kg(car, settings) ** 2)
     if weighed and car.left_kg2 >= 0.0:
-        steps.insert(0, (weighed[0][1] - car.left_kg, min(weighed[0][0], doors_s)))
+        steps.insert(0, (weighed[0][1] - car.left_kg, max(min(weighed[0][0], doors_s) - FIRST_S, 0.0)))
     return find_leap(steps, noise_kg, settings.doors * MOST_DOOR_KG_S)
 
 
