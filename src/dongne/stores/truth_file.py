@@ -35,12 +35,9 @@ def put_rows(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[
     comes after it: Python's sqlite3 lets go of the interpreter, and has to wait until it gets it back."""
     at = 0
     while at < len(rows):
-        size = min(
-            MOST_AT_ONCE, 1 << (len(rows) - at).bit_length() - 1
-        )  # few sizes: each is a statement that is kept ready
-        connection.execute(
-            _statement(into, len(rows[0]), size), [value for row in rows[at : at + size] for value in row]
-        )
+        size = min(MOST_AT_ONCE, 1 << (len(rows) - at).bit_length() - 1)  # few sizes: each statement is kept ready
+        values = [value for row in rows[at : at + size] for value in row]
+        connection.execute(_statement(into, len(rows[0]), size), values)
         at += size
 
 
