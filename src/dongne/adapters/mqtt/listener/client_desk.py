@@ -168,8 +168,10 @@ class ClientDesk:
                 granted.append(subscription)
         self._hub.changed()
         link.write(packets.answered(wire.SUBACK, mid, codes, link.version, why))
-        teller = self._hub.teller
-        self._tell_first(link, session, chain.from_iterable(teller.tell_first(session, one) for one in granted))
+        teller, told_to = self._hub.teller, session.position if session.behind else self._hub.position
+        self._tell_first(
+            link, session, chain.from_iterable(teller.tell_first(session, one, told_to) for one in granted)
+        )
 
     def _tell_first(self, link: Link, session: Session, values: Iterator[None]) -> None:
         """So many of the last values; others are served before it goes on."""

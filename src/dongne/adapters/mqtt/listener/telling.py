@@ -245,13 +245,14 @@ class Teller:
         elif asked.about is About.SET and subscription.parent.steps:
             self.views.get_at(subscription.parent, sight)
 
-    def tell_first(self, session: Session, subscription: Subscription) -> Iterator[None]:
-        """The last values, as a broker would have retained them; it goes on a value at a time."""
+    def tell_first(self, session: Session, subscription: Subscription, told_to: int) -> Iterator[None]:
+        """The last values, as a broker would have retained them; it goes on a value at a time. Observations beyond `told_to` are left out:
+        they are told as they come."""
         about = subscription.asked.about
         if about in (About.ONE, About.PROPERTY):
             self.tell_one(session, subscription, retain=True)
         elif subscription.of_observations and (streams := self.streams_of(session, subscription)):
-            yield from self._tell_latest(session, subscription, sorted(streams))
+            yield from self._tell_latest(session, subscription, sorted(streams), told_to)
         elif about is About.SET and subscription.entity_set is TASKS:  # those which are still to be done
             for task in sorted(self._store.list_tasks(is_open=True, limit=FIRST_WILD), key=lambda one: one.id):
                 self.tell_entity(session, subscription, TASKS, task.id, 0, retain=True)
@@ -259,9 +260,13 @@ class Teller:
         elif about is About.WILD:
             hidden = self.views.hidden(session.who.sight).of(EntityType.DATASTREAM)
             streams_there = [*list(self._graph.datastreams), *list(self._graph.multi_datastreams)]
-            yield from self._tell_latest(session, subscription, sorted(set(streams_there) - hidden)[:FIRST_WILD])
+            yield from self._tell_latest(
+                session, subscription, sorted(set(streams_there) - hidden)[:FIRST_WILD], told_to
+            )
 
-    def _tell_latest(self, session: Session, subscription: Subscription, streams: Sequence[int]) -> Iterator[None]:
+    def _tell_latest(
+        self, session: Session, subscription: Subscription, streams: Sequence[int], told_to: int
+    ) -> Iterator[None]:
         for stream in streams:
             yield
             if session.subscriptions.get(subscription.asked.filter) is not subscription:
@@ -273,8 +278,9 @@ class Teller:
                 if not asked.matches(topic):
                     continue
             row = self._latest_row(stream, asked.query, session.who.sight)
-            payload = row and self.views.entity(row, OBSERVATIONS, asked.query, session.who.sight)
-            if payload:
+            if row is None or row.id > told_to:
+                continue
+            if payload := self.views.entity(row, OBSERVATIONS, asked.query, session.who.sight):
                 session.add(Outgoing(0, topic, payload, subscription.qos, retain=True))
 
     def _latest_row(self, stream: int, query: Query, sight: Sight) -> Row | None:
