@@ -193,7 +193,7 @@ def test_what_is_stored_arrives_in_order_signed_and_once(city: City, receive: Ca
     assert not is_signed(receiver.came[0][1], receiver.came[0][2] + b" ", secret)
     documents = [document for _, document in receiver.at("/a")]
     assert {document["type"] for document in documents} == {"records.stored"}
-    assert all(b["data"]["first"] == a["data"]["last"] + 1 for a, b in pairwise(documents))
+    assert all(b["data"]["first"] > a["data"]["last"] for a, b in pairwise(documents))
     assert documents[0]["data"]["events"][0]["data"]["Datastream"] == {"@iot.id": OPEN}
     found = until(lambda: (w := city.hooks.get(ADMIN, webhook)).events == 700 and w, "it is noted")
     assert found.deliveries == len(documents) < 700
