@@ -279,7 +279,7 @@ def show_growth(name: str, network: WalkNetwork, seed: int) -> None:
 
 
 def show_http(url: str, network: WalkNetwork, seed: int, seconds: float = 10.0) -> None:
-    """Prints how many questions to `calm_walk` a running city answers."""
+    """Prints how many questions to `calm_walk` a running city answers, and how many routes these are."""
     chance = np.random.default_rng(seed)
     prices = price(network, get_profile("calm"), Fields.none(network))
     trips = draw_trips(network, connected_edges(network, prices), chance, 500, (200.0, 1500.0))
@@ -291,9 +291,9 @@ def show_http(url: str, network: WalkNetwork, seed: int, seconds: float = 10.0) 
         asked = f"start={a.point[0]:.6f},{a.point[1]:.6f}&end={b.point[0]:.6f},{b.point[1]:.6f}&profile=calm"
         return f"GET {parts.path.rstrip('/')}?{asked} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: application/json\r\n\r\n".encode()
 
-    tally = keep_busy(parts.port or 80, 8, seconds, make, lambda status, _: int(status == 200))
+    tally = keep_busy(parts.port or 80, 8, seconds, make, lambda status, body: body.count(b'"role"') * (status == 200))
     print(
-        f"  {tally.acknowledged / tally.seconds:,.0f} routes/s through HTTP, p50 {tally.at(0.5):.1f} ms, p99 {tally.at(0.99):.1f} ms; other answers {tally.others}"
+        f"  {tally.answers / tally.seconds:,.0f} answers/s with {tally.acknowledged / tally.seconds:,.0f} routes/s through HTTP, p50 {tally.at(0.5):.1f} ms, p99 {tally.at(0.99):.1f} ms; other answers {tally.others}"
     )
 
 
