@@ -26,28 +26,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-FLOW_TIMES_S = (
-    0.0,
-    0.5,
-    1.5,
-    2.5,
-    4.0,
-    6.0,
-    8.5,
-    12.0,
-    16.0,
-    21.0,
-    28.0,
-    38.0,
-    52.0,
-)  # how long people get off, or on; 0: hardly anybody does
+# How long people get off, or on; 0: hardly anybody does.
+FLOW_TIMES_S = (0.0, 0.5, 1.5, 2.5, 4.0, 6.0, 8.5, 12.0, 16.0, 21.0, 28.0, 38.0, 52.0)
 MOST_SHARE = 0.9  # of the dwell, by which the last has got off
-OVERLAPS = (
-    -0.2,
-    0.0,
-    0.25,
-    0.5,
-)  # of the alighting, during which people get on already: none of them is known to be likelier
+# Of the alighting, during which people get on already; none of them is known to be likelier.
+OVERLAPS = (-0.2, 0.0, 0.25, 0.5)
 PERSON_KG = 70.0
 DOOR_PEOPLE_S = 1.0
 FIRST_S = 1.5  # from when the doors open until the first is through

@@ -13,9 +13,8 @@ class Later:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._slices: dict[
-            int, tuple[int, Slice]
-        ] = {}  # by number with the revision of what was known; the one asked last at the end
+        # By number, with the revision of what was known; the one asked for last at the end.
+        self._slices: dict[int, tuple[int, Slice]] = {}
 
     def missing(self, number: int, revision: int) -> list[int]:
         """The numbers of the slices of a board that are not there as of this revision."""
